@@ -1,0 +1,1 @@
+//! Custom ops: one file an op.

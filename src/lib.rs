@@ -1,0 +1,26 @@
+//! Guichet: an OpenAI-compatible inference server for administrative documents.
+//!
+//! A request goes down this list and its answer comes back up it:
+//!
+//! - [`cli`] parses the command line, [`app`] wires a server together;
+//! - [`api`] speaks HTTP and OpenAI JSON, and nothing else does;
+//! - [`tenant`] says who may ask;
+//! - [`generation`] turns a prompt into a stream of events;
+//! - [`text`] turns messages into token ids and token ids into text, and knows no tensors;
+//! - [`engine`] batches sequences continuously: tokens in, tokens out;
+//! - [`model`] is the decoder, and [`kernels`] the ops below it.
+//!
+//! [`hub`] fetches and checks what is served. See ARCHITECTURE.md for the invariants.
+
+pub mod api;
+pub mod app;
+pub mod cli;
+pub mod config;
+pub mod engine;
+pub mod generation;
+pub mod hub;
+pub mod kernels;
+pub mod model;
+pub mod telemetry;
+pub mod tenant;
+pub mod text;

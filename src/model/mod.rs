@@ -1,0 +1,1 @@
+//! The decoder and what loads it.
