@@ -1,8 +1,10 @@
-use super::cpu::attention::{MAX_HEAD_DIM, MAX_ROWS, Pages, Query, Scratch, attend, padded_head_dim};
-use super::cpu::math::KvElement;
-use super::cpu::SplitMut;
-use super::storage::{self, KvRef};
 use super::Kernels;
+use super::cpu::SplitMut;
+use super::cpu::attention::{
+    MAX_HEAD_DIM, MAX_ROWS, Pages, Query, Scratch, attend, padded_head_dim,
+};
+use super::cpu::math::KvElement;
+use super::storage::{self, KvRef};
 use candle_core::{CpuStorage, InplaceOp3, Layout, Result, Tensor};
 use std::cell::RefCell;
 use std::ops::Range;
@@ -94,7 +96,16 @@ impl Kernels {
         scale: f32,
         spans: &[AttentionSpan<'_>],
     ) -> Result<()> {
-        out.inplace_op3(qkv, cache, &PagedAttention { kernels: self, shape, scale, spans })
+        out.inplace_op3(
+            qkv,
+            cache,
+            &PagedAttention {
+                kernels: self,
+                shape,
+                scale,
+                spans,
+            },
+        )
     }
 }
 
@@ -135,39 +146,46 @@ impl PagedAttention<'_> {
         let mut tiles: Vec<(&AttentionSpan<'_>, usize)> = self
             .spans
             .iter()
-            .flat_map(|span| (0..span.rows.len()).step_by(MAX_ROWS).map(move |first| (span, first)))
+            .flat_map(|span| {
+                (0..span.rows.len())
+                    .step_by(MAX_ROWS)
+                    .map(move |first| (span, first))
+            })
             .collect();
         tiles.sort_by_key(|(span, first)| std::cmp::Reverse(span.start + first));
         let out = SplitMut::new(out);
-        self.kernels.pool.run(tiles.len() * shape.num_heads, &|tile| {
-            let (span, first) = tiles[tile / shape.num_heads];
-            let head = tile % shape.num_heads;
-            let first_row = span.rows.start + first;
-            let query = Query {
-                q: &qkv[first_row * shape.qkv_width() + head * shape.head_dim..],
-                stride: shape.qkv_width(),
-                num_rows: (span.rows.len() - first).min(MAX_ROWS),
-                start: span.start + first,
-                head_dim: shape.head_dim,
-                scale: self.scale,
-            };
-            let kv_head = head / heads_per_kv_head;
-            let pages = Pages {
-                cache,
-                block_table: span.block_table,
-                block_stride: pages.block_len(),
-                k_offset: pages.key_offset(kv_head),
-                v_offset: pages.value_offset(kv_head),
-            };
-            SCRATCH.with_borrow_mut(|scratch| {
-                attend(self.kernels.set, &query, &pages, scratch);
-                for (i, row) in scratch.out.iter().enumerate().take(query.num_rows) {
-                    let start = (first_row + i) * shape.q_width() + head * shape.head_dim;
-                    // SAFETY: each (row, head) belongs to one tile.
-                    unsafe { out.part(start, shape.head_dim) }.copy_from_slice(&row[..shape.head_dim]);
-                }
+        self.kernels
+            .pool
+            .run(tiles.len() * shape.num_heads, &|tile| {
+                let (span, first) = tiles[tile / shape.num_heads];
+                let head = tile % shape.num_heads;
+                let first_row = span.rows.start + first;
+                let query = Query {
+                    q: &qkv[first_row * shape.qkv_width() + head * shape.head_dim..],
+                    stride: shape.qkv_width(),
+                    num_rows: (span.rows.len() - first).min(MAX_ROWS),
+                    start: span.start + first,
+                    head_dim: shape.head_dim,
+                    scale: self.scale,
+                };
+                let kv_head = head / heads_per_kv_head;
+                let pages = Pages {
+                    cache,
+                    block_table: span.block_table,
+                    block_stride: pages.block_len(),
+                    k_offset: pages.key_offset(kv_head),
+                    v_offset: pages.value_offset(kv_head),
+                };
+                SCRATCH.with_borrow_mut(|scratch| {
+                    attend(self.kernels.set, &query, &pages, scratch);
+                    for (i, row) in scratch.out.iter().enumerate().take(query.num_rows) {
+                        let start = (first_row + i) * shape.q_width() + head * shape.head_dim;
+                        // SAFETY: each (row, head) belongs to one tile.
+                        unsafe { out.part(start, shape.head_dim) }
+                            .copy_from_slice(&row[..shape.head_dim]);
+                    }
+                });
             });
-        });
     }
 }
 
@@ -177,7 +195,11 @@ mod tests {
     use crate::kernels::{KernelSet, ThreadPool};
     use candle_core::{DType, Device};
 
-    const SHAPE: AttentionShape = AttentionShape { num_heads: 4, num_kv_heads: 2, head_dim: 24 };
+    const SHAPE: AttentionShape = AttentionShape {
+        num_heads: 4,
+        num_kv_heads: 2,
+        head_dim: 24,
+    };
 
     fn noise(len: usize) -> Vec<f32> {
         let mut state = 7u32;
@@ -196,15 +218,27 @@ mod tests {
         for row in 0..num_rows {
             for head in 0..SHAPE.num_heads {
                 let kv_head = head / (SHAPE.num_heads / SHAPE.num_kv_heads);
-                let at = |row: usize, head: usize, d: usize| f64::from(qkv[row * width + head * dim + d]);
+                let at = |row: usize, head: usize, d: usize| {
+                    f64::from(qkv[row * width + head * dim + d])
+                };
                 let scores: Vec<f64> = (0..=row)
-                    .map(|j| (0..dim).map(|d| at(row, head, d) * at(j, SHAPE.num_heads + kv_head, d)).sum::<f64>())
+                    .map(|j| {
+                        (0..dim)
+                            .map(|d| at(row, head, d) * at(j, SHAPE.num_heads + kv_head, d))
+                            .sum::<f64>()
+                    })
                     .map(|score| (score * f64::from(scale)).exp())
                     .collect();
                 let total: f64 = scores.iter().sum();
                 for d in 0..dim {
                     let value = |j: usize| at(j, SHAPE.num_heads + SHAPE.num_kv_heads + kv_head, d);
-                    out.push(scores.iter().enumerate().map(|(j, score)| score / total * value(j)).sum());
+                    out.push(
+                        scores
+                            .iter()
+                            .enumerate()
+                            .map(|(j, score)| score / total * value(j))
+                            .sum(),
+                    );
                 }
             }
         }
@@ -212,12 +246,22 @@ mod tests {
     }
 
     /// Computes `num_rows` tokens in chunks, over a cache whose unwritten slots hold NaN.
-    fn chunked(set: KernelSet, dtype: DType, qkv: &[f32], num_rows: usize, scale: f32, chunk: usize) -> Vec<f32> {
+    fn chunked(
+        set: KernelSet,
+        dtype: DType,
+        qkv: &[f32],
+        num_rows: usize,
+        scale: f32,
+        chunk: usize,
+    ) -> Vec<f32> {
         let kernels = Kernels::new(set, ThreadPool::new(2).unwrap());
         let pages = PagedLayout::new(SHAPE);
         let num_blocks = num_rows.div_ceil(KV_BLOCK_SIZE) + 1;
         let nan = vec![f32::NAN; num_blocks * pages.block_len()];
-        let cache = Tensor::from_vec(nan, (num_blocks, pages.block_len()), &Device::Cpu).unwrap().to_dtype(dtype).unwrap();
+        let cache = Tensor::from_vec(nan, (num_blocks, pages.block_len()), &Device::Cpu)
+            .unwrap()
+            .to_dtype(dtype)
+            .unwrap();
         let block_table: Vec<u32> = (0..num_blocks as u32).rev().collect();
         let mut result = Vec::new();
         for start in (0..num_rows).step_by(chunk) {
@@ -226,9 +270,15 @@ mod tests {
             let part = qkv[start * width..][..rows * width].to_vec();
             let part = Tensor::from_vec(part, (rows, width), &Device::Cpu).unwrap();
             let out = Tensor::zeros((rows, SHAPE.q_width()), DType::F32, &Device::Cpu).unwrap();
-            let spans = [AttentionSpan { rows: 0..rows, start, block_table: &block_table }];
+            let spans = [AttentionSpan {
+                rows: 0..rows,
+                start,
+                block_table: &block_table,
+            }];
             kernels.write_kv(&cache, &part, SHAPE, &spans).unwrap();
-            kernels.paged_attention(&out, &part, &cache, SHAPE, scale, &spans).unwrap();
+            kernels
+                .paged_attention(&out, &part, &cache, SHAPE, scale, &spans)
+                .unwrap();
             result.extend(out.flatten_all().unwrap().to_vec1::<f32>().unwrap());
         }
         result
@@ -243,7 +293,10 @@ mod tests {
             for (dtype, tolerance) in [(DType::F32, 1e-5), (DType::BF16, 5e-2)] {
                 let got = chunked(set, dtype, &qkv, num_rows, 0.3, num_rows);
                 for (got, exact) in got.iter().zip(&exact) {
-                    assert!((f64::from(*got) - exact).abs() < tolerance, "{set} {dtype:?}: {got} for {exact}");
+                    assert!(
+                        (f64::from(*got) - exact).abs() < tolerance,
+                        "{set} {dtype:?}: {got} for {exact}"
+                    );
                 }
             }
         }
@@ -258,7 +311,11 @@ mod tests {
             for dtype in [DType::F32, DType::BF16] {
                 let whole = bits(chunked(set, dtype, &qkv, num_rows, 0.3, num_rows));
                 for chunk in [1, 2, 7, 32, 33] {
-                    assert_eq!(bits(chunked(set, dtype, &qkv, num_rows, 0.3, chunk)), whole, "{set} {dtype:?} {chunk}");
+                    assert_eq!(
+                        bits(chunked(set, dtype, &qkv, num_rows, 0.3, chunk)),
+                        whole,
+                        "{set} {dtype:?} {chunk}"
+                    );
                 }
             }
         }

@@ -12,9 +12,16 @@ impl Kernels {
     /// `out [ids, hidden]` = the rows of `table` `[vocab, hidden]` that `ids` name.
     pub fn embedding(&self, out: &Tensor, ids: &[u32], table: &PackedWeight) -> Result<()> {
         if let Some(id) = ids.iter().find(|id| **id as usize >= table.n()) {
-            return Err(Error::Msg(format!("embedding: id {id} is not among {} rows", table.n())));
+            return Err(Error::Msg(format!(
+                "embedding: id {id} is not among {} rows",
+                table.n()
+            )));
         }
-        out.inplace_op1(&Embedding { kernels: self, table, ids })
+        out.inplace_op1(&Embedding {
+            kernels: self,
+            table,
+            ids,
+        })
     }
 }
 
@@ -28,7 +35,9 @@ impl InplaceOp1 for Embedding<'_> {
         let out = SplitMut::new(storage::f32s_mut(self.name(), out, layout)?);
         self.kernels.for_rows(self.ids.len(), |row| {
             // SAFETY: each row is written by its own tile.
-            self.table.copy_row(self.ids[row] as usize, unsafe { out.part(row * hidden, hidden) });
+            self.table.copy_row(self.ids[row] as usize, unsafe {
+                out.part(row * hidden, hidden)
+            });
         });
         Ok(())
     }

@@ -18,8 +18,21 @@ struct Linear<'a> {
 
 impl Kernels {
     /// `out [rows, n] = x [rows, k] · weight [n, k]ᵀ`, f32 in and out.
-    pub fn linear(&self, out: &Tensor, x: &Tensor, weight: &PackedWeight, epilogue: Epilogue) -> Result<()> {
-        out.inplace_op2(x, &Linear { kernels: self, weight, epilogue })
+    pub fn linear(
+        &self,
+        out: &Tensor,
+        x: &Tensor,
+        weight: &PackedWeight,
+        epilogue: Epilogue,
+    ) -> Result<()> {
+        out.inplace_op2(
+            x,
+            &Linear {
+                kernels: self,
+                weight,
+                epilogue,
+            },
+        )
     }
 }
 
@@ -28,12 +41,30 @@ impl InplaceOp2 for Linear<'_> {
         "linear"
     }
 
-    fn cpu_fwd(&self, out: &mut CpuStorage, out_layout: &Layout, x: &CpuStorage, x_layout: &Layout) -> Result<()> {
+    fn cpu_fwd(
+        &self,
+        out: &mut CpuStorage,
+        out_layout: &Layout,
+        x: &CpuStorage,
+        x_layout: &Layout,
+    ) -> Result<()> {
         let x = storage::f32s(self.name(), x, x_layout)?;
         let out = storage::f32s_mut(self.name(), out, out_layout)?;
-        let mut scratch = self.kernels.scratch.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut scratch = self
+            .kernels
+            .scratch
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let add = self.epilogue == Epilogue::Add;
-        cpu::gemm::gemm(self.kernels.set, &self.kernels.pool, &mut scratch, x, self.weight, out, add);
+        cpu::gemm::gemm(
+            self.kernels.set,
+            &self.kernels.pool,
+            &mut scratch,
+            x,
+            self.weight,
+            out,
+            add,
+        );
         Ok(())
     }
 }

@@ -23,8 +23,14 @@ impl Kernels {
         let (num_rows, vocab) = logits.dims2()?;
         let (storage, layout) = logits.storage_and_layout();
         let values = match &*storage {
-            Storage::Cpu(values @ CpuStorage::F32(_)) => storage::f32s("for_logits", values, layout)?,
-            _ => return Err(Error::Msg("for_logits: logits must be f32 on the CPU".into())),
+            Storage::Cpu(values @ CpuStorage::F32(_)) => {
+                storage::f32s("for_logits", values, layout)?
+            }
+            _ => {
+                return Err(Error::Msg(
+                    "for_logits: logits must be f32 on the CPU".into(),
+                ));
+            }
         };
         let mut results = vec![R::default(); num_rows];
         let out = SplitMut::new(&mut results);
@@ -33,7 +39,15 @@ impl Kernels {
             let (argmax, max, log_sum_exp) = elementwise::summarize(self.set, logits);
             // SAFETY: each element is written by its own tile.
             let result = unsafe { out.part(row, 1) };
-            result[0] = with(row, logits, RowSummary { argmax, max, log_sum_exp });
+            result[0] = with(
+                row,
+                logits,
+                RowSummary {
+                    argmax,
+                    max,
+                    log_sum_exp,
+                },
+            );
         });
         Ok(results)
     }

@@ -8,6 +8,7 @@
 mod attention;
 pub mod cpu;
 mod embedding;
+mod gather;
 mod linear;
 mod logits;
 mod rms_norm;
@@ -33,7 +34,11 @@ pub struct Kernels {
 
 impl Kernels {
     pub fn new(set: KernelSet, pool: Arc<ThreadPool>) -> Self {
-        Self { set, pool, scratch: Arc::default() }
+        Self {
+            set,
+            pool,
+            scratch: Arc::default(),
+        }
     }
 
     pub fn set(&self) -> KernelSet {

@@ -38,7 +38,13 @@ impl InplaceOp3 for RmsNorm<'_> {
         self.kernels.for_rows(out_len / hidden, |row| {
             // SAFETY: each row is written by its own tile.
             let out = unsafe { out.part(row * hidden, hidden) };
-            elementwise::rms_norm(self.kernels.set, &x[row * hidden..][..hidden], weight, self.eps, out);
+            elementwise::rms_norm(
+                self.kernels.set,
+                &x[row * hidden..][..hidden],
+                weight,
+                self.eps,
+                out,
+            );
         });
         Ok(())
     }

@@ -21,14 +21,40 @@ struct WriteKv<'a> {
 impl Kernels {
     /// Rotates the queries and keys inside `qkv` `[rows, (heads + 2 * kv_heads) * head_dim]`
     /// in place (Su et al. 2021). `cos` and `sin` are `[positions][head_dim / 2]`.
-    pub fn rope(&self, qkv: &Tensor, shape: AttentionShape, positions: &[u32], cos: &[f32], sin: &[f32]) -> Result<()> {
-        qkv.inplace_op1(&Rope { kernels: self, shape, positions, cos, sin })
+    pub fn rope(
+        &self,
+        qkv: &Tensor,
+        shape: AttentionShape,
+        positions: &[u32],
+        cos: &[f32],
+        sin: &[f32],
+    ) -> Result<()> {
+        qkv.inplace_op1(&Rope {
+            kernels: self,
+            shape,
+            positions,
+            cos,
+            sin,
+        })
     }
 
     /// Writes the keys and values of `qkv` into a layer's cache (see [`PagedLayout`]),
     /// rounded to the cache's type.
-    pub fn write_kv(&self, cache: &Tensor, qkv: &Tensor, shape: AttentionShape, spans: &[AttentionSpan<'_>]) -> Result<()> {
-        cache.inplace_op2(qkv, &WriteKv { kernels: self, shape, spans })
+    pub fn write_kv(
+        &self,
+        cache: &Tensor,
+        qkv: &Tensor,
+        shape: AttentionShape,
+        spans: &[AttentionSpan<'_>],
+    ) -> Result<()> {
+        cache.inplace_op2(
+            qkv,
+            &WriteKv {
+                kernels: self,
+                shape,
+                spans,
+            },
+        )
     }
 }
 
@@ -59,7 +85,13 @@ impl InplaceOp2 for WriteKv<'_> {
         "write_kv"
     }
 
-    fn cpu_fwd(&self, cache: &mut CpuStorage, cache_layout: &Layout, qkv: &CpuStorage, qkv_layout: &Layout) -> Result<()> {
+    fn cpu_fwd(
+        &self,
+        cache: &mut CpuStorage,
+        cache_layout: &Layout,
+        qkv: &CpuStorage,
+        qkv_layout: &Layout,
+    ) -> Result<()> {
         let qkv = storage::f32s(self.name(), qkv, qkv_layout)?;
         match storage::kv_mut(self.name(), cache, cache_layout)? {
             KvMut::F32(cache) => self.write(cache, qkv),
@@ -81,18 +113,22 @@ impl WriteKv<'_> {
             for span in self.spans {
                 for (i, row) in span.rows.clone().enumerate() {
                     let position = span.start + i;
-                    let block = span.block_table[position / KV_BLOCK_SIZE] as usize * pages.block_len();
+                    let block =
+                        span.block_table[position / KV_BLOCK_SIZE] as usize * pages.block_len();
                     let slot = position % KV_BLOCK_SIZE;
                     let row = &qkv[row * shape.qkv_width()..][..shape.qkv_width()];
                     let key = &row[(shape.num_heads + head) * dim..][..dim];
                     let value = &row[(shape.num_heads + shape.num_kv_heads + head) * dim..][..dim];
                     // SAFETY: blocks belong to one sequence each while they are written,
                     // and each head is written by its own tile.
-                    let keys = unsafe { cache.part(block + pages.key_offset(head), dim * KV_BLOCK_SIZE) };
+                    let keys =
+                        unsafe { cache.part(block + pages.key_offset(head), dim * KV_BLOCK_SIZE) };
                     for (keys, x) in keys.chunks_exact_mut(KV_BLOCK_SIZE).zip(key) {
                         keys[slot] = T::store(*x);
                     }
-                    let values = unsafe { cache.part(block + pages.value_offset(head) + slot * padded, padded) };
+                    let values = unsafe {
+                        cache.part(block + pages.value_offset(head) + slot * padded, padded)
+                    };
                     for (slot, x) in values.iter_mut().zip(value) {
                         *slot = T::store(*x);
                     }

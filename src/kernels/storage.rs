@@ -4,16 +4,25 @@ use candle_core::{CpuStorage, Error, Layout, Result};
 use half::bf16;
 
 fn contiguous(op: &'static str, layout: &Layout) -> Result<(usize, usize)> {
-    layout
-        .contiguous_offsets()
-        .ok_or_else(|| Error::Msg(format!("{op}: a tensor of shape {:?} is not contiguous", layout.shape())))
+    layout.contiguous_offsets().ok_or_else(|| {
+        Error::Msg(format!(
+            "{op}: a tensor of shape {:?} is not contiguous",
+            layout.shape()
+        ))
+    })
 }
 
 fn wrong_type(op: &'static str) -> Error {
-    Error::Msg(format!("{op}: a tensor has a type that this op does not take"))
+    Error::Msg(format!(
+        "{op}: a tensor has a type that this op does not take"
+    ))
 }
 
-pub(super) fn f32s<'a>(op: &'static str, storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
+pub(super) fn f32s<'a>(
+    op: &'static str,
+    storage: &'a CpuStorage,
+    layout: &Layout,
+) -> Result<&'a [f32]> {
     let (start, end) = contiguous(op, layout)?;
     match storage {
         CpuStorage::F32(values) => Ok(&values[start..end]),
@@ -21,7 +30,11 @@ pub(super) fn f32s<'a>(op: &'static str, storage: &'a CpuStorage, layout: &Layou
     }
 }
 
-pub(super) fn f32s_mut<'a>(op: &'static str, storage: &'a mut CpuStorage, layout: &Layout) -> Result<&'a mut [f32]> {
+pub(super) fn f32s_mut<'a>(
+    op: &'static str,
+    storage: &'a mut CpuStorage,
+    layout: &Layout,
+) -> Result<&'a mut [f32]> {
     let (start, end) = contiguous(op, layout)?;
     match storage {
         CpuStorage::F32(values) => Ok(&mut values[start..end]),
@@ -40,7 +53,11 @@ pub(super) enum KvMut<'a> {
     Bf16(&'a mut [bf16]),
 }
 
-pub(super) fn kv<'a>(op: &'static str, storage: &'a CpuStorage, layout: &Layout) -> Result<KvRef<'a>> {
+pub(super) fn kv<'a>(
+    op: &'static str,
+    storage: &'a CpuStorage,
+    layout: &Layout,
+) -> Result<KvRef<'a>> {
     let (start, end) = contiguous(op, layout)?;
     match storage {
         CpuStorage::F32(values) => Ok(KvRef::F32(&values[start..end])),
@@ -49,7 +66,11 @@ pub(super) fn kv<'a>(op: &'static str, storage: &'a CpuStorage, layout: &Layout)
     }
 }
 
-pub(super) fn kv_mut<'a>(op: &'static str, storage: &'a mut CpuStorage, layout: &Layout) -> Result<KvMut<'a>> {
+pub(super) fn kv_mut<'a>(
+    op: &'static str,
+    storage: &'a mut CpuStorage,
+    layout: &Layout,
+) -> Result<KvMut<'a>> {
     let (start, end) = contiguous(op, layout)?;
     match storage {
         CpuStorage::F32(values) => Ok(KvMut::F32(&mut values[start..end])),

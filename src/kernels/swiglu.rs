@@ -18,7 +18,13 @@ impl InplaceOp2 for SwiGlu<'_> {
         "swiglu"
     }
 
-    fn cpu_fwd(&self, out: &mut CpuStorage, out_layout: &Layout, x: &CpuStorage, x_layout: &Layout) -> Result<()> {
+    fn cpu_fwd(
+        &self,
+        out: &mut CpuStorage,
+        out_layout: &Layout,
+        x: &CpuStorage,
+        x_layout: &Layout,
+    ) -> Result<()> {
         let ffn = storage::row_len(out_layout);
         let x = storage::f32s(self.name(), x, x_layout)?;
         let out = storage::f32s_mut(self.name(), out, out_layout)?;

@@ -63,7 +63,11 @@ pub fn padded_head_dim(head_dim: usize) -> usize {
 }
 
 #[inline(always)]
-fn attend_body<const FMA: bool, T: KvElement>(query: &Query<'_>, pages: &Pages<'_, T>, scratch: &mut Scratch) {
+fn attend_body<const FMA: bool, T: KvElement>(
+    query: &Query<'_>,
+    pages: &Pages<'_, T>,
+    scratch: &mut Scratch,
+) {
     let Scratch { keys, values, out } = scratch;
     let (dim, padded) = (query.head_dim, padded_head_dim(query.head_dim));
     let mut max = [f32::NEG_INFINITY; MAX_ROWS];
@@ -103,13 +107,25 @@ fn attend_body<const FMA: bool, T: KvElement>(query: &Query<'_>, pages: &Pages<'
             }
             // A select, not a product: what stands in an unwritten slot has no influence.
             for (slot, score) in scores.iter_mut().enumerate() {
-                *score = if slot < num_visible { *score } else { f32::NEG_INFINITY };
+                *score = if slot < num_visible {
+                    *score
+                } else {
+                    f32::NEG_INFINITY
+                };
             }
             let mut block_max = max[row];
             for score in &scores {
-                block_max = if *score > block_max { *score } else { block_max };
+                block_max = if *score > block_max {
+                    *score
+                } else {
+                    block_max
+                };
             }
-            let correction = if max[row] == f32::NEG_INFINITY { 0.0 } else { exp::<FMA>(max[row] - block_max) };
+            let correction = if max[row] == f32::NEG_INFINITY {
+                0.0
+            } else {
+                exp::<FMA>(max[row] - block_max)
+            };
             max[row] = block_max;
             for score in &mut scores {
                 *score = exp::<FMA>(*score - block_max);

@@ -36,11 +36,21 @@ impl AlignedBuffer {
 
     pub fn as_slice<T: Plain>(&self) -> &[T] {
         // SAFETY: lines are initialised, aligned to 64 bytes, and any bits are a valid `T`.
-        unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.num_bytes() / size_of::<T>()) }
+        unsafe {
+            std::slice::from_raw_parts(
+                self.lines.as_ptr().cast(),
+                self.num_bytes() / size_of::<T>(),
+            )
+        }
     }
 
     pub fn as_mut_slice<T: Plain>(&mut self) -> &mut [T] {
         // SAFETY: as above, and `&mut self` makes the access exclusive.
-        unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.num_bytes() / size_of::<T>()) }
+        unsafe {
+            std::slice::from_raw_parts_mut(
+                self.lines.as_mut_ptr().cast(),
+                self.num_bytes() / size_of::<T>(),
+            )
+        }
     }
 }

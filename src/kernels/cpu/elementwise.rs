@@ -88,7 +88,9 @@ mod tests {
     }
 
     fn ramp(len: usize) -> Vec<f32> {
-        (0..len).map(|i| ((i * 37 % 101) as f32 - 50.0) / 17.0).collect()
+        (0..len)
+            .map(|i| ((i * 37 % 101) as f32 - 50.0) / 17.0)
+            .collect()
     }
 
     #[test]
@@ -130,7 +132,10 @@ mod tests {
             swiglu(set, &gate_up, &mut out);
             for (gate, out) in gate.iter().zip(out) {
                 let exact = f64::from(*gate) / (1.0 + (-f64::from(*gate)).exp()) * 2.0;
-                assert!((f64::from(out) - exact).abs() <= exact.abs() * 1e-6 + 1e-30, "{gate}: {out} for {exact}");
+                assert!(
+                    (f64::from(out) - exact).abs() <= exact.abs() * 1e-6 + 1e-30,
+                    "{gate}: {out} for {exact}"
+                );
             }
         }
     }

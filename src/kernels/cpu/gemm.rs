@@ -36,14 +36,23 @@ pub fn gemm(
 ) {
     let (n, k) = (w.n(), w.k());
     let m = out.len() / n.max(1);
-    assert!(x.len() == m * k && out.len() == m * n, "the shapes of a product do not fit");
+    assert!(
+        x.len() == m * k && out.len() == m * n,
+        "the shapes of a product do not fit"
+    );
     if m == 0 {
         return;
     }
     let pairs = k.div_ceil(2);
     if w.form() == Form::Bf16Pairs {
         scratch.resize::<u32>(m * pairs);
-        round_rows(set, pool, x, k, &mut scratch.as_mut_slice::<u32>()[..m * pairs]);
+        round_rows(
+            set,
+            pool,
+            x,
+            k,
+            &mut scratch.as_mut_slice::<u32>()[..m * pairs],
+        );
     }
     let rounded = scratch.as_slice::<u32>();
     let out = SplitMut::new(out);
@@ -67,13 +76,34 @@ pub fn gemm(
                 match w.form() {
                     #[cfg(target_arch = "x86_64")]
                     Form::Bf16Pairs => {
-                        let rows = Rows { ptr: rounded.as_ptr(), stride: pairs };
+                        let rows = Rows {
+                            ptr: rounded.as_ptr(),
+                            stride: pairs,
+                        };
                         super::gemm_avx512::strip_bf16(rows, m, w.strip::<u32>(strip), &output);
                     }
                     #[cfg(not(target_arch = "x86_64"))]
                     Form::Bf16Pairs => unreachable!("pairs are packed for AVX-512 only"),
-                    Form::Bf16Columns => columns(set, Rows { ptr: x.as_ptr(), stride: k }, m, w.strip::<u16>(strip), &output),
-                    Form::F32Columns => columns(set, Rows { ptr: x.as_ptr(), stride: k }, m, w.strip::<f32>(strip), &output),
+                    Form::Bf16Columns => columns(
+                        set,
+                        Rows {
+                            ptr: x.as_ptr(),
+                            stride: k,
+                        },
+                        m,
+                        w.strip::<u16>(strip),
+                        &output,
+                    ),
+                    Form::F32Columns => columns(
+                        set,
+                        Rows {
+                            ptr: x.as_ptr(),
+                            stride: k,
+                        },
+                        m,
+                        w.strip::<f32>(strip),
+                        &output,
+                    ),
                 }
             }
         }
@@ -130,7 +160,9 @@ fn round_rows(set: KernelSet, pool: &ThreadPool, x: &[f32], k: usize, out: &mut 
     pool.run(m.div_ceil(ROWS), &|tile| {
         for row in tile * ROWS..((tile + 1) * ROWS).min(m) {
             // SAFETY: each row is written by its own tile.
-            round_row(set, &x[row * k..][..k], unsafe { out.part(row * pairs, pairs) });
+            round_row(set, &x[row * k..][..k], unsafe {
+                out.part(row * pairs, pairs)
+            });
         }
     });
 }
@@ -139,7 +171,8 @@ fn round_rows(set: KernelSet, pool: &ThreadPool, x: &[f32], k: usize, out: &mut 
 fn round_row_body<const FMA: bool>(x: &[f32], out: &mut [u32]) {
     let (even, odd) = x.as_chunks::<2>();
     for (pair, out) in even.iter().zip(out.iter_mut()) {
-        *out = u32::from(math::to_bf16_bits(pair[0])) | u32::from(math::to_bf16_bits(pair[1])) << 16;
+        *out =
+            u32::from(math::to_bf16_bits(pair[0])) | u32::from(math::to_bf16_bits(pair[1])) << 16;
     }
     if let ([last], Some(out)) = (odd, out.last_mut()) {
         *out = u32::from(math::to_bf16_bits(*last));
@@ -164,12 +197,28 @@ mod tests {
             .collect()
     }
 
-    fn product(set: KernelSet, weight_type: WeightType, threads: usize, x: &[f32], w: &[f32], k: usize, start: &[f32]) -> Vec<f32> {
+    fn product(
+        set: KernelSet,
+        weight_type: WeightType,
+        threads: usize,
+        x: &[f32],
+        w: &[f32],
+        k: usize,
+        start: &[f32],
+    ) -> Vec<f32> {
         let pool = ThreadPool::new(threads).unwrap();
         let bytes: Vec<u8> = w.iter().flat_map(|x| x.to_le_bytes()).collect();
         let packed = PackedWeight::pack(&[RowSource::F32(&bytes)], k, weight_type, set, &pool);
         let mut out = start.to_vec();
-        gemm(set, &pool, &mut AlignedBuffer::default(), x, &packed, &mut out, true);
+        gemm(
+            set,
+            &pool,
+            &mut AlignedBuffer::default(),
+            x,
+            &packed,
+            &mut out,
+            true,
+        );
         out
     }
 
@@ -177,7 +226,15 @@ mod tests {
     fn products_agree_with_the_definition_on_odd_shapes() {
         for set in KernelSet::ALL.into_iter().filter(|set| set.is_supported()) {
             for weight_type in [WeightType::F32, WeightType::Bf16] {
-                for (m, n, k) in [(1, 1, 1), (1, 33, 7), (2, 16, 3), (7, 31, 64), (8, 32, 65), (9, 100, 48), (23, 65, 129)] {
+                for (m, n, k) in [
+                    (1, 1, 1),
+                    (1, 33, 7),
+                    (2, 16, 3),
+                    (7, 31, 64),
+                    (8, 32, 65),
+                    (9, 100, 48),
+                    (23, 65, 129),
+                ] {
                     let (x, w, start) = (noise(1, m * k), noise(2, n * k), noise(3, m * n));
                     let got = product(set, weight_type, 3, &x, &w, k, &start);
                     for i in 0..m * n {
@@ -195,7 +252,11 @@ mod tests {
                             })
                             .sum::<f64>()
                             + f64::from(start[i]);
-                        assert!((f64::from(got[i]) - exact).abs() < 2e-5, "{set} {weight_type:?} {m}x{n}x{k}: {} for {exact}", got[i]);
+                        assert!(
+                            (f64::from(got[i]) - exact).abs() < 2e-5,
+                            "{set} {weight_type:?} {m}x{n}x{k}: {} for {exact}",
+                            got[i]
+                        );
                     }
                 }
             }
@@ -211,10 +272,21 @@ mod tests {
                 let together = product(set, weight_type, 2, &x, &w, k, &start);
                 for num_rows in 1..m {
                     let first = m - num_rows;
-                    let alone = product(set, weight_type, 5, &x[first * k..], &w, k, &start[first * n..]);
+                    let alone = product(
+                        set,
+                        weight_type,
+                        5,
+                        &x[first * k..],
+                        &w,
+                        k,
+                        &start[first * n..],
+                    );
                     assert_eq!(
                         alone.iter().map(|x| x.to_bits()).collect::<Vec<_>>(),
-                        together[first * n..].iter().map(|x| x.to_bits()).collect::<Vec<_>>(),
+                        together[first * n..]
+                            .iter()
+                            .map(|x| x.to_bits())
+                            .collect::<Vec<_>>(),
                         "{set} {weight_type:?} with {num_rows} rows"
                     );
                 }

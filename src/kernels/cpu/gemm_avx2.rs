@@ -27,7 +27,12 @@ pub(super) unsafe fn strip<W: ColumnWeight>(x: Rows<f32>, m: usize, w: &[W], out
 
 #[target_feature(enable = "avx2,fma")]
 #[inline]
-unsafe fn block<const R: usize, W: ColumnWeight>(x: Rows<f32>, first_row: usize, w: &[W], out: &Output) {
+unsafe fn block<const R: usize, W: ColumnWeight>(
+    x: Rows<f32>,
+    first_row: usize,
+    w: &[W],
+    out: &Output,
+) {
     // SAFETY: in bounds by the caller's promise; loads are unaligned.
     unsafe {
         let k = w.len() / 16;
@@ -46,7 +51,11 @@ unsafe fn block<const R: usize, W: ColumnWeight>(x: Rows<f32>, first_row: usize,
             if out.num_columns == 16 {
                 for (half, sum) in sums.iter().enumerate() {
                     let y = y.add(8 * half);
-                    let sum = if out.add { _mm256_add_ps(_mm256_loadu_ps(y), *sum) } else { *sum };
+                    let sum = if out.add {
+                        _mm256_add_ps(_mm256_loadu_ps(y), *sum)
+                    } else {
+                        *sum
+                    };
                     _mm256_storeu_ps(y, sum);
                 }
             } else {

@@ -48,7 +48,8 @@ unsafe fn block<const R: usize>(x: Rows<u32>, first_row: usize, w: &[u32], out: 
             _mm_prefetch::<_MM_HINT_T0>(w.wrapping_add(1024).cast());
             _mm_prefetch::<_MM_HINT_T0>(w.wrapping_add(1040).cast());
             for (r, sums) in sums.iter_mut().enumerate() {
-                let pair: __m512bh = std::mem::transmute(_mm512_set1_epi32(*x0.add(r * x.stride + i) as i32));
+                let pair: __m512bh =
+                    std::mem::transmute(_mm512_set1_epi32(*x0.add(r * x.stride + i) as i32));
                 sums[0] = _mm512_dpbf16_ps(sums[0], pair, w0);
                 sums[1] = _mm512_dpbf16_ps(sums[1], pair, w1);
             }
@@ -60,7 +61,11 @@ unsafe fn block<const R: usize>(x: Rows<u32>, first_row: usize, w: &[u32], out: 
                 let num_columns = out.num_columns.saturating_sub(16 * half).min(16);
                 let mask = ((1u32 << num_columns) - 1) as u16;
                 let y = y.wrapping_add(16 * half);
-                let sum = if out.add { _mm512_add_ps(_mm512_maskz_loadu_ps(mask, y), *sum) } else { *sum };
+                let sum = if out.add {
+                    _mm512_add_ps(_mm512_maskz_loadu_ps(mask, y), *sum)
+                } else {
+                    *sum
+                };
                 _mm512_mask_storeu_ps(y, mask, sum);
             }
         }

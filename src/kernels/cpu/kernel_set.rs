@@ -26,7 +26,10 @@ impl KernelSet {
 
     /// The fastest set that this processor runs.
     pub fn best() -> Self {
-        Self::ALL.into_iter().find(|set| set.is_supported()).unwrap_or(Self::Portable)
+        Self::ALL
+            .into_iter()
+            .find(|set| set.is_supported())
+            .unwrap_or(Self::Portable)
     }
 
     pub fn is_supported(self) -> bool {
@@ -54,7 +57,11 @@ impl KernelSet {
             return Ok(Self::best());
         }
         let set: Self = name.parse()?;
-        if set.is_supported() { Ok(set) } else { Err(UnknownKernelSet::Unsupported(set)) }
+        if set.is_supported() {
+            Ok(set)
+        } else {
+            Err(UnknownKernelSet::Unsupported(set))
+        }
     }
 }
 

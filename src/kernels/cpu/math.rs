@@ -37,7 +37,11 @@ pub fn to_bf16_bits(x: f32) -> u16 {
     let bits = x.to_bits();
     let rounded = (bits.wrapping_add(0x7fff + ((bits >> 16) & 1)) >> 16) as u16;
     // A NaN must not round to infinity.
-    if bits & 0x7fff_ffff > 0x7f80_0000 { ((bits >> 16) as u16) | 0x40 } else { rounded }
+    if bits & 0x7fff_ffff > 0x7f80_0000 {
+        ((bits >> 16) as u16) | 0x40
+    } else {
+        rounded
+    }
 }
 
 #[inline(always)]
@@ -93,7 +97,10 @@ mod tests {
             let x = i as f32 / 1000.0;
             let exact = f64::from(x).exp();
             for got in [exp::<true>(x), exp::<false>(x)] {
-                assert!((f64::from(got) / exact - 1.0).abs() < 2e-7, "exp({x}) = {got}, not {exact}");
+                assert!(
+                    (f64::from(got) / exact - 1.0).abs() < 2e-7,
+                    "exp({x}) = {got}, not {exact}"
+                );
             }
         }
         assert_eq!(exp::<true>(f32::NEG_INFINITY), 0.0);

@@ -73,7 +73,12 @@ impl RowSource<'_> {
     #[inline(always)]
     pub fn get(&self, i: usize) -> f32 {
         match self {
-            Self::F32(bytes) => f32::from_le_bytes([bytes[4 * i], bytes[4 * i + 1], bytes[4 * i + 2], bytes[4 * i + 3]]),
+            Self::F32(bytes) => f32::from_le_bytes([
+                bytes[4 * i],
+                bytes[4 * i + 1],
+                bytes[4 * i + 2],
+                bytes[4 * i + 3],
+            ]),
             Self::F16(bytes) => f16::from_le_bytes([bytes[2 * i], bytes[2 * i + 1]]).to_f32(),
             Self::Bf16(bytes) => bf16::from_le_bytes([bytes[2 * i], bytes[2 * i + 1]]).to_f32(),
         }
@@ -84,7 +89,13 @@ impl PackedWeight {
     /// Packs the concatenation of `sources` along the rows, each of rows of `k` elements.
     ///
     /// Values that bf16 cannot hold are rounded to nearest even when `weight_type` is bf16.
-    pub fn pack(sources: &[RowSource<'_>], k: usize, weight_type: WeightType, set: KernelSet, pool: &ThreadPool) -> Self {
+    pub fn pack(
+        sources: &[RowSource<'_>],
+        k: usize,
+        weight_type: WeightType,
+        set: KernelSet,
+        pool: &ThreadPool,
+    ) -> Self {
         let form = match (weight_type, set) {
             (WeightType::F32, _) => Form::F32Columns,
             (WeightType::Bf16, KernelSet::Avx512Bf16) => Form::Bf16Pairs,
@@ -92,14 +103,18 @@ impl PackedWeight {
         };
         let rows: Vec<(RowSource<'_>, usize)> = sources
             .iter()
-            .flat_map(|source| (0..source.num_elements() / k.max(1)).map(move |row| (*source, row * k)))
+            .flat_map(|source| {
+                (0..source.num_elements() / k.max(1)).map(move |row| (*source, row * k))
+            })
             .collect();
         let n = rows.len();
         let num_strips = n.div_ceil(form.columns());
         let strip_len = form.strip_len(k);
         let mut data = match form {
             Form::F32Columns => AlignedBuffer::zeroed::<f32>(num_strips * strip_len),
-            Form::Bf16Pairs | Form::Bf16Columns => AlignedBuffer::zeroed::<u16>(num_strips * strip_len),
+            Form::Bf16Pairs | Form::Bf16Columns => {
+                AlignedBuffer::zeroed::<u16>(num_strips * strip_len)
+            }
         };
         let strips: Vec<_> = rows.chunks(form.columns()).collect();
         match form {
@@ -108,7 +123,9 @@ impl PackedWeight {
                 pool.run(num_strips, &|strip| {
                     // SAFETY: each strip is written by its own tile.
                     let out = unsafe { out.part(strip * strip_len, strip_len) };
-                    fill(strips[strip], k, |column, i, x| out[form.index(column, i)] = x);
+                    fill(strips[strip], k, |column, i, x| {
+                        out[form.index(column, i)] = x
+                    });
                 });
             }
             Form::Bf16Pairs | Form::Bf16Columns => {
@@ -116,7 +133,9 @@ impl PackedWeight {
                 pool.run(num_strips, &|strip| {
                     // SAFETY: each strip is written by its own tile.
                     let out = unsafe { out.part(strip * strip_len, strip_len) };
-                    fill(strips[strip], k, |column, i, x| out[form.index(column, i)] = math::to_bf16_bits(x));
+                    fill(strips[strip], k, |column, i, x| {
+                        out[form.index(column, i)] = math::to_bf16_bits(x)
+                    });
                 });
             }
         }

@@ -49,7 +49,11 @@ impl ThreadPool {
             sleep: Mutex::new(()),
             wake: Condvar::new(),
         });
-        let mut pool = Self { shared, workers: Vec::new(), turn: Mutex::new(()) };
+        let mut pool = Self {
+            shared,
+            workers: Vec::new(),
+            turn: Mutex::new(()),
+        };
         for index in 1..num_threads.max(1) {
             let shared = pool.shared.clone();
             let worker = std::thread::Builder::new()
@@ -89,9 +93,16 @@ impl ThreadPool {
         while shared.done.load(Ordering::Acquire) < num_tiles {
             spins += 1;
             // A worker that the system took off its core in the middle of a tile needs one.
-            if spins.is_multiple_of(4096) { std::thread::yield_now() } else { std::hint::spin_loop() }
+            if spins.is_multiple_of(4096) {
+                std::thread::yield_now()
+            } else {
+                std::hint::spin_loop()
+            }
         }
-        assert!(!shared.panicked.swap(false, Ordering::Relaxed), "a kernel thread panicked");
+        assert!(
+            !shared.panicked.swap(false, Ordering::Relaxed),
+            "a kernel thread panicked"
+        );
     }
 }
 
@@ -99,7 +110,11 @@ impl Drop for ThreadPool {
     fn drop(&mut self) {
         self.shared.stopping.store(true, Ordering::SeqCst);
         {
-            let _sleep = self.shared.sleep.lock().unwrap_or_else(PoisonError::into_inner);
+            let _sleep = self
+                .shared
+                .sleep
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
             self.shared.wake.notify_all();
         }
         for worker in self.workers.drain(..) {
@@ -114,7 +129,12 @@ impl Shared {
         let mut unclaimed = self.unclaimed.load(Ordering::Relaxed);
         loop {
             let rest = unclaimed.checked_sub(1)?;
-            match self.unclaimed.compare_exchange_weak(unclaimed, rest, Ordering::AcqRel, Ordering::Relaxed) {
+            match self.unclaimed.compare_exchange_weak(
+                unclaimed,
+                rest,
+                Ordering::AcqRel,
+                Ordering::Relaxed,
+            ) {
                 Ok(_) => return Some(rest),
                 Err(now) => unclaimed = now,
             }
@@ -137,7 +157,9 @@ impl Shared {
         while !self.stopping.load(Ordering::Relaxed) {
             self.run_unclaimed();
             let idle_since = Instant::now();
-            while self.unclaimed.load(Ordering::Relaxed) == 0 && !self.stopping.load(Ordering::Relaxed) {
+            while self.unclaimed.load(Ordering::Relaxed) == 0
+                && !self.stopping.load(Ordering::Relaxed)
+            {
                 for _ in 0..32 {
                     std::hint::spin_loop();
                 }
@@ -152,7 +174,10 @@ impl Shared {
         let mut sleep = self.sleep.lock().unwrap_or_else(PoisonError::into_inner);
         self.num_sleeping.fetch_add(1, Ordering::SeqCst);
         while self.unclaimed.load(Ordering::SeqCst) == 0 && !self.stopping.load(Ordering::SeqCst) {
-            sleep = self.wake.wait(sleep).unwrap_or_else(PoisonError::into_inner);
+            sleep = self
+                .wake
+                .wait(sleep)
+                .unwrap_or_else(PoisonError::into_inner);
         }
         self.num_sleeping.fetch_sub(1, Ordering::SeqCst);
     }
@@ -172,7 +197,11 @@ mod tests {
                 pool.run(num_tiles, &|tile| {
                     counts[tile].fetch_add(1, Ordering::Relaxed);
                 });
-                assert!(counts.iter().all(|count| count.load(Ordering::Relaxed) == 1));
+                assert!(
+                    counts
+                        .iter()
+                        .all(|count| count.load(Ordering::Relaxed) == 1)
+                );
             }
         }
     }
@@ -180,7 +209,9 @@ mod tests {
     #[test]
     fn a_panic_in_a_tile_reaches_the_caller_and_the_pool_goes_on() {
         let pool = ThreadPool::new(3).unwrap();
-        let result = catch_unwind(AssertUnwindSafe(|| pool.run(8, &|tile| assert_ne!(tile, 5))));
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            pool.run(8, &|tile| assert_ne!(tile, 5))
+        }));
         assert!(result.is_err());
         let sum = AtomicUsize::new(0);
         pool.run(8, &|tile| {

@@ -12,14 +12,21 @@ unsafe impl<T: Send> Sync for SplitMut<'_, T> {}
 
 impl<'a, T> SplitMut<'a, T> {
     pub fn new(slice: &'a mut [T]) -> Self {
-        Self { ptr: slice.as_mut_ptr(), len: slice.len(), _slice: PhantomData }
+        Self {
+            ptr: slice.as_mut_ptr(),
+            len: slice.len(),
+            _slice: PhantomData,
+        }
     }
 
     /// # Safety
     /// No two parts that are alive at once may overlap.
     #[allow(clippy::mut_from_ref)]
     pub unsafe fn part(&self, start: usize, len: usize) -> &mut [T] {
-        assert!(start <= self.len && len <= self.len - start, "a part lies outside its slice");
+        assert!(
+            start <= self.len && len <= self.len - start,
+            "a part lies outside its slice"
+        );
         // SAFETY: in bounds by the assertion, disjoint by the caller's promise.
         unsafe { std::slice::from_raw_parts_mut(self.ptr.add(start), len) }
     }
