@@ -281,7 +281,7 @@ def make_smollm2(model_dir: str, out: Path) -> None:
     for text in SMOLLM2_PROMPTS:
         ids = tokenizer(text, add_special_tokens=False).input_ids
         entries.append({"text": text, "ids": ids, "greedy": greedy(model, ids, 64, top=5)})
-        print(f"{len(ids):4} tokens, least margin {entries[-1]['greedy']['margin']:.4f}: {text[:60]!r}")
+        print(f"{len(ids):4} tokens, least margin {entries[-1]['greedy']['margin']:.4f}: {text[:60]!r}", flush=True)
     write_json(out, {"about": "SmolLM2-135M-Instruct (the imported GGUF), float32, 64 greedy tokens", "prompts": entries})
 
 
@@ -314,16 +314,18 @@ def load(path):
 
 
 def greedy(model, prompt: list[int], count: int, top: int = 0) -> dict:
-    """Recomputes the whole sequence for each token: slow, and free of any cache."""
-    ids, logprobs, tops, margin = list(prompt), [], [], float("inf")
-    for _ in range(count):
-        row = torch.log_softmax(model(torch.tensor([ids])).logits[0, -1], dim=-1)
+    ids, logprobs, tops, margin = [], [], [], float("inf")
+    step, cache = torch.tensor([prompt]), None
+    while len(ids) < count:
+        out = model(step, past_key_values=cache, use_cache=True)
+        row, cache = torch.log_softmax(out.logits[0, -1], dim=-1), out.past_key_values
         best = row.topk(max(top, 2))
         margin = min(margin, (best.values[0] - best.values[1]).item())
         ids.append(best.indices[0].item())
         logprobs.append(round(best.values[0].item(), 6))
         tops.append([[t, round(v, 5)] for t, v in zip(best.indices.tolist(), best.values.tolist())])
-    result = {"ids": ids[len(prompt) :], "logprobs": logprobs, "margin": round(margin, 6)}
+        step = torch.tensor([ids[-1:]])
+    result = {"ids": ids, "logprobs": logprobs, "margin": round(margin, 6)}
     return result | ({"top": tops} if top else {})
 
 
