@@ -1,1 +1,3 @@
 //! The decoder and what loads it.
+
+pub mod import;
