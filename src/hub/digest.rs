@@ -34,8 +34,8 @@ impl Write for Hasher {
     }
 }
 
-/// The SHA-256 of a file.
-pub(super) fn sha256_file(path: &Path) -> io::Result<String> {
+/// The SHA-256 of a file, as 64 lower-case hexadecimal digits.
+pub fn sha256_file(path: &Path) -> io::Result<String> {
     let mut file = File::open(path)?;
     let mut hasher = Hasher::default();
     let mut buffer = vec![0; 1 << 20];

@@ -125,6 +125,15 @@ impl DefaultSampling {
 }
 
 impl HubSource {
+    /// A repository that no manifest describes.
+    pub fn new(repo: &str, revision: &str) -> Result<Self, String> {
+        let source = Self { repo: repo.to_owned(), revision: revision.to_owned(), files: Vec::new() };
+        match source.mistake() {
+            None => Ok(source),
+            Some(mistake) => Err(format!("{repo}: {mistake}")),
+        }
+    }
+
     fn mistake(&self) -> Option<String> {
         let parts: Vec<&str> = self.repo.split('/').collect();
         if parts.len() != 2 || !parts.iter().all(|part| is_plain_name(part)) {

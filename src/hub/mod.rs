@@ -8,15 +8,16 @@ mod digest;
 mod error;
 pub mod lock;
 mod manifest;
-#[cfg(any())]
+#[cfg(feature = "hub")]
 mod remote;
 mod staging;
 mod wheel;
 
 pub use catalogue::Catalogue;
+pub use digest::sha256_file;
 pub use error::HubError;
 pub use manifest::{DefaultSampling, HubSource, Manifest, ManifestFile, Task, WheelSource};
-#[cfg(any())]
+#[cfg(feature = "hub")]
 pub use remote::Hub;
 pub use staging::{Leftovers, StagedDir};
 pub use wheel::fetch as fetch_wheel;
