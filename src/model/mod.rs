@@ -9,6 +9,7 @@ mod config;
 mod decoder;
 mod error;
 mod family;
+pub mod import;
 mod kv_cache;
 mod linear;
 mod mlp;
