@@ -12,7 +12,8 @@ use std::time::Instant;
 
 const LETTER: &str = include_str!("../../examples/letter.fr.txt");
 
-const QUESTION: &str = "Which two documents are missing, and by when must they be sent?";
+const QUESTION: &str =
+    "Answer in English: what does this letter ask for, and what is the deadline?";
 
 /// Long enough to see it stream, short enough for a machine with two cores.
 const MAX_TOKENS: usize = 64;
