@@ -1,1 +1,142 @@
-//! To be written.
+//! Wires a server together: a listener, the routes, and the model behind them.
+//!
+//! The listener is bound and the probes answer while the model loads, so that an
+//! orchestrator sees a process that lives and is not ready yet.
+
+mod checkpoint;
+mod sampling_defaults;
+mod server;
+
+pub use checkpoint::{load_served_model, resolve_model};
+pub use server::serve;
+
+use crate::api::{ApiState, Served};
+use crate::config::{Config, ConfigError};
+use crate::engine::LoadError;
+use crate::tenant::{KeyError, KeyRing};
+use crate::text::TextError;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tracing::info;
+
+/// A server that listens and has no model yet.
+pub struct App {
+    config: Config,
+    listener: TcpListener,
+    state: Arc<ApiState>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    #[error("cannot listen on {address}: {source}")]
+    Bind {
+        address: SocketAddr,
+        source: io::Error,
+    },
+    #[error(
+        "no model is named: give --model DIR or --model NAME, or set model.path in the configuration"
+    )]
+    NoModel,
+    #[error("there is no model `{name}`: neither {name} nor {} is a directory with a config.json; `guichet pull {name}` fetches a model by its name", .weights.display())]
+    UnknownModel { name: String, weights: PathBuf },
+    /// A file of the checkpoint that the app reads itself.
+    #[error("{}: {message}", .path.display())]
+    Checkpoint { path: PathBuf, message: String },
+    #[error(transparent)]
+    Text(#[from] TextError),
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    #[error("cannot start the engine's thread: {0}")]
+    EngineThread(io::Error),
+    #[error(
+        "loading the model failed in a way that should not be possible; the lines above say where"
+    )]
+    LoaderPanicked,
+}
+
+impl App {
+    /// Checks the configuration and binds the listener.
+    pub async fn bind(config: Config) -> Result<Self, AppError> {
+        config.check()?;
+        let address = config.server.listen;
+        let listener = TcpListener::bind(address)
+            .await
+            .map_err(|source| AppError::Bind { address, source })?;
+        let state = Arc::new(ApiState::new(&config.server, KeyRing::new(&config.keys)?));
+        Ok(Self {
+            config,
+            listener,
+            state,
+        })
+    }
+
+    /// Where the server listens; tells the port where port 0 was asked for.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.listener
+            .local_addr()
+            .unwrap_or(self.config.server.listen)
+    }
+
+    /// Loads the checkpoint in `dir` while it answers the probes, then serves it until
+    /// `shutdown` and finishes what is admitted. Ends early if the model cannot be loaded.
+    pub async fn run(
+        self,
+        dir: PathBuf,
+        shutdown: impl Future<Output = ()>,
+    ) -> Result<(), AppError> {
+        let Self {
+            config,
+            listener,
+            state,
+        } = self;
+        info!(
+            "listening on {}",
+            listener.local_addr().unwrap_or(config.server.listen)
+        );
+        let loading = load_beside(dir, config.clone());
+        let mut failure = None;
+        let stop = async {
+            tokio::select! {
+                () = shutdown => {}
+                error = serve_when_loaded(loading, &state) => failure = Some(error),
+            }
+        };
+        serve(listener, Arc::clone(&state), &config.server, stop).await;
+        failure.map_or(Ok(()), Err)
+    }
+}
+
+/// Loads in a thread of its own: it takes seconds, and a process that is told to stop
+/// meanwhile need not wait for it.
+fn load_beside(dir: PathBuf, config: Config) -> oneshot::Receiver<Result<Served, AppError>> {
+    let (sender, receiver) = oneshot::channel();
+    std::thread::spawn(move || {
+        // Nobody waits any more if the server was stopped.
+        let _ = sender.send(checkpoint::load_for_api(&dir, &config));
+    });
+    receiver
+}
+
+/// Ends only if the model cannot be served.
+async fn serve_when_loaded(
+    loading: oneshot::Receiver<Result<Served, AppError>>,
+    state: &ApiState,
+) -> AppError {
+    match loading.await {
+        Ok(Ok(served)) => {
+            info!("ready: serving model {}", served.model.id);
+            state.set_served(served);
+            std::future::pending().await
+        }
+        Ok(Err(error)) => error,
+        Err(_) => AppError::LoaderPanicked,
+    }
+}

@@ -1,1 +1,287 @@
-//! To be written.
+//! The configuration: defaults, under a TOML file, under the environment, under the
+//! command line. Parsed and checked once, then frozen.
+
+use crate::engine::{Dtype, ModelOptions};
+use crate::telemetry::{self, LogConfig, LogError};
+use crate::tenant::{KeyConfig, KeyError, KeyRing};
+use figment::Figment;
+use figment::providers::{Env, Format as _, Serialized, Toml};
+use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+/// Every variable with this prefix is a key: `GUICHET_SERVER__LISTEN` is `server.listen`.
+pub const ENV_PREFIX: &str = "GUICHET_";
+
+/// Variables with the prefix that are not keys.
+const ENV_OTHERS: [&str; 1] = ["weights"];
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    pub server: ServerConfig,
+    pub model: ModelConfig,
+    pub engine: EngineSection,
+    pub log: LogConfig,
+    pub keys: Vec<KeyConfig>,
+}
+
+/// Section `[server]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ServerConfig {
+    pub listen: SocketAddr,
+    pub max_connections: usize,
+    pub max_body_mib: usize,
+    pub header_read_timeout_ms: u64,
+    pub body_read_timeout_ms: u64,
+    pub shutdown_timeout_ms: u64,
+}
+
+/// Section `[model]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ModelConfig {
+    /// A checkpoint directory, or the name of one under `weights/`.
+    pub path: Option<PathBuf>,
+    /// The id that clients use; absent: the directory's name.
+    pub id: Option<String>,
+    pub dtype: DtypeChoice,
+    /// A kernel set to pin, or `auto`.
+    pub kernels: KernelChoice,
+    pub max_model_len: Option<usize>,
+}
+
+/// Type of weights and KV cache in memory.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DtypeChoice {
+    /// The checkpoint's.
+    #[default]
+    Auto,
+    F32,
+    Bf16,
+}
+
+/// A kernel set, by its name, or the best for this processor.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub enum KernelChoice {
+    #[default]
+    Auto,
+    Named(String),
+}
+
+/// Section `[engine]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EngineSection {
+    pub max_num_seqs: usize,
+    pub max_num_batched_tokens: usize,
+    pub max_num_waiting: usize,
+    /// Absent: a quarter of the memory that is free after loading.
+    pub kv_cache_mib: Option<u64>,
+    /// Absent: one per core.
+    pub num_threads: Option<usize>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("the configuration file {0} does not exist")]
+    NoFile(PathBuf),
+    /// Names the file or variable, and the key.
+    #[error("{0}")]
+    Read(String),
+    #[error("{key} must be {must}")]
+    Value {
+        key: &'static str,
+        must: &'static str,
+    },
+    #[error(transparent)]
+    Log(#[from] LogError),
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    #[error(
+        "server.listen = {0} can be reached from other machines, and no API key is set: make one \
+         with `guichet keys hash` and put it under [[keys]] in the configuration, or listen on 127.0.0.1"
+    )]
+    OpenToAll(SocketAddr),
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            max_connections: 1024,
+            max_body_mib: 8,
+            header_read_timeout_ms: 30_000,
+            body_read_timeout_ms: 60_000,
+            shutdown_timeout_ms: 30_000,
+        }
+    }
+}
+
+impl ServerConfig {
+    pub fn max_body_bytes(&self) -> usize {
+        self.max_body_mib << 20
+    }
+}
+
+impl Default for EngineSection {
+    fn default() -> Self {
+        Self {
+            max_num_seqs: 64,
+            max_num_batched_tokens: 512,
+            max_num_waiting: 256,
+            kv_cache_mib: None,
+            num_threads: None,
+        }
+    }
+}
+
+impl From<String> for KernelChoice {
+    fn from(name: String) -> Self {
+        if name == "auto" {
+            Self::Auto
+        } else {
+            Self::Named(name)
+        }
+    }
+}
+
+impl From<KernelChoice> for String {
+    fn from(choice: KernelChoice) -> Self {
+        match choice {
+            KernelChoice::Auto => "auto".to_owned(),
+            KernelChoice::Named(name) => name,
+        }
+    }
+}
+
+impl Config {
+    /// Defaults, under `file`, under the environment, under `overrides` (which serialize
+    /// to the shape of the file, with what is not set left out).
+    pub fn load(file: Option<&Path>, overrides: impl Serialize) -> Result<Self, ConfigError> {
+        let mut figment = Figment::from(Serialized::defaults(Self::default()));
+        if let Some(file) = file {
+            if !file.is_file() {
+                return Err(ConfigError::NoFile(file.to_owned()));
+            }
+            figment = figment.merge(Toml::file_exact(file));
+        }
+        let env = Env::prefixed(ENV_PREFIX).ignore(&ENV_OTHERS).split("__");
+        let config: Self = figment
+            .merge(env)
+            .merge(Serialized::defaults(overrides))
+            .extract()
+            .map_err(|e| ConfigError::Read(describe(&e)))?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// What the type of a key cannot say.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let Self {
+            server,
+            model,
+            engine,
+            log,
+            keys,
+        } = self;
+        for (key, value, max) in [
+            ("server.max_connections", server.max_connections, 1 << 20),
+            ("server.max_body_mib", server.max_body_mib, 1 << 10),
+            ("engine.max_num_seqs", engine.max_num_seqs, 1 << 16),
+            (
+                "engine.max_num_batched_tokens",
+                engine.max_num_batched_tokens,
+                1 << 20,
+            ),
+            ("engine.max_num_waiting", engine.max_num_waiting, 1 << 20),
+            (
+                "engine.num_threads",
+                engine.num_threads.unwrap_or(1),
+                1 << 12,
+            ),
+            (
+                "model.max_model_len",
+                model.max_model_len.unwrap_or(1),
+                usize::MAX,
+            ),
+        ] {
+            if value == 0 {
+                return Err(ConfigError::Value {
+                    key,
+                    must: "at least 1",
+                });
+            }
+            if value > max {
+                return Err(ConfigError::Value {
+                    key,
+                    must: "smaller: no machine has a use for so much",
+                });
+            }
+        }
+        if engine
+            .kv_cache_mib
+            .is_some_and(|mib| mib == 0 || mib > 1 << 32)
+        {
+            return Err(ConfigError::Value {
+                key: "engine.kv_cache_mib",
+                must: "from 1 to 4294967296",
+            });
+        }
+        if server.header_read_timeout_ms == 0 || server.body_read_timeout_ms == 0 {
+            return Err(ConfigError::Value {
+                key: "server.header_read_timeout_ms and body_read_timeout_ms",
+                must: "at least 1",
+            });
+        }
+        if model.id.as_ref().is_some_and(|id| id.trim().is_empty()) {
+            return Err(ConfigError::Value {
+                key: "model.id",
+                must: "a name, or left out",
+            });
+        }
+        telemetry::filter(log)?;
+        KeyRing::new(keys)?;
+        if keys.is_empty() && !server.listen.ip().to_canonical().is_loopback() {
+            return Err(ConfigError::OpenToAll(server.listen));
+        }
+        Ok(())
+    }
+
+    /// What the engine needs to load a model.
+    pub fn model_options(&self) -> ModelOptions {
+        ModelOptions {
+            dtype: match self.model.dtype {
+                DtypeChoice::Auto => None,
+                DtypeChoice::F32 => Some(Dtype::F32),
+                DtypeChoice::Bf16 => Some(Dtype::Bf16),
+            },
+            kernels: match &self.model.kernels {
+                KernelChoice::Auto => None,
+                KernelChoice::Named(name) => Some(name.clone()),
+            },
+            num_threads: self.engine.num_threads,
+            kv_cache_bytes: self.engine.kv_cache_mib.map(|mib| mib << 20),
+            max_model_len: self.model.max_model_len,
+            max_num_batched_tokens: self.engine.max_num_batched_tokens,
+            max_num_seqs: self.engine.max_num_seqs,
+            max_num_waiting: self.engine.max_num_waiting,
+        }
+    }
+}
+
+/// One sentence for each thing that is wrong: what, which key, which file or variable.
+fn describe(error: &figment::Error) -> String {
+    error
+        .clone()
+        .into_iter()
+        .map(|e| e.to_string())
+        .collect::<Vec<_>>()
+        .join("; ")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,74 @@
-//! To be written.
+//! HTTP and OpenAI JSON, and nothing else speaks either.
+//!
+//! Owns the routes, what a request may hold, what an answer looks like and every message
+//! that a client reads. Refuses to know tensors and to guess: a field is honoured, refused
+//! by name or listed as ignored.
+
+mod answer;
+mod auth;
+mod body;
+mod chat;
+mod completions;
+mod error;
+mod fields;
+mod health;
+mod json;
+pub mod limits;
+mod messages;
+mod metrics;
+mod models;
+pub mod parameters;
+mod prompt;
+mod random;
+pub mod reference;
+mod request;
+mod request_id;
+mod sse;
+mod state;
+
+pub use state::{ApiState, Served};
+
+use axum::Router;
+use axum::http::{Method, Uri};
+use axum::middleware::from_fn_with_state;
+use axum::routing::{get, post};
+use error::ApiError;
+use std::sync::Arc;
+
+const CHAT: &str = "/v1/chat/completions";
+const COMPLETIONS: &str = "/v1/completions";
+
+/// Every route of the server.
+pub fn router(state: Arc<ApiState>) -> Router {
+    Router::new()
+        .route(CHAT, post(chat::create))
+        .route(COMPLETIONS, post(completions::create))
+        .route("/v1/models", get(models::list))
+        // Ids may hold slashes: org/model.
+        .route("/v1/models/{*id}", get(models::get))
+        .route("/livez", get(health::livez))
+        .route("/readyz", get(health::readyz))
+        .route("/health", get(health::readyz))
+        .route("/metrics", get(metrics::get))
+        .method_not_allowed_fallback(method_not_allowed)
+        .fallback(not_found)
+        .layer(from_fn_with_state(Arc::clone(&state), auth::layer))
+        .layer(from_fn_with_state(
+            Arc::clone(&state.metrics),
+            request_id::layer,
+        ))
+        .with_state(state)
+}
+
+async fn not_found(method: Method, uri: Uri) -> ApiError {
+    ApiError::unknown_route(&method, uri.path())
+}
+
+async fn method_not_allowed(method: Method, uri: Uri) -> ApiError {
+    let allowed = if [CHAT, COMPLETIONS].contains(&uri.path()) {
+        "POST"
+    } else {
+        "GET, HEAD"
+    };
+    ApiError::method_not_allowed(&method, uri.path(), allowed)
+}

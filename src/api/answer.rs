@@ -1,0 +1,195 @@
+//! A generation that is measured and logged, and its fold into a plain answer.
+
+use super::error::ApiError;
+use super::metrics::Metrics;
+use super::request_id::RequestId;
+use super::state::{ApiState, Served};
+use crate::generation::{FinishReason, Generation, GenerationError, GenerationEvent, ServedModel};
+use serde::Serialize;
+use std::sync::Arc;
+use std::time::Instant;
+use tracing::info;
+
+/// What every answer and chunk begins with.
+#[derive(Debug, Clone)]
+pub struct Head {
+    pub id: String,
+    pub created: u64,
+    pub model: String,
+    pub system_fingerprint: String,
+}
+
+/// Tokens of one request, all choices together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Usage {
+    pub prompt_tokens: usize,
+    pub completion_tokens: usize,
+    pub total_tokens: usize,
+}
+
+/// One choice of a plain answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Choice {
+    pub text: String,
+    pub reason: FinishReason,
+}
+
+/// A generation on its way to a client. Dropping it cancels what still runs.
+pub struct Measured {
+    generation: Generation,
+    metrics: Arc<Metrics>,
+    request_id: RequestId,
+    started: Instant,
+    last_text: Vec<Option<Instant>>,
+    num_unfinished: usize,
+    completion_tokens: usize,
+    failed: bool,
+}
+
+impl Head {
+    pub fn new(prefix: &str, served: &Served) -> Self {
+        let created = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .map_or(0, |since| since.as_secs());
+        Self {
+            id: format!("{prefix}-{}", super::random::hex()),
+            created,
+            model: served.model.id.clone(),
+            system_fingerprint: served.system_fingerprint.clone(),
+        }
+    }
+}
+
+impl Measured {
+    /// Starts a generation. `start` renders and tokenizes, which takes long for a long
+    /// prompt, so it runs beside the threads that serve connections.
+    pub async fn start(
+        state: &ApiState,
+        served: &Served,
+        request_id: RequestId,
+        prompt_field: &'static str,
+        start: impl FnOnce(&ServedModel) -> Result<Generation, GenerationError> + Send + 'static,
+    ) -> Result<Self, ApiError> {
+        let started = Instant::now();
+        let model = Arc::clone(&served.model);
+        let generation = tokio::task::spawn_blocking(move || start(&model))
+            .await
+            .map_err(|e| ApiError::internal(format!("starting a generation: {e}")))?
+            .map_err(|e| ApiError::from_generation(&e, prompt_field))?;
+        Ok(Self {
+            metrics: Arc::clone(&state.metrics),
+            request_id,
+            started,
+            last_text: vec![None; generation.num_choices],
+            num_unfinished: generation.num_choices,
+            completion_tokens: 0,
+            failed: false,
+            generation,
+        })
+    }
+
+    pub fn num_choices(&self) -> usize {
+        self.generation.num_choices
+    }
+
+    pub fn request_id(&self) -> &RequestId {
+        &self.request_id
+    }
+
+    /// The next event; the last is that of the last choice, or `Failed`.
+    pub async fn next(&mut self) -> Option<GenerationEvent> {
+        if self.num_unfinished == 0 || self.failed {
+            return None;
+        }
+        let event = self.generation.next().await.unwrap_or_else(|| {
+            GenerationEvent::Failed(GenerationError::Internal(
+                "a generation ended before its last choice".to_owned(),
+            ))
+        });
+        match &event {
+            GenerationEvent::Delta { choice, .. } => self.measure_text(*choice),
+            GenerationEvent::Finished {
+                num_completion_tokens,
+                ..
+            } => {
+                self.completion_tokens += num_completion_tokens;
+                self.num_unfinished -= 1;
+                if self.num_unfinished == 0 {
+                    self.metrics.observe_end(self.started.elapsed());
+                }
+            }
+            GenerationEvent::Failed(_) => self.failed = true,
+        }
+        Some(event)
+    }
+
+    /// What was used so far; all of it after the last event.
+    pub fn usage(&self) -> Usage {
+        let prompt_tokens = self.generation.num_prompt_tokens;
+        Usage {
+            prompt_tokens,
+            completion_tokens: self.completion_tokens,
+            total_tokens: prompt_tokens + self.completion_tokens,
+        }
+    }
+
+    /// The plain answer: a fold over the same events that a stream sends.
+    pub async fn collect(&mut self) -> Result<Vec<Choice>, GenerationError> {
+        let mut texts = vec![String::new(); self.num_choices()];
+        let mut reasons = vec![None; self.num_choices()];
+        while let Some(event) = self.next().await {
+            match event {
+                GenerationEvent::Delta { choice, text } => texts[choice].push_str(&text),
+                GenerationEvent::Finished { choice, reason, .. } => reasons[choice] = Some(reason),
+                GenerationEvent::Failed(error) => return Err(error),
+            }
+        }
+        texts
+            .into_iter()
+            .zip(reasons)
+            .map(|(text, reason)| {
+                let reason = reason.ok_or_else(|| {
+                    GenerationError::Internal("a choice did not finish".to_owned())
+                })?;
+                Ok(Choice { text, reason })
+            })
+            .collect()
+    }
+
+    fn measure_text(&mut self, choice: usize) {
+        let now = Instant::now();
+        let Some(last) = self.last_text.get_mut(choice) else {
+            return;
+        };
+        match last.replace(now) {
+            None => self.metrics.observe_first_token(now - self.started),
+            Some(last) => self.metrics.observe_inter_token(now - last),
+        }
+    }
+}
+
+impl Drop for Measured {
+    fn drop(&mut self) {
+        let outcome = match (self.failed, self.num_unfinished) {
+            (true, _) => "failed",
+            (false, 0) => "finished",
+            (false, _) => "was left by its client",
+        };
+        let id = &self.request_id;
+        info!(
+            request.id = %id,
+            num_prompt_tokens = self.generation.num_prompt_tokens,
+            num_completion_tokens = self.completion_tokens,
+            duration_ms = self.started.elapsed().as_millis(),
+            "generation of request {id} {outcome}"
+        );
+    }
+}
+
+/// As OpenAI spells it.
+pub fn finish_reason(reason: FinishReason) -> &'static str {
+    match reason {
+        FinishReason::Stop => "stop",
+        FinishReason::Length => "length",
+    }
+}

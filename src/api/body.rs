@@ -1,0 +1,77 @@
+//! Reads a request's body: its type, its size, its JSON.
+
+use super::error::ApiError;
+use super::json::Json;
+use super::state::ApiState;
+use axum::body::Body;
+use axum::extract::{FromRequest, Request};
+use axum::http::HeaderMap;
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt as _;
+use std::sync::Arc;
+
+/// The JSON of a body.
+pub struct JsonBody(pub Json);
+
+/// What is read and thrown away of a body that is too large, as a multiple of the limit,
+/// so that the client has sent it and reads our answer instead of a broken connection.
+const DRAIN_FACTOR: usize = 4;
+
+impl FromRequest<Arc<ApiState>> for JsonBody {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &Arc<ApiState>) -> Result<Self, ApiError> {
+        if !is_json(request.headers()) {
+            return Err(ApiError::media_type());
+        }
+        let announced = content_length(request.headers());
+        let read = read(request.into_body(), announced, state.max_body_bytes);
+        let bytes = tokio::time::timeout(state.body_read_timeout, read)
+            .await
+            .map_err(|_| ApiError::body_too_slow())??;
+        let json = Json::parse(&bytes)
+            .map_err(|e| ApiError::bad_body(format!("The body is not usable JSON: {e}.")))?;
+        Ok(Self(json))
+    }
+}
+
+async fn read(mut body: Body, announced: Option<u64>, max: usize) -> Result<Bytes, ApiError> {
+    let max_drained = max.saturating_mul(DRAIN_FACTOR);
+    if announced.is_some_and(|length| length > max_drained as u64) {
+        return Err(ApiError::body_too_large(max));
+    }
+    let mut bytes = BytesMut::new();
+    let mut num_read = 0usize;
+    while let Some(frame) = body.frame().await {
+        let frame =
+            frame.map_err(|_| ApiError::bad_body("The body ended before it was complete."))?;
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
+        num_read = num_read.saturating_add(data.len());
+        if num_read > max_drained {
+            break;
+        }
+        if num_read <= max {
+            bytes.extend_from_slice(&data);
+        }
+    }
+    if num_read > max {
+        Err(ApiError::body_too_large(max))
+    } else {
+        Ok(bytes.freeze())
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let Some(value) = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()) else {
+        return false;
+    };
+    let essence = value.split(';').next().unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case("application/json")
+}
+
+fn content_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}

@@ -1,0 +1,253 @@
+//! `POST /v1/chat/completions`.
+
+use super::answer::{Choice, Head, Measured, Usage, finish_reason};
+use super::body::JsonBody;
+use super::error::ApiError;
+use super::fields::Fields;
+use super::messages;
+use super::parameters::{self, Ignored};
+use super::request::{self, Delivery};
+use super::request_id::RequestId;
+use super::sse::{self, Chunks};
+use super::state::{ApiState, Served};
+use crate::generation::{FinishReason, GenerationParams};
+use crate::text::ChatMessage;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use serde::Serialize;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+const PROMPT_FIELD: &str = "messages";
+
+/// A chat request, validated.
+struct ChatRequest {
+    messages: Vec<ChatMessage>,
+    params: GenerationParams,
+    delivery: Delivery,
+}
+
+#[derive(Serialize)]
+struct ChatCompletion {
+    id: String,
+    object: &'static str,
+    created: u64,
+    model: String,
+    system_fingerprint: String,
+    choices: Vec<ChatChoice>,
+    usage: Usage,
+}
+
+#[derive(Serialize)]
+struct ChatChoice {
+    index: usize,
+    message: AnswerMessage,
+    logprobs: (),
+    finish_reason: &'static str,
+}
+
+#[derive(Serialize)]
+struct AnswerMessage {
+    role: &'static str,
+    content: String,
+    refusal: (),
+}
+
+#[derive(Serialize)]
+struct ChatChunk {
+    id: String,
+    object: &'static str,
+    created: u64,
+    model: String,
+    system_fingerprint: String,
+    choices: Vec<ChunkChoice>,
+    /// There only if the client asked for it: null in all chunks but the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usage: Option<Option<Usage>>,
+}
+
+#[derive(Serialize)]
+struct ChunkChoice {
+    index: usize,
+    delta: Delta,
+    logprobs: (),
+    finish_reason: Option<&'static str>,
+}
+
+#[derive(Serialize, Default)]
+struct Delta {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content: Option<String>,
+}
+
+pub async fn create(
+    State(state): State<Arc<ApiState>>,
+    Extension(request_id): Extension<RequestId>,
+    JsonBody(body): JsonBody,
+) -> Result<Response, ApiError> {
+    let served = state.served()?;
+    let mut ignored = Ignored::default();
+    let request = ChatRequest::parse(&Fields::root(&body)?, served, &mut ignored)?;
+    let ChatRequest {
+        messages,
+        params,
+        delivery,
+    } = request;
+    // The one clock value of the request, which a template may print.
+    let clock = SystemTime::now();
+    let mut generation = Measured::start(&state, served, request_id, PROMPT_FIELD, move |model| {
+        model.chat(&messages, &params, clock)
+    })
+    .await?;
+    let head = Head::new("chatcmpl", served);
+    let mut response = match delivery {
+        Delivery::Stream { include_usage } => sse::response(
+            generation,
+            ChatChunks {
+                head,
+                include_usage,
+            },
+            PROMPT_FIELD,
+        ),
+        Delivery::Plain => {
+            let choices = generation
+                .collect()
+                .await
+                .map_err(|e| ApiError::from_generation(&e, PROMPT_FIELD))?;
+            Json(ChatCompletion::new(head, choices, generation.usage())).into_response()
+        }
+    };
+    ignored.write_header(&mut response);
+    Ok(response)
+}
+
+impl ChatRequest {
+    fn parse(body: &Fields<'_>, served: &Served, ignored: &mut Ignored) -> Result<Self, ApiError> {
+        parameters::check(parameters::CHAT, body, ignored)?;
+        request::check_model(body, served)?;
+        let messages = messages::parse(body, ignored)?;
+        let mut params = request::sampling(body)?;
+        params.max_tokens = max_tokens(body)?;
+        Ok(Self {
+            messages,
+            params,
+            delivery: request::delivery(body, ignored)?,
+        })
+    }
+}
+
+/// The newer and the older name of one thing, which must not contradict each other.
+fn max_tokens(body: &Fields<'_>) -> Result<Option<usize>, ApiError> {
+    let newer = body
+        .get("max_completion_tokens")
+        .map(|f| request::max_tokens(&f))
+        .transpose()?;
+    let older = body
+        .get("max_tokens")
+        .map(|f| request::max_tokens(&f))
+        .transpose()?;
+    match (newer, older) {
+        (Some(newer), Some(older)) if newer != older => Err(ApiError::invalid(
+            "max_tokens",
+            format!(
+                "`max_tokens` ({older}) and `max_completion_tokens` ({newer}) mean the same but differ; send one."
+            ),
+        )),
+        _ => Ok(newer.or(older)),
+    }
+}
+
+impl ChatCompletion {
+    fn new(head: Head, choices: Vec<Choice>, usage: Usage) -> Self {
+        let choices = choices
+            .into_iter()
+            .enumerate()
+            .map(|(index, choice)| ChatChoice {
+                index,
+                message: AnswerMessage {
+                    role: "assistant",
+                    content: choice.text,
+                    refusal: (),
+                },
+                logprobs: (),
+                finish_reason: finish_reason(choice.reason),
+            })
+            .collect();
+        Self {
+            id: head.id,
+            object: "chat.completion",
+            created: head.created,
+            model: head.model,
+            system_fingerprint: head.system_fingerprint,
+            choices,
+            usage,
+        }
+    }
+}
+
+struct ChatChunks {
+    head: Head,
+    include_usage: bool,
+}
+
+impl ChatChunks {
+    fn chunk(&self, choices: Vec<ChunkChoice>, usage: Option<Usage>) -> ChatChunk {
+        let head = self.head.clone();
+        ChatChunk {
+            id: head.id,
+            object: "chat.completion.chunk",
+            created: head.created,
+            model: head.model,
+            system_fingerprint: head.system_fingerprint,
+            choices,
+            usage: self.include_usage.then_some(usage),
+        }
+    }
+
+    fn one(&self, index: usize, delta: Delta, finish_reason: Option<&'static str>) -> ChatChunk {
+        self.chunk(
+            vec![ChunkChoice {
+                index,
+                delta,
+                logprobs: (),
+                finish_reason,
+            }],
+            None,
+        )
+    }
+}
+
+impl Chunks for ChatChunks {
+    type Chunk = ChatChunk;
+
+    fn first(&self, choice: usize) -> Option<ChatChunk> {
+        let delta = Delta {
+            role: Some("assistant"),
+            content: Some(String::new()),
+        };
+        Some(self.one(choice, delta, None))
+    }
+
+    fn text(&self, choice: usize, text: String) -> ChatChunk {
+        self.one(
+            choice,
+            Delta {
+                role: None,
+                content: Some(text),
+            },
+            None,
+        )
+    }
+
+    fn finish(&self, choice: usize, reason: FinishReason) -> ChatChunk {
+        self.one(choice, Delta::default(), Some(finish_reason(reason)))
+    }
+
+    fn usage(&self, usage: Usage) -> Option<ChatChunk> {
+        self.include_usage
+            .then(|| self.chunk(Vec::new(), Some(usage)))
+    }
+}

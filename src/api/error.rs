@@ -1,0 +1,316 @@
+//! What a client sees when something is wrong, decided once.
+
+use super::request_id::RequestId;
+use crate::generation::GenerationError;
+use axum::Json;
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+/// An error as a client sees it; `cause` is for the log alone.
+#[derive(Debug, Clone)]
+pub struct ApiError {
+    status: StatusCode,
+    kind: Kind,
+    message: String,
+    param: Option<String>,
+    code: Option<&'static str>,
+    headers: Vec<(header::HeaderName, &'static str)>,
+    cause: Option<String>,
+}
+
+/// The `type` of an error object.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    InvalidRequest,
+    Authentication,
+    Server,
+}
+
+/// Seconds after which a client may ask a busy server again.
+const RETRY_AFTER: &str = "1";
+
+impl ApiError {
+    /// A field that is malformed, out of range or not supported.
+    pub fn invalid(param: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            param: Some(param.into()),
+            ..Self::new(StatusCode::BAD_REQUEST, Kind::InvalidRequest, message)
+        }
+    }
+
+    /// A body that cannot be read as a request at all.
+    pub fn bad_body(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, Kind::InvalidRequest, message)
+    }
+
+    pub fn unknown_model(model: &str, served: &str) -> Self {
+        Self {
+            param: Some("model".to_owned()),
+            code: Some("model_not_found"),
+            ..Self::new(
+                StatusCode::NOT_FOUND,
+                Kind::InvalidRequest,
+                format!(
+                    "The model `{}` is not served here; `{served}` is (GET /v1/models lists all).",
+                    shown(model)
+                ),
+            )
+        }
+    }
+
+    pub fn unknown_route(method: &Method, path: &str) -> Self {
+        let message = format!(
+            "There is nothing at {method} {}. The API is under /v1: /v1/chat/completions, /v1/completions, /v1/models.",
+            shown(path)
+        );
+        Self {
+            code: Some("unknown_url"),
+            ..Self::new(StatusCode::NOT_FOUND, Kind::InvalidRequest, message)
+        }
+    }
+
+    pub fn method_not_allowed(method: &Method, path: &str, allowed: &'static str) -> Self {
+        Self {
+            code: Some("method_not_allowed"),
+            headers: vec![(header::ALLOW, allowed)],
+            ..Self::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                Kind::InvalidRequest,
+                format!(
+                    "{} does not take {}; it takes {allowed}.",
+                    shown(path),
+                    shown(method.as_str())
+                ),
+            )
+        }
+    }
+
+    pub fn media_type() -> Self {
+        Self {
+            code: Some("unsupported_media_type"),
+            ..Self::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                Kind::InvalidRequest,
+                "The body must be JSON: send the header `Content-Type: application/json`.",
+            )
+        }
+    }
+
+    pub fn body_too_large(max_body_bytes: usize) -> Self {
+        Self {
+            code: Some("request_too_large"),
+            ..Self::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                Kind::InvalidRequest,
+                format!(
+                    "The body is larger than the {max_body_bytes} bytes that this server takes."
+                ),
+            )
+        }
+    }
+
+    pub fn body_too_slow() -> Self {
+        Self {
+            code: Some("request_timeout"),
+            headers: vec![(header::CONNECTION, "close")],
+            ..Self::new(
+                StatusCode::REQUEST_TIMEOUT,
+                Kind::InvalidRequest,
+                "The body did not arrive in time; send the request again.",
+            )
+        }
+    }
+
+    pub fn missing_key() -> Self {
+        Self::unauthorized(
+            "This server needs an API key: send the header `Authorization: Bearer KEY`.",
+        )
+    }
+
+    pub fn wrong_key() -> Self {
+        Self::unauthorized(
+            "The API key is not valid here; ask the operator of this server for one.",
+        )
+    }
+
+    /// The model is still being loaded.
+    pub fn loading() -> Self {
+        Self {
+            code: Some("model_loading"),
+            headers: vec![(header::RETRY_AFTER, RETRY_AFTER)],
+            ..Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                Kind::Server,
+                "The model is being loaded; ask again in a moment (GET /readyz says when it is ready).",
+            )
+        }
+    }
+
+    pub fn stopped() -> Self {
+        Self {
+            code: Some("overloaded"),
+            headers: vec![(header::RETRY_AFTER, RETRY_AFTER)],
+            ..Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                Kind::Server,
+                "The server is stopping and takes no more requests; ask again later.",
+            )
+        }
+    }
+
+    pub fn overloaded() -> Self {
+        Self {
+            code: Some("overloaded"),
+            headers: vec![(header::RETRY_AFTER, RETRY_AFTER)],
+            ..Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                Kind::Server,
+                "The server is busy: its queue is full. Ask again in a moment.",
+            )
+        }
+    }
+
+    /// Our fault: `cause` goes to the log, the request id to the client.
+    pub fn internal(cause: impl Into<String>) -> Self {
+        Self {
+            cause: Some(cause.into()),
+            ..Self::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                Kind::Server,
+                "Something went wrong in the server.",
+            )
+        }
+    }
+
+    /// `prompt_field` is the field that holds the prompt: `messages` or `prompt`.
+    pub fn from_generation(error: &GenerationError, prompt_field: &'static str) -> Self {
+        match error {
+            GenerationError::ContextLength {
+                max_model_len,
+                num_prompt_tokens,
+                max_tokens,
+            } => Self {
+                code: Some("context_length_exceeded"),
+                ..Self::invalid(
+                    prompt_field,
+                    format!(
+                        "This model's context is {max_model_len} tokens, but `{prompt_field}` has \
+                         {num_prompt_tokens} and {max_tokens} more are asked for. Shorten \
+                         `{prompt_field}` or ask for fewer tokens."
+                    ),
+                )
+            },
+            GenerationError::EmptyPrompt => Self::invalid(
+                prompt_field,
+                format!("`{prompt_field}` must hold at least one token."),
+            ),
+            GenerationError::UnknownToken { id, vocab_size } => Self::invalid(
+                prompt_field,
+                format!(
+                    "The token id {id} is not in this model's vocabulary: ids are below {vocab_size}."
+                ),
+            ),
+            GenerationError::NoChatTemplate => Self::invalid(
+                "model",
+                "This model has no chat template, so it cannot chat; use /v1/completions.",
+            ),
+            GenerationError::Template(reason) => Self::invalid(
+                prompt_field,
+                format!(
+                    "The model's chat template refuses these messages: {}",
+                    shown(reason)
+                ),
+            ),
+            GenerationError::Overloaded => Self::overloaded(),
+            GenerationError::Stopped => Self::stopped(),
+            GenerationError::Internal(cause) => Self::internal(cause.clone()),
+        }
+    }
+
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    pub fn cause(&self) -> Option<&str> {
+        self.cause.as_deref()
+    }
+
+    /// What is our fault is found again by the request's id.
+    pub fn with_request_id(mut self, id: &RequestId) -> Self {
+        if self.status == StatusCode::INTERNAL_SERVER_ERROR {
+            self.message = format!(
+                "Something went wrong in the server; its operator finds the cause under the request id {id}."
+            );
+        }
+        self
+    }
+
+    /// The object that OpenAI's clients read.
+    pub fn to_json(&self) -> Value {
+        json!({"error": {
+            "message": self.message,
+            "type": self.kind.name(),
+            "param": self.param,
+            "code": self.code,
+        }})
+    }
+
+    fn unauthorized(message: &str) -> Self {
+        Self {
+            code: Some("invalid_api_key"),
+            headers: vec![(header::WWW_AUTHENTICATE, "Bearer")],
+            ..Self::new(StatusCode::UNAUTHORIZED, Kind::Authentication, message)
+        }
+    }
+
+    fn new(status: StatusCode, kind: Kind, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            kind,
+            message: message.into(),
+            param: None,
+            code: None,
+            headers: Vec::new(),
+            cause: None,
+        }
+    }
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::InvalidRequest => "invalid_request_error",
+            Self::Authentication => "authentication_error",
+            Self::Server => "server_error",
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    /// The error itself rides along as an extension, for the log and the request id.
+    fn into_response(self) -> Response {
+        let mut response = (self.status, Json(self.to_json())).into_response();
+        for (name, value) in &self.headers {
+            response
+                .headers_mut()
+                .insert(name, HeaderValue::from_static(value));
+        }
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// What a client sent, cut so that an error stays short.
+pub fn shown(text: &str) -> String {
+    const MAX_CHARS: usize = 200;
+    let mut shown: String = text
+        .chars()
+        .take(MAX_CHARS)
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
+    if text.chars().nth(MAX_CHARS).is_some() {
+        shown.push('…');
+    }
+    shown
+}

@@ -1,0 +1,33 @@
+//! Every limit on a request, in one table: the checks and `docs/api.md` come from it.
+
+/// One limit as the documentation shows it.
+pub struct Limit {
+    pub name: &'static str,
+    pub value: usize,
+    pub what: &'static str,
+}
+
+macro_rules! limits {
+    ($($name:ident = $value:expr, $what:literal;)*) => {
+        $(#[doc = $what] pub const $name: usize = $value;)*
+        /// All limits, in the order of the documentation.
+        pub const TABLE: &[Limit] = &[
+            $(Limit { name: stringify!($name), value: $value, what: $what },)*
+        ];
+    };
+}
+
+limits! {
+    MAX_BODY_BYTES = 8 << 20, "Bytes in a request body, unless `server.max_body_mib` says otherwise.";
+    MAX_JSON_DEPTH = 64, "Arrays and objects inside one another in a body.";
+    MAX_JSON_VALUES = 1_000_000, "Values in a body, keys not counted.";
+    MAX_MESSAGES = 4096, "Messages in a chat request.";
+    MAX_CONTENT_PARTS = 1024, "Text parts in one message.";
+    MAX_NAME_CHARS = 128, "Characters in the `name` of a message.";
+    MAX_PROMPTS = 128, "Prompts in a completion request.";
+    MAX_N = 16, "Choices for each prompt (`n`).";
+    MAX_CHOICES = 128, "Prompts times `n` in a request.";
+    MAX_STOP_STRINGS = 4, "Stop strings in a request.";
+    MAX_STOP_BYTES = 1024, "Bytes in one stop string.";
+    MAX_MAX_TOKENS = 16_777_216, "`max_tokens` and `max_completion_tokens`, before the context length is looked at.";
+}

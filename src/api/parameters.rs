@@ -1,0 +1,273 @@
+//! Every documented property of a request and what becomes of it: nothing is dropped in
+//! silence. The tables are the check and, in `docs/api.md`, the documentation.
+
+use super::error::{ApiError, shown};
+use super::fields::Fields;
+use super::json::Json;
+use axum::http::HeaderValue;
+use axum::response::Response;
+
+/// The response header that lists what was accepted and not used.
+pub const IGNORED_HEADER: &str = "x-guichet-ignored";
+
+pub struct Parameter {
+    pub name: &'static str,
+    pub outcome: Outcome,
+    pub note: &'static str,
+}
+
+pub enum Outcome {
+    Honoured,
+    /// Not supported yet: refused by name, except null and these JSON values, which ask
+    /// for nothing.
+    RefusedUnless(&'static [&'static str]),
+    /// Does not change the answer: listed in [`IGNORED_HEADER`].
+    Ignored,
+}
+
+/// The parameters of one request that were given and not used.
+#[derive(Debug, Default)]
+pub struct Ignored(Vec<&'static str>);
+
+impl Ignored {
+    pub fn write_header(&self, response: &mut Response) {
+        if let Ok(value) = HeaderValue::from_str(&self.0.join(", "))
+            && !self.0.is_empty()
+        {
+            response.headers_mut().insert(IGNORED_HEADER, value);
+        }
+    }
+
+    fn add(&mut self, name: &'static str) {
+        if !self.0.contains(&name) {
+            self.0.push(name);
+        }
+    }
+}
+
+/// Holds an object of the request against its table.
+pub fn check(
+    table: &'static [Parameter],
+    fields: &Fields<'_>,
+    ignored: &mut Ignored,
+) -> Result<(), ApiError> {
+    for (name, field) in fields.entries() {
+        let path = field.path();
+        let Some(parameter) = table.iter().find(|p| p.name == name) else {
+            return Err(ApiError::invalid(
+                path,
+                format!("`{path}` is not a known parameter; {}", known(table, name)),
+            ));
+        };
+        if *field.value() == Json::Null {
+            continue;
+        }
+        match parameter.outcome {
+            Outcome::Honoured => {}
+            Outcome::Ignored => ignored.add(parameter.name),
+            Outcome::RefusedUnless(neutral) => {
+                if !neutral.iter().any(|literal| is(field.value(), literal)) {
+                    return Err(ApiError::invalid(path, refusal(path, neutral)));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn is(value: &Json, literal: &str) -> bool {
+    Json::parse(literal.as_bytes()).is_ok_and(|neutral| value.same_as(&neutral))
+}
+
+fn refusal(path: &str, neutral: &[&str]) -> String {
+    if neutral.is_empty() {
+        return format!("`{path}` is not supported by this server; leave it out.");
+    }
+    format!(
+        "`{path}` is not supported by this server; leave it out or send {}.",
+        neutral.join(" or ")
+    )
+}
+
+/// Names the parameter that was probably meant, or all of them.
+fn known(table: &[Parameter], name: &str) -> String {
+    let name = shown(name).to_ascii_lowercase().replace('-', "_");
+    let close = table.iter().find(|p| {
+        p.name.replace('_', "") == name.replace('_', "")
+            || (name.len() > 3 && (p.name.starts_with(&name) || name.starts_with(p.name)))
+    });
+    match close {
+        Some(parameter) => format!("`{}` is.", parameter.name),
+        None => {
+            let names: Vec<_> = table
+                .iter()
+                .filter(|p| matches!(p.outcome, Outcome::Honoured))
+                .map(|p| p.name)
+                .collect();
+            format!("these are: {}.", names.join(", "))
+        }
+    }
+}
+
+const fn honoured(name: &'static str, note: &'static str) -> Parameter {
+    Parameter {
+        name,
+        outcome: Outcome::Honoured,
+        note,
+    }
+}
+
+const fn refused(
+    name: &'static str,
+    neutral: &'static [&'static str],
+    note: &'static str,
+) -> Parameter {
+    Parameter {
+        name,
+        outcome: Outcome::RefusedUnless(neutral),
+        note,
+    }
+}
+
+const fn ignored(name: &'static str, note: &'static str) -> Parameter {
+    Parameter {
+        name,
+        outcome: Outcome::Ignored,
+        note,
+    }
+}
+
+/// `POST /v1/chat/completions`.
+pub const CHAT: &[Parameter] = &[
+    honoured("model", "required; the id that `GET /v1/models` lists"),
+    honoured("messages", "required; see below"),
+    honoured("max_completion_tokens", "absent: the rest of the context"),
+    honoured(
+        "max_tokens",
+        "the older name; if both are given they must be equal",
+    ),
+    honoured("stop", "a string or up to 4; not part of the answer"),
+    honoured(
+        "temperature",
+        "0 to 2; 0 is greedy; absent: the model's default",
+    ),
+    honoured("top_p", "above 0, at most 1; absent: the model's default"),
+    honoured(
+        "seed",
+        "a 64-bit integer; the same seed gives the same answer; absent: drawn",
+    ),
+    honoured("n", "1 to 16 choices"),
+    honoured("stream", ""),
+    honoured("stream_options", "only with `stream: true`; see below"),
+    refused("frequency_penalty", &["0"], ""),
+    refused("presence_penalty", &["0"], ""),
+    refused("logit_bias", &["{}"], ""),
+    refused("logprobs", &["false"], ""),
+    refused("top_logprobs", &["0"], ""),
+    refused("response_format", &[r#"{"type":"text"}"#], ""),
+    refused("tools", &["[]"], ""),
+    refused(
+        "tool_choice",
+        &[r#""none""#, r#""auto""#],
+        "without tools they mean the same",
+    ),
+    refused(
+        "parallel_tool_calls",
+        &["true", "false"],
+        "without tools they mean the same",
+    ),
+    refused("functions", &["[]"], ""),
+    refused(
+        "function_call",
+        &[r#""none""#, r#""auto""#],
+        "without functions they mean the same",
+    ),
+    refused("modalities", &[r#"["text"]"#], ""),
+    refused("audio", &[], ""),
+    refused("prediction", &[], ""),
+    refused("reasoning_effort", &[r#""none""#], ""),
+    refused("verbosity", &[r#""medium""#], ""),
+    refused("web_search_options", &[], ""),
+    refused("moderation", &[], ""),
+    ignored("user", ""),
+    ignored("safety_identifier", ""),
+    ignored("metadata", ""),
+    ignored("store", "nothing is stored"),
+    ignored("service_tier", "there is one tier"),
+    ignored("prompt_cache_key", ""),
+    ignored("prompt_cache_retention", ""),
+    ignored("prompt_cache_options", ""),
+];
+
+/// `POST /v1/completions`.
+pub const COMPLETIONS: &[Parameter] = &[
+    honoured("model", "required; the id that `GET /v1/models` lists"),
+    honoured(
+        "prompt",
+        "required; a string, strings, token ids, or arrays of token ids",
+    ),
+    honoured("max_tokens", "absent: 16"),
+    honoured("stop", "a string or up to 4; not part of the answer"),
+    honoured(
+        "temperature",
+        "0 to 2; 0 is greedy; absent: the model's default",
+    ),
+    honoured("top_p", "above 0, at most 1; absent: the model's default"),
+    honoured(
+        "seed",
+        "a 64-bit integer; the same seed gives the same answer; absent: drawn",
+    ),
+    honoured("n", "1 to 16 choices for each prompt"),
+    honoured("stream", ""),
+    honoured("stream_options", "only with `stream: true`; see below"),
+    refused("best_of", &["1"], ""),
+    refused("echo", &["false"], ""),
+    refused("suffix", &[r#""""#], ""),
+    refused("logprobs", &[], ""),
+    refused("logit_bias", &["{}"], ""),
+    refused("frequency_penalty", &["0"], ""),
+    refused("presence_penalty", &["0"], ""),
+    ignored("user", ""),
+];
+
+/// `stream_options` of both.
+pub const STREAM_OPTIONS: &[Parameter] = &[
+    honoured(
+        "include_usage",
+        "one more chunk at the end, with `usage` and no choices",
+    ),
+    refused("include_obfuscation", &["false"], ""),
+];
+
+/// A message of the roles system, developer and user.
+pub const MESSAGE: &[Parameter] = &[
+    honoured(
+        "role",
+        "required; `system`, `developer`, `user` or `assistant`",
+    ),
+    honoured("content", "required; a string or an array of text parts"),
+    honoured("name", "given to the chat template"),
+];
+
+/// A message of the role assistant, as an earlier answer may be sent back.
+pub const ASSISTANT_MESSAGE: &[Parameter] = &[
+    honoured("role", "required"),
+    honoured("content", "required; a string or an array of text parts"),
+    honoured("name", "given to the chat template"),
+    refused("refusal", &[], ""),
+    refused("tool_calls", &["[]"], ""),
+    refused("function_call", &[], ""),
+    refused("audio", &[], ""),
+    refused(
+        "annotations",
+        &["[]"],
+        "part of an answer that is sent back",
+    ),
+];
+
+/// A part of a message's content.
+pub const CONTENT_PART: &[Parameter] = &[
+    honoured("type", "required; `text`"),
+    honoured("text", "required; parts are joined by a line break"),
+    ignored("prompt_cache_breakpoint", ""),
+];

@@ -1,0 +1,49 @@
+//! The `prompt` of a completion request.
+
+use super::error::ApiError;
+use super::fields::{Field, Fields};
+use super::json::Json;
+use super::limits;
+use crate::generation::CompletionPrompt;
+
+const FORMS: &str =
+    "be a string, an array of strings, an array of token ids or an array of arrays of token ids";
+
+/// Reads `prompt` in its four forms.
+pub fn parse(body: &Fields<'_>) -> Result<Vec<CompletionPrompt>, ApiError> {
+    let field = body.require("prompt")?;
+    let Json::Array(items) = field.value() else {
+        return match field.value() {
+            Json::String(_) => Ok(vec![text(&field)?]),
+            other => Err(field.must(format_args!("{FORMS}, but is {}", other.describe()))),
+        };
+    };
+    match items.first() {
+        Some(Json::Integer(_)) => Ok(vec![tokens(&field)?]),
+        Some(Json::String(_)) => field
+            .items("prompts", limits::MAX_PROMPTS)?
+            .map(|p| text(&p))
+            .collect(),
+        Some(Json::Array(_)) => field
+            .items("prompts", limits::MAX_PROMPTS)?
+            .map(|p| tokens(&p))
+            .collect(),
+        Some(other) => Err(field.must(format_args!("{FORMS}, but holds {}", other.describe()))),
+        None => Err(field.must("hold at least one prompt, but is an empty array")),
+    }
+}
+
+fn text(field: &Field<'_>) -> Result<CompletionPrompt, ApiError> {
+    Ok(CompletionPrompt::Text(field.string()?.to_owned()))
+}
+
+fn tokens(field: &Field<'_>) -> Result<CompletionPrompt, ApiError> {
+    let ids = field
+        .items("token ids", limits::MAX_JSON_VALUES)?
+        .map(|item| {
+            let id = item.integer(0..=i64::from(u32::MAX))?;
+            u32::try_from(id).map_err(|_| item.must("be a token id"))
+        })
+        .collect::<Result<_, _>>()?;
+    Ok(CompletionPrompt::Tokens(ids))
+}

@@ -1,0 +1,69 @@
+//! The tables of `docs/api.md`, written from the tables that the checks use.
+
+use super::limits;
+use super::parameters::{
+    ASSISTANT_MESSAGE, CHAT, COMPLETIONS, CONTENT_PART, MESSAGE, Outcome, Parameter, STREAM_OPTIONS,
+};
+use std::fmt::Write as _;
+
+/// Where a generated part of the page begins and ends.
+pub const BEGIN: &str = "<!-- generated from src/api; `make bless` writes it anew -->";
+pub const END: &str = "<!-- end of the generated part -->";
+
+/// The generated part: every documented parameter with its outcome, then every limit.
+pub fn markdown() -> String {
+    let mut page = String::new();
+    for (title, table) in [
+        ("`POST /v1/chat/completions`", CHAT),
+        ("`POST /v1/completions`", COMPLETIONS),
+        ("`stream_options`", STREAM_OPTIONS),
+        (
+            "`messages[]` of the roles system, developer and user",
+            MESSAGE,
+        ),
+        ("`messages[]` of the role assistant", ASSISTANT_MESSAGE),
+        ("`messages[].content[]`", CONTENT_PART),
+    ] {
+        parameters(&mut page, title, table);
+    }
+    page.push_str("### Limits\n\n| limit | value | of what |\n|---|---|---|\n");
+    for limit in limits::TABLE {
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            page,
+            "| {} | {} | {} |",
+            limit.name.to_lowercase(),
+            limit.value,
+            limit.what
+        );
+    }
+    page
+}
+
+/// The page with its generated part written anew; `None` if the page has no such part.
+pub fn regenerate(page: &str) -> Option<String> {
+    let (before, rest) = page.split_once(BEGIN)?;
+    let (_, after) = rest.split_once(END)?;
+    Some(format!("{before}{BEGIN}\n\n{}\n{END}{after}", markdown()))
+}
+
+fn parameters(page: &mut String, title: &str, table: &[Parameter]) {
+    let _ = writeln!(
+        page,
+        "### {title}\n\n| parameter | outcome | |\n|---|---|---|"
+    );
+    for parameter in table {
+        let outcome = match parameter.outcome {
+            Outcome::Honoured => "honoured".to_owned(),
+            Outcome::Ignored => "ignored".to_owned(),
+            Outcome::RefusedUnless([]) => "refused".to_owned(),
+            Outcome::RefusedUnless(neutral) => format!("refused unless `{}`", neutral.join("`, `")),
+        };
+        let _ = writeln!(
+            page,
+            "| `{}` | {outcome} | {} |",
+            parameter.name, parameter.note
+        );
+    }
+    page.push('\n');
+}

@@ -1,0 +1,59 @@
+//! What every handler can see.
+
+use super::error::ApiError;
+use super::metrics::Metrics;
+use crate::config::ServerConfig;
+use crate::generation::ServedModel;
+use crate::tenant::KeyRing;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+/// The model that is served, once it is loaded.
+pub struct Served {
+    pub model: Arc<ServedModel>,
+    /// Changes with everything that may change an answer: build, weights, kernels, types.
+    pub system_fingerprint: String,
+}
+
+/// Shared by all handlers; frozen but for the model, which arrives when it is loaded.
+pub struct ApiState {
+    served: Arc<OnceLock<Served>>,
+    pub(super) keys: KeyRing,
+    pub(super) max_body_bytes: usize,
+    pub(super) body_read_timeout: Duration,
+    pub(super) metrics: Arc<Metrics>,
+}
+
+impl ApiState {
+    pub fn new(server: &ServerConfig, keys: KeyRing) -> Self {
+        let served = Arc::new(OnceLock::new());
+        Self {
+            metrics: Arc::new(Metrics::new(Arc::clone(&served))),
+            served,
+            keys,
+            max_body_bytes: server.max_body_bytes(),
+            body_read_timeout: Duration::from_millis(server.body_read_timeout_ms),
+        }
+    }
+
+    /// Starts serving a model. There is one, so a second call changes nothing.
+    pub fn set_served(&self, served: Served) {
+        // A model that is there already stays: requests may be running on it.
+        let _ = self.served.set(served);
+    }
+
+    /// The model, if it is loaded, whether its engine runs or not.
+    pub fn loaded(&self) -> Option<&Served> {
+        self.served.get()
+    }
+
+    /// The model, if it takes requests.
+    pub fn served(&self) -> Result<&Served, ApiError> {
+        let served = self.served.get().ok_or_else(ApiError::loading)?;
+        if served.model.engine.is_alive() {
+            Ok(served)
+        } else {
+            Err(ApiError::stopped())
+        }
+    }
+}

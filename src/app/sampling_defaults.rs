@@ -1,0 +1,197 @@
+//! What `generation_config.json` and `config.json` say about sampling and stopping.
+
+use super::AppError;
+use crate::generation::SamplingDefaults;
+use serde_json::{Map, Value};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use tracing::warn;
+
+const GENERATION_CONFIG: &str = "generation_config.json";
+
+/// Fields that change an answer and are not applied, with the value that changes nothing.
+const NOT_APPLIED: [(&str, f64); 4] = [
+    ("repetition_penalty", 1.0),
+    ("no_repeat_ngram_size", 0.0),
+    ("min_p", 0.0),
+    ("typical_p", 1.0),
+];
+
+/// Defaults that a file states, each of which may be missing.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct PartialSampling {
+    pub temperature: Option<f32>,
+    pub top_p: Option<f32>,
+    pub top_k: Option<usize>,
+}
+
+impl PartialSampling {
+    /// OpenAI's defaults where nothing is stated.
+    pub fn or_openai(self) -> SamplingDefaults {
+        SamplingDefaults {
+            temperature: self.temperature.unwrap_or(1.0),
+            top_p: self.top_p.unwrap_or(1.0),
+            top_k: self.top_k,
+        }
+    }
+}
+
+/// The defaults and the ids that end a generation.
+pub fn read(dir: &Path) -> Result<(PartialSampling, Vec<u32>), AppError> {
+    let mut stop_ids = BTreeSet::new();
+    let mut sampling = PartialSampling::default();
+    if let Some(file) = File::read(dir, GENERATION_CONFIG)? {
+        sampling = file.sampling()?;
+        stop_ids.extend(file.stop_ids()?);
+        file.warn_of_what_is_not_applied();
+    }
+    if let Some(file) = File::read(dir, "config.json")? {
+        stop_ids.extend(file.stop_ids()?);
+    }
+    Ok((sampling, stop_ids.into_iter().collect()))
+}
+
+struct File {
+    path: PathBuf,
+    fields: Map<String, Value>,
+}
+
+impl File {
+    /// `None` if there is no such file.
+    fn read(dir: &Path, name: &str) -> Result<Option<Self>, AppError> {
+        let path = dir.join(name);
+        let error = |message: String| AppError::Checkpoint {
+            path: path.clone(),
+            message,
+        };
+        let text = match std::fs::read(&path) {
+            Ok(text) => text,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(e) => return Err(error(format!("cannot be read: {e}"))),
+        };
+        let fields = serde_json::from_slice(&text)
+            .map_err(|e| error(format!("is not a JSON object: {e}")))?;
+        Ok(Some(Self { path, fields }))
+    }
+
+    fn sampling(&self) -> Result<PartialSampling, AppError> {
+        let number = |name, must, is_allowed: fn(f64) -> bool| match self.get(name) {
+            None => Ok(None),
+            Some(value) => match value.as_f64() {
+                Some(number) if is_allowed(number) => Ok(Some(number)),
+                _ => Err(self.wrong(name, must)),
+            },
+        };
+        let temperature = number("temperature", "a number from 0 to 2", |t| {
+            (0.0..=2.0).contains(&t)
+        })?;
+        let top_p = number("top_p", "a number above 0 and at most 1", |p| {
+            p > 0.0 && p <= 1.0
+        })?;
+        let top_k = match self.get("top_k") {
+            None => None,
+            Some(value) => {
+                let k = value.as_u64().and_then(|k| usize::try_from(k).ok());
+                Some(k.ok_or_else(|| self.wrong("top_k", "an integer of at least 0"))?)
+            }
+        };
+        Ok(PartialSampling {
+            temperature: temperature.map(|t| t as f32),
+            top_p: top_p.map(|p| (p as f32).max(f32::MIN_POSITIVE)),
+            // Transformers writes 0 for "all tokens".
+            top_k: top_k.filter(|&k| k > 0),
+        })
+    }
+
+    fn stop_ids(&self) -> Result<Vec<u32>, AppError> {
+        let wrong = || self.wrong("eos_token_id", "a token id or an array of them");
+        let id = |value: &Value| {
+            value
+                .as_u64()
+                .and_then(|id| u32::try_from(id).ok())
+                .ok_or_else(wrong)
+        };
+        match self.get("eos_token_id") {
+            None => Ok(Vec::new()),
+            Some(Value::Array(ids)) => ids.iter().map(id).collect(),
+            Some(value) => Ok(vec![id(value)?]),
+        }
+    }
+
+    fn warn_of_what_is_not_applied(&self) {
+        for (name, neutral) in NOT_APPLIED {
+            if let Some(value) = self.get(name)
+                && value.as_f64() != Some(neutral)
+            {
+                warn!("{}: {name} = {value} is not applied", self.path.display());
+            }
+        }
+    }
+
+    fn get(&self, name: &str) -> Option<&Value> {
+        self.fields.get(name).filter(|value| !value.is_null())
+    }
+
+    fn wrong(&self, name: &str, must: &str) -> AppError {
+        AppError::Checkpoint {
+            path: self.path.clone(),
+            message: format!("{name} must be {must}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_files(
+        generation_config: &str,
+        config: &str,
+    ) -> Result<(PartialSampling, Vec<u32>), String> {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join(GENERATION_CONFIG), generation_config).unwrap();
+        std::fs::write(dir.path().join("config.json"), config).unwrap();
+        read(dir.path()).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn stop_ids_come_from_both_files_as_a_number_or_a_list() {
+        let (_, ids) = read_files(r#"{"eos_token_id": [7, 2]}"#, r#"{"eos_token_id": 2}"#).unwrap();
+        assert_eq!(ids, [2, 7]);
+        let (_, ids) = read_files("{}", r#"{"eos_token_id": null}"#).unwrap();
+        assert!(ids.is_empty());
+    }
+
+    #[test]
+    fn what_the_checkpoint_leaves_open_is_openais() {
+        let (sampling, _) = read_files(r#"{"temperature": 0.6, "top_k": 0}"#, "{}").unwrap();
+        let defaults = sampling.or_openai();
+        assert_eq!(
+            (defaults.temperature, defaults.top_p, defaults.top_k),
+            (0.6, 1.0, None)
+        );
+    }
+
+    #[test]
+    fn a_value_out_of_range_names_the_file_and_the_field() {
+        for (json, field) in [
+            (r#"{"temperature": -1}"#, "temperature"),
+            (r#"{"temperature": "hot"}"#, "temperature"),
+            (r#"{"top_p": 0}"#, "top_p"),
+            (r#"{"top_k": -1}"#, "top_k"),
+            (r#"{"eos_token_id": "</s>"}"#, "eos_token_id"),
+            (r#"{"eos_token_id": [4294967296]}"#, "eos_token_id"),
+        ] {
+            let error = read_files(json, "{}").unwrap_err();
+            assert!(
+                error.contains(GENERATION_CONFIG) && error.contains(field),
+                "{error}"
+            );
+        }
+        assert!(
+            read_files("[]", "{}")
+                .unwrap_err()
+                .contains("is not a JSON object")
+        );
+    }
+}

@@ -1,0 +1,104 @@
+use super::CliError;
+use crate::app::{self, App, AppError};
+use crate::config::Config;
+use crate::telemetry;
+use clap::Args;
+use serde_json::{Map, Value, json};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Threads for what blocks, such as tokenizing a long prompt; more of it waits its turn.
+const MAX_BLOCKING_THREADS: usize = 16;
+
+/// Serve a model over HTTP with an OpenAI-compatible API
+///
+/// The server answers at http://LISTEN/v1 until it gets SIGTERM or Ctrl-C; then it
+/// finishes what it has begun and ends. GET /readyz says when the model is loaded.
+#[derive(Args)]
+pub struct ServeArgs {
+    /// A directory with config.json, tokenizer.json and safetensors, or the name of one under weights/
+    #[arg(long, value_name = "DIR|NAME")]
+    model: Option<PathBuf>,
+
+    /// Address and port to listen on; anything but loopback needs an API key in the configuration
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<SocketAddr>,
+
+    /// A TOML file; config.example.toml lists every key
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    /// The id that clients use for the model [default: the directory's name]
+    #[arg(long, value_name = "ID")]
+    model_id: Option<String>,
+
+    /// Number type of weights and KV cache in memory [default: auto, the checkpoint's own]
+    #[arg(long, value_parser = ["auto", "f32", "bf16"])]
+    dtype: Option<String>,
+
+    /// A kernel set to pin, so that answers do not change with the processor [default: auto, the fastest]
+    #[arg(long, value_name = "NAME")]
+    kernels: Option<String>,
+
+    /// Cut the model's context length down to this many tokens
+    #[arg(long, value_name = "TOKENS")]
+    max_model_len: Option<usize>,
+}
+
+impl ServeArgs {
+    pub fn run(self) -> Result<(), CliError> {
+        let config = Config::load(self.config.as_deref(), self.overrides())?;
+        telemetry::init(&config.log)?;
+        let dir = app::resolve_model(config.model.path.as_deref().ok_or(AppError::NoModel)?)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .max_blocking_threads(MAX_BLOCKING_THREADS)
+            .build()?;
+        let result = runtime.block_on(async {
+            let terminated = terminated()?;
+            let app = App::bind(config).await?;
+            app.run(dir, terminated).await?;
+            Ok(())
+        });
+        // Whatever still blocks has nobody to answer to.
+        runtime.shutdown_background();
+        result
+    }
+
+    /// The flags that were given, in the shape of the configuration file.
+    fn overrides(&self) -> Value {
+        let path = self.model.as_ref().map(|model| json!(model));
+        let server = [("listen", self.listen.map(|listen| json!(listen)))];
+        let model = [
+            ("path", path),
+            ("id", self.model_id.as_ref().map(|id| json!(id))),
+            ("dtype", self.dtype.as_ref().map(|dtype| json!(dtype))),
+            (
+                "kernels",
+                self.kernels.as_ref().map(|kernels| json!(kernels)),
+            ),
+            ("max_model_len", self.max_model_len.map(|len| json!(len))),
+        ];
+        json!({"server": given(server), "model": given(model)})
+    }
+}
+
+fn given<const N: usize>(flags: [(&str, Option<Value>); N]) -> Map<String, Value> {
+    flags
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+        .collect()
+}
+
+/// Listens for the signals now, so that none is lost; ends with the first.
+fn terminated() -> std::io::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
