@@ -52,10 +52,10 @@ const OTHERS: [(&str, bool); 15] = [
     ("Why should a form be signed and dated?", false),
 ];
 
-/// Shows on this machine what Guichet does: one answer, then the same answer under load.
+/// Show on this machine what Guichet does: one answer, then the same answer under load
 #[derive(Debug, clap::Args)]
 pub struct DemoArgs {
-    /// The name or the directory of the model to load.
+    /// The name or the directory of the model to load
     #[arg(long, default_value = DEFAULT_MODEL)]
     model: PathBuf,
 }

@@ -41,7 +41,10 @@ impl LocalServer {
     /// Loads `model`, a directory or a name, and serves it. Settings of the environment
     /// hold here too, but for the address and the keys.
     pub async fn start(model: &Path) -> Result<Self, LocalServerError> {
-        let mut config = Config::load(None, serde_json::json!({ "server": { "listen": FREE_PORT } }))?;
+        let mut config = Config::load(
+            None,
+            serde_json::json!({ "server": { "listen": FREE_PORT } }),
+        )?;
         config.keys.clear();
         let dir = app::resolve_model(model)?;
         let app = App::bind(config).await?;
