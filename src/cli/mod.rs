@@ -1,12 +1,21 @@
 //! The command line: one file a subcommand.
 //!
-//! Each subcommand is a struct of its arguments with `run(self) -> Result<(), CliError>`:
-//! one line in [`Command`] and one in [`run`].
+//! Each subcommand is a struct of its arguments and a `run`: one line in [`Command`] and
+//! one in [`run`].
 
+mod ask;
+mod client;
+mod demo;
+mod import;
 mod keys;
+mod local_server;
+mod pull;
 mod serve;
+mod sse;
+mod verify;
 
 use clap::{Parser, Subcommand};
+use std::fmt::Display;
 use std::process::ExitCode;
 
 /// An inference server for administrative documents, with an OpenAI-compatible API.
@@ -23,7 +32,12 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Serve(serve::ServeArgs),
+    Ask(ask::AskArgs),
+    Pull(pull::PullArgs),
+    Import(import::ImportArgs),
+    Verify(verify::VerifyArgs),
     Keys(keys::KeysArgs),
+    Demo(demo::DemoArgs),
 }
 
 /// What ends a command: its message is one sentence that a person can act on.
@@ -31,14 +45,28 @@ pub type CliError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Runs what the command line asks for.
 pub fn run() -> ExitCode {
-    let result = match Cli::parse().command {
-        Command::Serve(args) => args.run(),
-        Command::Keys(args) => args.run(),
-    };
+    match Cli::parse().command {
+        Command::Serve(args) => report(args.run()),
+        Command::Ask(args) => report(blocking(ask::run(args))),
+        Command::Pull(args) => pull::run(&args),
+        Command::Import(args) => import::run(&args),
+        Command::Verify(args) => verify::run(&args),
+        Command::Keys(args) => report(args.run()),
+        Command::Demo(args) => report(blocking(demo::run(args))),
+    }
+}
+
+/// Runs an async command on a runtime of its own.
+fn blocking<E: Into<CliError>>(command: impl Future<Output = Result<(), E>>) -> Result<(), CliError> {
+    tokio::runtime::Runtime::new()?.block_on(command).map_err(Into::into)
+}
+
+fn report<E: Display>(result: Result<(), E>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("guichet: {error}");
+            // Standard error may be closed; the exit status says it too.
+            let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("guichet: {error}\n"));
             ExitCode::FAILURE
         }
     }

@@ -1,5 +1,23 @@
+use super::model_runner::ModelRunner;
 use super::{EngineConfig, StepRunner};
+use crate::kernels::{KernelSet, Kernels, ThreadPool, UnknownKernelSet, WeightType};
+use crate::model::{Checkpoint, Decoder, DecoderConfig, DecoderLimits, KvCache, ModelError};
 use std::path::Path;
+
+/// Why a model cannot be served, in one sentence.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    #[error(transparent)]
+    Kernels(#[from] UnknownKernelSet),
+    #[error("the kernel threads cannot be started: {0}")]
+    Threads(std::io::Error),
+    #[error(
+        "{budget} bytes of memory for the KV cache do not hold one block of {block_bytes} bytes"
+    )]
+    NoMemory { budget: u64, block_bytes: usize },
+}
 
 /// What the configuration says about loading and serving one model.
 #[derive(Debug, Clone)]
@@ -33,12 +51,98 @@ pub struct LoadedModel {
     pub description: String,
 }
 
-/// One clear sentence that names the file.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct LoadError(pub String);
-
 /// Loads `config.json` and the safetensors of a checkpoint directory.
-pub fn load(_dir: &Path, _options: &ModelOptions) -> Result<LoadedModel, LoadError> {
-    todo!()
+pub fn load(dir: &Path, options: &ModelOptions) -> Result<LoadedModel, LoadError> {
+    let config = DecoderConfig::from_dir(dir)?;
+    let checkpoint = Checkpoint::open(dir)?;
+    let set = KernelSet::select(options.kernels.as_deref().unwrap_or("auto"))?;
+    let num_threads = options.num_threads.unwrap_or_else(available_threads);
+    let kernels = Kernels::new(
+        set,
+        ThreadPool::new(num_threads).map_err(LoadError::Threads)?,
+    );
+    let weight_type = weight_type(options.dtype, &checkpoint);
+    let mut limits = DecoderLimits {
+        max_rows: options.max_num_batched_tokens.max(1),
+        max_output_rows: options.max_num_seqs.max(1),
+        max_positions: options
+            .max_model_len
+            .unwrap_or(usize::MAX)
+            .min(config.max_position_embeddings),
+    };
+    let block_size = KvCache::block_size();
+    let block_bytes = KvCache::block_bytes(&config, weight_type);
+    // Room for every sequence at full length is all that can be used.
+    let useful_blocks = limits
+        .max_positions
+        .div_ceil(block_size)
+        .saturating_mul(options.max_num_seqs);
+    let budget = options
+        .kv_cache_bytes
+        .unwrap_or_else(|| free_memory_bytes() / 4);
+    let num_blocks = usize::try_from(budget / block_bytes as u64)
+        .unwrap_or(usize::MAX)
+        .min(useful_blocks);
+    if num_blocks == 0 {
+        return Err(LoadError::NoMemory {
+            budget,
+            block_bytes,
+        });
+    }
+    limits.max_positions = limits.max_positions.min(num_blocks * block_size);
+    let decoder = Decoder::load(config, &checkpoint, kernels, weight_type, limits)?;
+    let cache = KvCache::new(decoder.config(), weight_type, num_blocks)?;
+    let description = format!(
+        "{} decoder of {} layers, {} MiB of weights as {}, kernels {set} on {num_threads} threads, \
+         {num_blocks} KV blocks of {block_size} tokens in {} MiB, context {} tokens",
+        decoder.config().family,
+        decoder.config().num_layers,
+        decoder.num_bytes() >> 20,
+        match weight_type {
+            WeightType::F32 => "f32",
+            WeightType::Bf16 => "bf16",
+        },
+        (num_blocks * block_bytes) >> 20,
+        limits.max_positions,
+    );
+    Ok(LoadedModel {
+        config: EngineConfig {
+            max_num_batched_tokens: limits.max_rows,
+            max_num_seqs: limits.max_output_rows,
+            max_num_waiting: options.max_num_waiting,
+            max_model_len: limits.max_positions,
+            vocab_size: decoder.config().vocab_size,
+            block_size,
+            num_blocks,
+        },
+        runner: Box::new(ModelRunner::new(decoder, cache)),
+        description,
+    })
+}
+
+/// bf16 stays bf16. f16 becomes f32, because bf16 would lose three bits of it.
+fn weight_type(wanted: Option<Dtype>, checkpoint: &Checkpoint) -> WeightType {
+    match wanted {
+        Some(Dtype::F32) => WeightType::F32,
+        Some(Dtype::Bf16) => WeightType::Bf16,
+        None if checkpoint.is_bf16() => WeightType::Bf16,
+        None => WeightType::F32,
+    }
+}
+
+fn available_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, |threads| threads.get())
+}
+
+/// What the system says is available; 1 GiB where it does not say.
+fn free_memory_bytes() -> u64 {
+    let available = std::fs::read_to_string("/proc/meminfo")
+        .ok()
+        .and_then(|text| {
+            let line = text
+                .lines()
+                .find_map(|line| line.strip_prefix("MemAvailable:"))?;
+            line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()
+        });
+    available.map_or(1 << 30, |kib| kib * 1024)
 }

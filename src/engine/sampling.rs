@@ -1,3 +1,6 @@
+use crate::engine::TokenOutput;
+use crate::kernels::RowSummary;
+
 /// How the next token is chosen from the logits.
 ///
 /// A draw depends on `(seed, choice, position)` alone, so that an answer does not change
@@ -13,4 +16,319 @@ pub struct SamplingParams {
     pub seed: u64,
     /// Index of the choice within its request.
     pub choice: u32,
+}
+
+/// Draws the token at `position`. The order is temperature, top-k, top-p.
+pub fn sample(
+    logits: &[f32],
+    summary: RowSummary,
+    params: &SamplingParams,
+    position: usize,
+) -> TokenOutput {
+    let id = if params.temperature == 0.0 || params.top_k == Some(1) {
+        summary.argmax
+    } else {
+        draw(logits, summary, params, position)
+    };
+    TokenOutput {
+        id: id as u32,
+        logprob: logits[id] - summary.log_sum_exp,
+    }
+}
+
+fn draw(logits: &[f32], summary: RowSummary, params: &SamplingParams, position: usize) -> usize {
+    let weight =
+        |logit: f32| (f64::from(logit - summary.max) / f64::from(params.temperature)).exp();
+    let u = uniform(params.seed, params.choice, position as u64);
+    let top_k = params.top_k.filter(|k| *k < logits.len());
+    if top_k.is_none() && params.top_p >= 1.0 {
+        let total: f64 = logits.iter().map(|logit| weight(*logit)).sum();
+        return pick(logits.iter().map(|logit| weight(*logit)), u * total)
+            .unwrap_or(summary.argmax);
+    }
+    let candidates = match top_k {
+        Some(k) => largest(logits, k),
+        None => nucleus_candidates(logits, params.top_p, weight),
+    };
+    let weights: Vec<f64> = candidates.iter().map(|id| weight(logits[*id])).collect();
+    let total: f64 = match top_k {
+        Some(_) => weights.iter().sum(),
+        None => logits.iter().map(|logit| weight(*logit)).sum(),
+    };
+    let mut kept = 0.0;
+    let mut num_kept = 0;
+    for weight in &weights {
+        kept += weight;
+        num_kept += 1;
+        if kept >= total * f64::from(params.top_p) {
+            break;
+        }
+    }
+    let drawn = pick(weights[..num_kept].iter().copied(), u * kept).unwrap_or(0);
+    candidates[drawn]
+}
+
+/// The index whose share of the running sum holds `target`.
+fn pick(weights: impl Iterator<Item = f64>, target: f64) -> Option<usize> {
+    let mut sum = 0.0;
+    let mut last = None;
+    for (index, weight) in weights.enumerate() {
+        sum += weight;
+        if weight > 0.0 {
+            last = Some(index);
+        }
+        if target < sum {
+            return Some(index);
+        }
+    }
+    last
+}
+
+/// Ids of the `k` largest logits, largest first, lower ids first among equals.
+fn largest(logits: &[f32], k: usize) -> Vec<usize> {
+    let order = |a: &usize, b: &usize| logits[*b].total_cmp(&logits[*a]).then(a.cmp(b));
+    let mut ids: Vec<usize> = (0..logits.len()).collect();
+    if k < ids.len() {
+        ids.select_nth_unstable_by(k, order);
+        ids.truncate(k);
+    }
+    ids.sort_unstable_by(order);
+    ids
+}
+
+/// Enough of the largest logits to reach `top_p`, without sorting the whole vocabulary
+/// where a few hundred carry it.
+fn nucleus_candidates(logits: &[f32], top_p: f32, weight: impl Fn(f32) -> f64) -> Vec<usize> {
+    let total: f64 = logits.iter().map(|logit| weight(*logit)).sum();
+    let mut k = 256;
+    loop {
+        let ids = largest(logits, k);
+        let reached: f64 = ids.iter().map(|id| weight(logits[*id])).sum();
+        if k >= logits.len() || reached >= total * f64::from(top_p) {
+            return ids;
+        }
+        k *= 8;
+    }
+}
+
+/// A number in [0, 1) that depends on its arguments alone: Philox 4x32-10, a counter-based
+/// generator (Salmon, Moraes, Dror and Shaw 2011), with the seed as its key.
+fn uniform(seed: u64, choice: u32, position: u64) -> f64 {
+    let [a, b, ..] = philox(
+        [position as u32, (position >> 32) as u32, choice, 0],
+        [seed as u32, (seed >> 32) as u32],
+    );
+    let bits = (u64::from(a) << 32 | u64::from(b)) >> 11;
+    bits as f64 / (1u64 << 53) as f64
+}
+
+fn philox(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
+    for round in 0..10 {
+        if round > 0 {
+            key = [
+                key[0].wrapping_add(0x9E37_79B9),
+                key[1].wrapping_add(0xBB67_AE85),
+            ];
+        }
+        let first = u64::from(counter[0]) * 0xD251_1F53;
+        let second = u64::from(counter[2]) * 0xCD9E_8D57;
+        counter = [
+            (second >> 32) as u32 ^ counter[1] ^ key[0],
+            second as u32,
+            (first >> 32) as u32 ^ counter[3] ^ key[1],
+            first as u32,
+        ];
+    }
+    counter
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn params() -> SamplingParams {
+        SamplingParams {
+            temperature: 1.0,
+            top_p: 1.0,
+            top_k: None,
+            seed: 42,
+            choice: 0,
+        }
+    }
+
+    fn summary(logits: &[f32]) -> RowSummary {
+        let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let argmax = logits.iter().position(|x| *x == max).unwrap();
+        let log_sum_exp = max + logits.iter().map(|x| (x - max).exp()).sum::<f32>().ln();
+        RowSummary {
+            argmax,
+            max,
+            log_sum_exp,
+        }
+    }
+
+    fn draws(logits: &[f32], params: &SamplingParams, count: usize) -> Vec<usize> {
+        let mut counts = vec![0; logits.len()];
+        for position in 0..count {
+            counts[sample(logits, summary(logits), params, position).id as usize] += 1;
+        }
+        counts
+    }
+
+    #[test]
+    fn philox_agrees_with_the_known_answers_of_its_authors() {
+        assert_eq!(
+            philox([0; 4], [0; 2]),
+            [0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8]
+        );
+        assert_eq!(
+            philox([u32::MAX; 4], [u32::MAX; 2]),
+            [0x408f_276d, 0x41c8_3b0e, 0xa20b_c7c6, 0x6d54_51fd]
+        );
+    }
+
+    #[test]
+    fn a_draw_depends_on_seed_choice_and_position_alone() {
+        let logits: Vec<f32> = (0..500)
+            .map(|i| ((i * 7919) % 500) as f32 / 100.0)
+            .collect();
+        let at =
+            |params: &SamplingParams, position| sample(&logits, summary(&logits), params, position);
+        assert_eq!(at(&params(), 9), at(&params(), 9));
+        for other in [
+            SamplingParams {
+                seed: 43,
+                ..params()
+            },
+            SamplingParams {
+                choice: 1,
+                ..params()
+            },
+        ] {
+            assert!((0..20).any(|position| at(&other, position) != at(&params(), position)));
+        }
+    }
+
+    #[test]
+    fn temperature_draws_follow_the_softmax() {
+        let logits = [0.0f32, 1.0, 2.0, -1.0];
+        for temperature in [0.5f32, 1.0, 2.0] {
+            let counts = draws(
+                &logits,
+                &SamplingParams {
+                    temperature,
+                    ..params()
+                },
+                40_000,
+            );
+            let weights = logits.map(|x| f64::from(x / temperature).exp());
+            let total: f64 = weights.iter().sum();
+            for (count, weight) in counts.iter().zip(weights) {
+                let expected = weight / total * 40_000.0;
+                // Five standard deviations.
+                assert!(
+                    (*count as f64 - expected).abs() < 5.0 * expected.sqrt(),
+                    "{counts:?} at {temperature}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn top_k_and_top_p_leave_only_the_head_of_the_distribution() {
+        let logits = [1.0f32, 3.0, 2.0, 3.0, -2.0];
+        let ids = |params: SamplingParams| -> Vec<usize> {
+            let counts = draws(&logits, &params, 3000);
+            (0..5).filter(|id| counts[*id] > 0).collect()
+        };
+        assert_eq!(
+            ids(SamplingParams {
+                top_k: Some(1),
+                ..params()
+            }),
+            [1]
+        );
+        assert_eq!(
+            ids(SamplingParams {
+                top_k: Some(2),
+                ..params()
+            }),
+            [1, 3]
+        );
+        assert_eq!(
+            ids(SamplingParams {
+                top_k: Some(3),
+                ..params()
+            }),
+            [1, 2, 3]
+        );
+        assert_eq!(
+            ids(SamplingParams {
+                top_k: Some(99),
+                ..params()
+            })
+            .len(),
+            5
+        );
+        // The two largest have 0.398 each, the third 0.147.
+        assert_eq!(
+            ids(SamplingParams {
+                top_p: 0.3,
+                ..params()
+            }),
+            [1]
+        );
+        assert_eq!(
+            ids(SamplingParams {
+                top_p: 0.7,
+                ..params()
+            }),
+            [1, 3]
+        );
+        assert_eq!(
+            ids(SamplingParams {
+                top_p: 0.9,
+                ..params()
+            }),
+            [1, 2, 3]
+        );
+        assert_eq!(
+            ids(SamplingParams {
+                top_p: 1e-9,
+                ..params()
+            }),
+            [1]
+        );
+    }
+
+    #[test]
+    fn a_nucleus_wider_than_the_first_guess_is_found() {
+        let logits = vec![0.0f32; 5000];
+        let counts = draws(
+            &logits,
+            &SamplingParams {
+                top_p: 0.5,
+                ..params()
+            },
+            20_000,
+        );
+        assert_eq!(counts.iter().rposition(|count| *count > 0), Some(2499));
+    }
+
+    #[test]
+    fn greedy_takes_the_first_of_equals_and_reports_its_log_probability() {
+        let logits = [0.0f32, 2.0, 2.0];
+        let token = sample(
+            &logits,
+            summary(&logits),
+            &SamplingParams {
+                temperature: 0.0,
+                ..params()
+            },
+            0,
+        );
+        assert_eq!(token.id, 1);
+        let exact = (2.0f64.exp() / (1.0 + 2.0 * 2.0f64.exp())).ln();
+        assert!((f64::from(token.logprob) - exact).abs() < 1e-6);
+    }
 }

@@ -1,4 +1,5 @@
 use super::SamplingParams;
+use super::block_manager::BlockTable;
 use std::sync::Arc;
 
 /// One generation to run.
@@ -18,7 +19,10 @@ pub struct SequenceRequest {
 pub enum SequenceEvent {
     /// One generated token, with the natural logarithm of its probability under the
     /// model's own distribution (before temperature, top-k and top-p).
-    Token { id: u32, logprob: f32 },
+    Token {
+        id: u32,
+        logprob: f32,
+    },
     Finished(FinishReason),
     Failed(EngineError),
 }
@@ -43,11 +47,63 @@ pub enum EngineError {
 pub enum SubmitError {
     /// Prompt and completion exceed the context or all KV blocks together.
     #[error("{num_prompt_tokens} prompt tokens and {max_tokens} to generate exceed {limit} tokens")]
-    NeverFits { num_prompt_tokens: usize, max_tokens: usize, limit: usize },
+    NeverFits {
+        num_prompt_tokens: usize,
+        max_tokens: usize,
+        limit: usize,
+    },
     #[error("a sequence needs at least one prompt token and one token to generate")]
     Empty,
+    #[error("token id {id} is not below the vocabulary size, {vocab_size}")]
+    UnknownToken { id: u32, vocab_size: usize },
     #[error("{limit} sequences are waiting already")]
     QueueFull { limit: usize },
     #[error("the engine has stopped")]
     Stopped,
+}
+
+/// Names a sequence over its life; never used twice by one engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SequenceId(pub u64);
+
+/// A sequence inside the scheduler.
+#[derive(Debug)]
+pub(super) struct Sequence {
+    pub id: SequenceId,
+    /// The prompt, then what was generated.
+    pub tokens: Vec<u32>,
+    pub num_prompt: usize,
+    /// Tokens whose keys and values are in the cache. Preemption sets it back to 0.
+    pub num_computed: usize,
+    /// Prompt tokens counted as computed so far, so that a recomputation is not counted.
+    pub num_prompt_counted: usize,
+    pub block_tables: Vec<BlockTable>,
+    pub max_tokens: usize,
+    pub stop_token_ids: Arc<[u32]>,
+    pub sampling: SamplingParams,
+}
+
+impl Sequence {
+    pub fn new(id: SequenceId, request: SequenceRequest, num_groups: usize) -> Self {
+        Self {
+            id,
+            num_prompt: request.prompt.len(),
+            tokens: request.prompt,
+            num_computed: 0,
+            num_prompt_counted: 0,
+            block_tables: vec![BlockTable::new(); num_groups],
+            max_tokens: request.max_tokens,
+            stop_token_ids: request.stop_token_ids,
+            sampling: request.sampling,
+        }
+    }
+
+    /// Tokens that must be computed before the next one can be sampled; 1 while decoding.
+    pub fn num_missing(&self) -> usize {
+        self.tokens.len() - self.num_computed
+    }
+
+    pub fn num_generated(&self) -> usize {
+        self.tokens.len() - self.num_prompt
+    }
 }

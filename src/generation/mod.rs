@@ -3,90 +3,40 @@
 //! Owns served models, defaults, stop strings and the merging of choices. Refuses to know
 //! HTTP or tensors.
 
-use crate::engine::Engine;
-use crate::text::{ChatMessage, ChatTemplate, Tokenizer};
-use std::sync::Arc;
-use std::time::SystemTime;
+mod choice;
+mod error;
+mod params;
+mod served_model;
 
-/// A loaded checkpoint with the id that clients use.
-pub struct ServedModel {
-    pub id: String,
-    /// Unix seconds of the checkpoint's newest file.
-    pub created: u64,
-    pub engine: Engine,
-    pub tokenizer: Arc<Tokenizer>,
-    /// None: the checkpoint has no chat template, so chat is refused.
-    pub chat_template: Option<ChatTemplate>,
-    pub defaults: SamplingDefaults,
-    /// Ids that end a generation, from generation_config.json and config.json.
-    pub stop_token_ids: Arc<[u32]>,
-}
+pub use error::GenerationError;
+pub use params::{CompletionPrompt, GenerationParams, SamplingDefaults};
+pub use served_model::ServedModel;
 
-/// What a request leaves open: manifest over generation_config.json over OpenAI's.
-#[derive(Debug, Clone, PartialEq)]
-pub struct SamplingDefaults {
-    pub temperature: f32,
-    pub top_p: f32,
-    pub top_k: Option<usize>,
-}
-
-/// Validated generation parameters; `None` takes the served model's default.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct GenerationParams {
-    /// None: the rest of the context.
-    pub max_tokens: Option<usize>,
-    /// 0 to 2.
-    pub temperature: Option<f32>,
-    /// Above 0, at most 1.
-    pub top_p: Option<f32>,
-    pub seed: Option<u64>,
-    /// At most 4 strings, none empty.
-    pub stop: Vec<String>,
-    /// Choices for each prompt; at least 1.
-    pub n: usize,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub enum CompletionPrompt {
-    Text(String),
-    Tokens(Vec<u32>),
-}
+use choice::Choice;
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::task::{Context, Poll};
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum GenerationEvent {
     /// Text that is final: never half a character, never part of a stop string.
     Delta { choice: usize, text: String },
     /// The last event of a choice.
-    Finished { choice: usize, reason: FinishReason, num_completion_tokens: usize },
+    Finished {
+        choice: usize,
+        reason: FinishReason,
+        num_completion_tokens: usize,
+    },
     /// The last event of the generation.
     Failed(GenerationError),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FinishReason {
+    /// A stop token was drawn or a stop string appeared.
     Stop,
+    /// The most tokens that were asked for, or that fit, were generated.
     Length,
-}
-
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum GenerationError {
-    #[error("this model's maximum context length is {max_model_len} tokens, but the request has {num_prompt_tokens} in the prompt and asks for {max_tokens} more")]
-    ContextLength { max_model_len: usize, num_prompt_tokens: usize, max_tokens: usize },
-    #[error("the prompt is empty")]
-    EmptyPrompt,
-    #[error("token id {id} is not in the vocabulary of {vocab_size}")]
-    UnknownToken { id: u32, vocab_size: usize },
-    #[error("this model has no chat template")]
-    NoChatTemplate,
-    /// The template refused the messages, in its own words.
-    #[error("{0}")]
-    Template(String),
-    #[error("the server is busy: its queue is full")]
-    Overloaded,
-    #[error("the engine has stopped")]
-    Stopped,
-    #[error("internal: {0}")]
-    Internal(String),
 }
 
 /// A running generation. Dropping it cancels every choice.
@@ -95,36 +45,55 @@ pub struct Generation {
     pub num_prompt_tokens: usize,
     /// Prompts times `n`; choice `p * n + i` is the i-th of prompt p.
     pub num_choices: usize,
+    /// The seed that was asked for, or drawn at admission.
+    pub seed: u64,
+    /// Those that still run.
+    choices: Vec<Choice>,
+    ready: VecDeque<GenerationEvent>,
 }
 
 impl Generation {
+    fn new(num_prompt_tokens: usize, seed: u64, choices: Vec<Choice>) -> Self {
+        Self {
+            num_prompt_tokens,
+            num_choices: choices.len(),
+            seed,
+            choices,
+            ready: VecDeque::new(),
+        }
+    }
+
     /// The next event of any choice, or `None` after the last.
     pub async fn next(&mut self) -> Option<GenerationEvent> {
-        todo!()
-    }
-}
-
-impl ServedModel {
-    pub fn max_model_len(&self) -> usize {
-        self.engine.config().max_model_len
+        poll_fn(|context| self.poll_next(context)).await
     }
 
-    /// `clock` is the one time value that the template may print.
-    pub fn chat(
-        &self,
-        _messages: &[ChatMessage],
-        _params: &GenerationParams,
-        _clock: SystemTime,
-    ) -> Result<Generation, GenerationError> {
-        todo!()
-    }
-
-    /// `max_tokens` absent means the rest of the context here too; the API applies 16.
-    pub fn complete(
-        &self,
-        _prompts: &[CompletionPrompt],
-        _params: &GenerationParams,
-    ) -> Result<Generation, GenerationError> {
-        todo!()
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<GenerationEvent>> {
+        loop {
+            if let Some(event) = self.ready.pop_front() {
+                if matches!(event, GenerationEvent::Failed(_)) {
+                    self.choices.clear();
+                    self.ready.clear();
+                }
+                return Poll::Ready(Some(event));
+            }
+            if self.choices.is_empty() {
+                return Poll::Ready(None);
+            }
+            let ready = &mut self.ready;
+            let mut progressed = false;
+            self.choices.retain_mut(|choice| {
+                while let Poll::Ready(event) = choice.poll(context) {
+                    progressed = true;
+                    if choice.accept(event, ready).is_break() {
+                        return false;
+                    }
+                }
+                true
+            });
+            if !progressed {
+                return Poll::Pending;
+            }
+        }
     }
 }

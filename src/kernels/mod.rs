@@ -1,1 +1,51 @@
-//! Custom ops: one file an op.
+//! The ops of a decoder: one file an op, its CPU form in [`cpu`].
+//!
+//! Every op writes in place into a tensor that its caller owns, so a step allocates
+//! nothing. Each row of an output depends on that row's inputs alone, and is summed in an
+//! order that does not depend on how many rows the step has, on threads or on tiles: this
+//! is what makes an answer independent of its batch mates.
+
+mod attention;
+pub mod cpu;
+mod embedding;
+mod gather;
+mod linear;
+mod logits;
+mod rms_norm;
+mod rope;
+mod storage;
+mod swiglu;
+
+pub use attention::{AttentionShape, AttentionSpan, KV_BLOCK_SIZE, PagedLayout};
+pub use cpu::{KernelSet, PackedWeight, RowSource, ThreadPool, UnknownKernelSet, WeightType};
+pub use linear::Epilogue;
+pub use logits::RowSummary;
+
+use std::sync::{Arc, Mutex};
+
+/// A kernel set and the threads it runs on. Clones share both.
+#[derive(Clone)]
+pub struct Kernels {
+    set: KernelSet,
+    pool: Arc<ThreadPool>,
+    /// Activations in the form that the packed product takes; grows to the largest step.
+    scratch: Arc<Mutex<cpu::AlignedBuffer>>,
+}
+
+impl Kernels {
+    pub fn new(set: KernelSet, pool: Arc<ThreadPool>) -> Self {
+        Self {
+            set,
+            pool,
+            scratch: Arc::default(),
+        }
+    }
+
+    pub fn set(&self) -> KernelSet {
+        self.set
+    }
+
+    pub fn pool(&self) -> &ThreadPool {
+        &self.pool
+    }
+}

@@ -1,1 +1,24 @@
 //! The decoder and what loads it.
+//!
+//! Owns checkpoints, configurations, layers and the KV cache. Refuses to know scheduling,
+//! sampling and text. A family is data: a function from `config.json` to
+//! [`DecoderConfig`], and a table of weight names.
+
+mod attention;
+mod config;
+mod decoder;
+mod error;
+mod family;
+pub mod import;
+mod kv_cache;
+mod linear;
+mod mlp;
+mod norm;
+mod rotary;
+mod weights;
+
+pub use config::{DecoderConfig, RopeConfig, RopeScaling};
+pub use decoder::{Decoder, DecoderLimits, ForwardContext};
+pub use error::ModelError;
+pub use kv_cache::KvCache;
+pub use weights::Checkpoint;

@@ -18,7 +18,10 @@ pub struct ChatMessage {
 pub enum TextError {
     /// A file of the checkpoint cannot be used.
     #[error("{path}: {message}")]
-    File { path: std::path::PathBuf, message: String },
+    File {
+        path: std::path::PathBuf,
+        message: String,
+    },
     /// The template refused the messages (`raise_exception`) or ran out of fuel.
     #[error("{0}")]
     Template(String),

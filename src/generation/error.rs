@@ -1,0 +1,68 @@
+use crate::engine::{EngineError, SubmitError};
+use crate::text::TextError;
+
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum GenerationError {
+    #[error(
+        "this model's maximum context length is {max_model_len} tokens, but the request has {num_prompt_tokens} \
+         in the prompt and asks for {max_tokens} more"
+    )]
+    ContextLength {
+        max_model_len: usize,
+        num_prompt_tokens: usize,
+        max_tokens: usize,
+    },
+    #[error("the prompt is empty")]
+    EmptyPrompt,
+    #[error("token id {id} is not in the vocabulary of {vocab_size}")]
+    UnknownToken { id: u32, vocab_size: usize },
+    #[error("this model has no chat template")]
+    NoChatTemplate,
+    /// The template refused the messages, in its own words.
+    #[error("{0}")]
+    Template(String),
+    #[error("the server is busy: its queue is full")]
+    Overloaded,
+    #[error("the engine has stopped")]
+    Stopped,
+    #[error("internal: {0}")]
+    Internal(String),
+}
+
+impl From<SubmitError> for GenerationError {
+    fn from(error: SubmitError) -> Self {
+        match error {
+            SubmitError::NeverFits {
+                num_prompt_tokens,
+                max_tokens,
+                limit,
+            } => Self::ContextLength {
+                max_model_len: limit,
+                num_prompt_tokens,
+                max_tokens,
+            },
+            SubmitError::Empty => Self::EmptyPrompt,
+            SubmitError::UnknownToken { id, vocab_size } => Self::UnknownToken { id, vocab_size },
+            SubmitError::QueueFull { .. } => Self::Overloaded,
+            SubmitError::Stopped => Self::Stopped,
+        }
+    }
+}
+
+impl From<EngineError> for GenerationError {
+    fn from(error: EngineError) -> Self {
+        match error {
+            EngineError::Stopped => Self::Stopped,
+            EngineError::Step(message) => Self::Internal(message),
+        }
+    }
+}
+
+impl From<TextError> for GenerationError {
+    fn from(error: TextError) -> Self {
+        match error {
+            TextError::Template(message) => Self::Template(message),
+            TextError::File { .. } | TextError::Tokenize(_) => Self::Internal(error.to_string()),
+        }
+    }
+}

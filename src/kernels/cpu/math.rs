@@ -1,0 +1,120 @@
+//! Scalar pieces of the vectorised bodies: written without branches or calls, so that the
+//! compiler turns loops over them into vector code.
+
+use half::bf16;
+
+/// `a * b + c`, fused where the kernel set has it.
+#[inline(always)]
+pub fn fma<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
+    if FMA { a.mul_add(b, c) } else { a * b + c }
+}
+
+/// e^x with a relative error below 2e-7 for x in [-87, 88]; 0 below, infinity above.
+///
+/// Range reduction by powers of two and the polynomial of Cephes' `expf`.
+#[inline(always)]
+pub fn exp<const FMA: bool>(x: f32) -> f32 {
+    const ROUND: f32 = 12_582_912.0; // 1.5 * 2^23: adding it rounds to an integer
+    let clamped = x.clamp(-87.0, 88.0);
+    let n = (clamped * std::f32::consts::LOG2_E + ROUND) - ROUND;
+    let r = fma::<FMA>(n, -0.693_359_4, clamped);
+    let r = fma::<FMA>(n, 2.121_944_4e-4, r);
+    let mut p = 1.987_569_1e-4f32;
+    p = fma::<FMA>(p, r, 1.398_2e-3);
+    p = fma::<FMA>(p, r, 8.333_452e-3);
+    p = fma::<FMA>(p, r, 4.166_579_6e-2);
+    p = fma::<FMA>(p, r, 1.666_666_5e-1);
+    p = fma::<FMA>(p, r, 0.5);
+    let y = fma::<FMA>(p, r * r, r) + 1.0;
+    let scale = f32::from_bits(((n as i32 + 127) as u32) << 23);
+    let y = if x > 88.0 { f32::INFINITY } else { y * scale };
+    if x < -87.0 { 0.0 } else { y }
+}
+
+/// The nearest bf16, ties to even, as vcvtneps2bf16 does for normal numbers.
+#[inline(always)]
+pub fn to_bf16_bits(x: f32) -> u16 {
+    let bits = x.to_bits();
+    let rounded = (bits.wrapping_add(0x7fff + ((bits >> 16) & 1)) >> 16) as u16;
+    // A NaN must not round to infinity.
+    if bits & 0x7fff_ffff > 0x7f80_0000 {
+        ((bits >> 16) as u16) | 0x40
+    } else {
+        rounded
+    }
+}
+
+#[inline(always)]
+pub fn from_bf16_bits(bits: u16) -> f32 {
+    f32::from_bits(u32::from(bits) << 16)
+}
+
+/// What a KV cache may hold.
+pub trait KvElement: Copy + Send + Sync {
+    fn load(self) -> f32;
+    fn store(x: f32) -> Self;
+}
+
+impl KvElement for f32 {
+    #[inline(always)]
+    fn load(self) -> f32 {
+        self
+    }
+    #[inline(always)]
+    fn store(x: f32) -> Self {
+        x
+    }
+}
+
+impl KvElement for bf16 {
+    #[inline(always)]
+    fn load(self) -> f32 {
+        from_bf16_bits(self.to_bits())
+    }
+    #[inline(always)]
+    fn store(x: f32) -> Self {
+        bf16::from_bits(to_bf16_bits(x))
+    }
+}
+
+/// Adds 16 lanes in a fixed tree.
+#[inline(always)]
+pub fn sum16(lanes: [f32; 16]) -> f32 {
+    let mut a = [0.0f32; 8];
+    for i in 0..8 {
+        a[i] = lanes[i] + lanes[i + 8];
+    }
+    ((a[0] + a[4]) + (a[2] + a[6])) + ((a[1] + a[5]) + (a[3] + a[7]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exp_is_within_two_in_ten_million() {
+        for i in -87_000..88_000 {
+            let x = i as f32 / 1000.0;
+            let exact = f64::from(x).exp();
+            for got in [exp::<true>(x), exp::<false>(x)] {
+                assert!(
+                    (f64::from(got) / exact - 1.0).abs() < 2e-7,
+                    "exp({x}) = {got}, not {exact}"
+                );
+            }
+        }
+        assert_eq!(exp::<true>(f32::NEG_INFINITY), 0.0);
+        assert_eq!(exp::<false>(0.0), 1.0);
+    }
+
+    #[test]
+    fn bf16_rounding_agrees_with_the_half_crate() {
+        for i in 0..2_000_000u32 {
+            let x = f32::from_bits(i.wrapping_mul(2_654_435_761));
+            if !x.is_nan() {
+                assert_eq!(to_bf16_bits(x), bf16::from_f32(x).to_bits(), "{x}");
+            }
+        }
+        assert!(bf16::from_bits(to_bf16_bits(f32::NAN)).is_nan());
+    }
+}

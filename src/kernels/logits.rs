@@ -1,0 +1,54 @@
+use super::cpu::{SplitMut, elementwise};
+use super::{Kernels, storage};
+use candle_core::{CpuStorage, Error, Result, Storage, Tensor};
+
+/// What greedy sampling and log-probabilities need of a row of logits.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct RowSummary {
+    /// The first of the largest.
+    pub argmax: usize,
+    pub max: f32,
+    /// ln of the sum of e^logit.
+    pub log_sum_exp: f32,
+}
+
+impl Kernels {
+    /// Calls `with` with each row of `logits` `[rows, vocab]` and its summary, rows side by
+    /// side on the pool.
+    pub fn for_logits<R: Default + Clone + Send>(
+        &self,
+        logits: &Tensor,
+        with: impl Fn(usize, &[f32], RowSummary) -> R + Sync,
+    ) -> Result<Vec<R>> {
+        let (num_rows, vocab) = logits.dims2()?;
+        let (storage, layout) = logits.storage_and_layout();
+        let values = match &*storage {
+            Storage::Cpu(values @ CpuStorage::F32(_)) => {
+                storage::f32s("for_logits", values, layout)?
+            }
+            _ => {
+                return Err(Error::Msg(
+                    "for_logits: logits must be f32 on the CPU".into(),
+                ));
+            }
+        };
+        let mut results = vec![R::default(); num_rows];
+        let out = SplitMut::new(&mut results);
+        self.pool.run(num_rows, &|row| {
+            let logits = &values[row * vocab..][..vocab];
+            let (argmax, max, log_sum_exp) = elementwise::summarize(self.set, logits);
+            // SAFETY: each element is written by its own tile.
+            let result = unsafe { out.part(row, 1) };
+            result[0] = with(
+                row,
+                logits,
+                RowSummary {
+                    argmax,
+                    max,
+                    log_sum_exp,
+                },
+            );
+        });
+        Ok(results)
+    }
+}

@@ -1,0 +1,78 @@
+use super::ModelError;
+use super::config::DecoderConfig;
+use super::decoder::{ForwardContext, Workspace};
+use super::family::WeightNames;
+use super::linear::{Linear, Loader};
+use super::rotary::Rotary;
+use crate::kernels::{AttentionShape, Epilogue, Kernels};
+use candle_core::Tensor;
+
+/// Grouped-query attention (Ainslie et al. 2023): `x += o(attend(rope(qkv(normed))))`.
+pub struct Attention {
+    qkv: Linear,
+    o: Linear,
+    shape: AttentionShape,
+    scale: f32,
+    /// Which of the step's block tables the layer uses.
+    kv_group: usize,
+}
+
+impl Attention {
+    pub fn load(
+        loader: &Loader<'_>,
+        config: &DecoderConfig,
+        names: &WeightNames,
+        layer: &str,
+    ) -> Result<Self, ModelError> {
+        let shape = config.attention;
+        let (q, kv) = (shape.q_width(), shape.num_kv_heads * shape.head_dim);
+        let name = |pattern: &str| pattern.replace("{}", layer);
+        Ok(Self {
+            qkv: Linear::load(
+                loader,
+                &[(name(names.q), q), (name(names.k), kv), (name(names.v), kv)],
+                config.hidden_size,
+            )?,
+            o: Linear::load(loader, &[(name(names.o), config.hidden_size)], q)?,
+            shape,
+            scale: 1.0 / (shape.head_dim as f32).sqrt(),
+            kv_group: 0,
+        })
+    }
+
+    pub fn num_bytes(&self) -> usize {
+        self.qkv.num_bytes() + self.o.num_bytes()
+    }
+
+    /// `cache` holds the layer's blocks.
+    pub fn forward(
+        &self,
+        kernels: &Kernels,
+        work: &Workspace,
+        context: &ForwardContext<'_>,
+        rotary: &Rotary,
+        cache: &Tensor,
+    ) -> Result<(), ModelError> {
+        let spans = &context.spans[self.kv_group];
+        self.qkv
+            .forward(kernels, &work.qkv, &work.normed, Epilogue::Store)?;
+        kernels.rope(
+            &work.qkv,
+            self.shape,
+            context.positions,
+            &rotary.cos,
+            &rotary.sin,
+        )?;
+        kernels.write_kv(cache, &work.qkv, self.shape, spans)?;
+        kernels.paged_attention(
+            &work.attended,
+            &work.qkv,
+            cache,
+            self.shape,
+            self.scale,
+            spans,
+        )?;
+        self.o
+            .forward(kernels, &work.x, &work.attended, Epilogue::Add)
+    }
+}

@@ -1,0 +1,270 @@
+use super::attention::Attention;
+use super::config::DecoderConfig;
+use super::family::{LLAMA_NAMES, WeightNames};
+use super::linear::{Linear, Loader};
+use super::mlp::Mlp;
+use super::norm::RmsNorm;
+use super::rotary::Rotary;
+use super::weights::Checkpoint;
+use super::{KvCache, ModelError};
+use crate::kernels::{AttentionSpan, Epilogue, Kernels, WeightType};
+use candle_core::{DType, Device, Tensor};
+
+/// A step as the decoder sees it: a ragged batch of token ranges, row by row.
+pub struct ForwardContext<'a> {
+    pub token_ids: &'a [u32],
+    /// Position of each token in its sequence.
+    pub positions: &'a [u32],
+    /// For each KV group, the rows of each sequence with its block table.
+    pub spans: &'a [Vec<AttentionSpan<'a>>],
+    /// Rows whose logits are needed.
+    pub output_rows: &'a [usize],
+}
+
+/// A decoder-only transformer with its weights packed for one kernel set.
+pub struct Decoder {
+    config: DecoderConfig,
+    kernels: Kernels,
+    embedding: Linear,
+    layers: Vec<Layer>,
+    norm: RmsNorm,
+    head: Linear,
+    rotary: Rotary,
+    max_rows: usize,
+    max_output_rows: usize,
+    workspace: Workspace,
+    outputs: Outputs,
+}
+
+struct Layer {
+    attention_norm: RmsNorm,
+    attention: Attention,
+    mlp_norm: RmsNorm,
+    mlp: Mlp,
+}
+
+/// Activations of a step, f32, allocated once for the largest step and narrowed to each.
+#[derive(Clone)]
+pub struct Workspace {
+    /// The residual stream `[rows, hidden]`.
+    pub x: Tensor,
+    pub normed: Tensor,
+    pub qkv: Tensor,
+    pub attended: Tensor,
+    pub gate_up: Tensor,
+    pub activated: Tensor,
+}
+
+impl Workspace {
+    fn new(config: &DecoderConfig, rows: usize) -> Result<Self, ModelError> {
+        let zeros = |width: usize| Tensor::zeros((rows, width), DType::F32, &Device::Cpu);
+        Ok(Self {
+            x: zeros(config.hidden_size)?,
+            normed: zeros(config.hidden_size)?,
+            qkv: zeros(config.attention.qkv_width())?,
+            attended: zeros(config.attention.q_width())?,
+            gate_up: zeros(2 * config.intermediate_size)?,
+            activated: zeros(config.intermediate_size)?,
+        })
+    }
+
+    fn narrow(&self, rows: usize) -> Result<Self, ModelError> {
+        Ok(Self {
+            x: self.x.narrow(0, 0, rows)?,
+            normed: self.normed.narrow(0, 0, rows)?,
+            qkv: self.qkv.narrow(0, 0, rows)?,
+            attended: self.attended.narrow(0, 0, rows)?,
+            gate_up: self.gate_up.narrow(0, 0, rows)?,
+            activated: self.activated.narrow(0, 0, rows)?,
+        })
+    }
+}
+
+/// The rows that leave the decoder, from the residual stream to logits.
+struct Outputs {
+    gathered: Tensor,
+    normed: Tensor,
+    logits: Tensor,
+}
+
+impl Outputs {
+    fn new(config: &DecoderConfig, rows: usize) -> Result<Self, ModelError> {
+        let zeros = |width: usize| Tensor::zeros((rows, width), DType::F32, &Device::Cpu);
+        Ok(Self {
+            gathered: zeros(config.hidden_size)?,
+            normed: zeros(config.hidden_size)?,
+            logits: zeros(config.vocab_size)?,
+        })
+    }
+
+    fn narrow(&self, rows: usize) -> Result<Self, ModelError> {
+        Ok(Self {
+            gathered: self.gathered.narrow(0, 0, rows)?,
+            normed: self.normed.narrow(0, 0, rows)?,
+            logits: self.logits.narrow(0, 0, rows)?,
+        })
+    }
+}
+
+/// Sizes that a decoder's tables and work space are made for.
+#[derive(Debug, Clone, Copy)]
+pub struct DecoderLimits {
+    /// Most tokens in a step.
+    pub max_rows: usize,
+    /// Most rows of a step whose logits are needed.
+    pub max_output_rows: usize,
+    /// Longest sequence.
+    pub max_positions: usize,
+}
+
+impl Decoder {
+    /// Packs the weights of `checkpoint`; every tensor must have its place.
+    pub fn load(
+        config: DecoderConfig,
+        checkpoint: &Checkpoint,
+        kernels: Kernels,
+        weight_type: WeightType,
+        limits: DecoderLimits,
+    ) -> Result<Self, ModelError> {
+        let names: &WeightNames = &LLAMA_NAMES;
+        let loader = Loader {
+            checkpoint,
+            kernels: &kernels,
+            weight_type,
+        };
+        let (vocab, hidden) = (config.vocab_size, config.hidden_size);
+        let embedding = Linear::load(&loader, &[(names.embedding.to_owned(), vocab)], hidden)?;
+        let head = if config.tie_word_embeddings {
+            check_tied_head(checkpoint, names, vocab, hidden)?;
+            embedding.clone()
+        } else {
+            Linear::load(&loader, &[(names.head.to_owned(), vocab)], hidden)?
+        };
+        let layers = (0..config.num_layers)
+            .map(|index| {
+                let index = index.to_string();
+                let norm = |pattern: &str| {
+                    RmsNorm::load(
+                        &loader,
+                        &pattern.replace("{}", &index),
+                        hidden,
+                        config.rms_norm_eps,
+                    )
+                };
+                checkpoint.skip(&names.derived.replace("{}", &index));
+                Ok(Layer {
+                    attention_norm: norm(names.attention_norm)?,
+                    attention: Attention::load(&loader, &config, names, &index)?,
+                    mlp_norm: norm(names.mlp_norm)?,
+                    mlp: Mlp::load(&loader, &config, names, &index)?,
+                })
+            })
+            .collect::<Result<Vec<_>, ModelError>>()?;
+        let norm = RmsNorm::load(&loader, names.final_norm, hidden, config.rms_norm_eps)?;
+        checkpoint.finish()?;
+        Ok(Self {
+            rotary: Rotary::new(
+                &config.rope,
+                config.attention.head_dim,
+                limits.max_positions,
+            ),
+            workspace: Workspace::new(&config, limits.max_rows)?,
+            outputs: Outputs::new(&config, limits.max_output_rows)?,
+            max_rows: limits.max_rows,
+            max_output_rows: limits.max_output_rows,
+            config,
+            kernels,
+            embedding,
+            layers,
+            norm,
+            head,
+        })
+    }
+
+    pub fn config(&self) -> &DecoderConfig {
+        &self.config
+    }
+
+    pub fn kernels(&self) -> &Kernels {
+        &self.kernels
+    }
+
+    /// Memory of the packed weights, in bytes.
+    pub fn num_bytes(&self) -> usize {
+        let layers: usize = self
+            .layers
+            .iter()
+            .map(|layer| layer.attention.num_bytes() + layer.mlp.num_bytes())
+            .sum();
+        let head = if self.config.tie_word_embeddings {
+            0
+        } else {
+            self.head.num_bytes()
+        };
+        layers + self.embedding.num_bytes() + head
+    }
+
+    /// Computes a step: writes keys and values into `cache`, returns the logits
+    /// `[output_rows, vocab]` in f32, which the next step overwrites.
+    pub fn forward(
+        &self,
+        context: &ForwardContext<'_>,
+        cache: &KvCache,
+    ) -> Result<Tensor, ModelError> {
+        let (rows, outputs) = (context.token_ids.len(), context.output_rows.len());
+        if rows > self.max_rows || outputs > self.max_output_rows {
+            let message = format!(
+                "a step of {rows} rows and {outputs} outputs exceeds {} and {}",
+                self.max_rows, self.max_output_rows
+            );
+            return Err(ModelError::Unsupported(message));
+        }
+        let kernels = &self.kernels;
+        let work = self.workspace.narrow(rows)?;
+        kernels.embedding(&work.x, context.token_ids, self.embedding.weight())?;
+        for (index, layer) in self.layers.iter().enumerate() {
+            layer
+                .attention_norm
+                .forward(kernels, &work.normed, &work.x)?;
+            layer
+                .attention
+                .forward(kernels, &work, context, &self.rotary, cache.layer(index))?;
+            layer.mlp_norm.forward(kernels, &work.normed, &work.x)?;
+            layer.mlp.forward(kernels, &work)?;
+        }
+        // Only the rows that someone looks at take part from here: the head is a large
+        // share of a small model.
+        let out = self.outputs.narrow(outputs)?;
+        if outputs > 0 {
+            kernels.gather_rows(&out.gathered, &work.x, context.output_rows)?;
+            self.norm.forward(kernels, &out.normed, &out.gathered)?;
+            self.head
+                .forward(kernels, &out.logits, &out.normed, Epilogue::Store)?;
+        }
+        Ok(out.logits)
+    }
+}
+
+/// A tied checkpoint may still carry the head; it must then be the embedding.
+fn check_tied_head(
+    checkpoint: &Checkpoint,
+    names: &WeightNames,
+    vocab: usize,
+    hidden: usize,
+) -> Result<(), ModelError> {
+    if !checkpoint.contains(names.head) {
+        return Ok(());
+    }
+    let shape = [vocab, hidden];
+    let (head, embedding) = (
+        checkpoint.take(names.head, &shape)?,
+        checkpoint.take(names.embedding, &shape)?,
+    );
+    if (0..vocab * hidden).all(|i| head.get(i).to_bits() == embedding.get(i).to_bits()) {
+        return Ok(());
+    }
+    Err(ModelError::Unsupported(format!(
+        "config.json ties the output head to the embedding, but {} differs from {}",
+        names.head, names.embedding
+    )))
+}

@@ -1,0 +1,54 @@
+use super::{DecoderConfig, ModelError};
+use crate::kernels::{KV_BLOCK_SIZE, PagedLayout, WeightType};
+use candle_core::{Device, Tensor};
+use half::bf16;
+
+/// Keys and values of every layer, in blocks of [`KV_BLOCK_SIZE`] tokens.
+pub struct KvCache {
+    layers: Vec<Tensor>,
+}
+
+impl KvCache {
+    /// Memory that one block takes over all layers, in bytes.
+    pub fn block_bytes(config: &DecoderConfig, kv_type: WeightType) -> usize {
+        let element = match kv_type {
+            WeightType::F32 => size_of::<f32>(),
+            WeightType::Bf16 => size_of::<bf16>(),
+        };
+        config.num_layers * PagedLayout::new(config.attention).block_len() * element
+    }
+
+    /// Pages that no token has reached are not backed by memory yet.
+    pub fn new(
+        config: &DecoderConfig,
+        kv_type: WeightType,
+        num_blocks: usize,
+    ) -> Result<Self, ModelError> {
+        let block_len = PagedLayout::new(config.attention).block_len();
+        let shape = (num_blocks, block_len);
+        let layers = (0..config.num_layers)
+            .map(|_| match kv_type {
+                WeightType::F32 => Tensor::from_vec(
+                    bytemuck::allocation::zeroed_vec::<f32>(num_blocks * block_len),
+                    shape,
+                    &Device::Cpu,
+                ),
+                WeightType::Bf16 => Tensor::from_vec(
+                    bytemuck::allocation::zeroed_vec::<bf16>(num_blocks * block_len),
+                    shape,
+                    &Device::Cpu,
+                ),
+            })
+            .collect::<candle_core::Result<_>>()?;
+        Ok(Self { layers })
+    }
+
+    pub fn layer(&self, layer: usize) -> &Tensor {
+        &self.layers[layer]
+    }
+
+    /// Tokens in a block.
+    pub const fn block_size() -> usize {
+        KV_BLOCK_SIZE
+    }
+}
