@@ -12,18 +12,26 @@ fn parse(text: &str) -> Config {
 fn example_with_all_keys() -> String {
     let is_key = |line: &str| {
         line.starts_with("[[")
-            || line.split_once(" = ").is_some_and(|(key, _)| key.bytes().all(|c| c.is_ascii_lowercase() || c == b'_'))
+            || line
+                .split_once(" = ")
+                .is_some_and(|(key, _)| key.bytes().all(|c| c.is_ascii_lowercase() || c == b'_'))
     };
     EXAMPLE
         .lines()
-        .map(|line| line.strip_prefix("# ").filter(|rest| is_key(rest)).unwrap_or(line))
+        .map(|line| {
+            line.strip_prefix("# ")
+                .filter(|rest| is_key(rest))
+                .unwrap_or(line)
+        })
         .collect::<Vec<_>>()
         .join("\n")
 }
 
 /// `section.key` of every key in a configuration, those without a value too.
 fn keys(value: &Value) -> BTreeSet<String> {
-    let Value::Object(sections) = value else { panic!("not an object") };
+    let Value::Object(sections) = value else {
+        panic!("not an object")
+    };
     sections
         .iter()
         .flat_map(|(section, value)| match value {
@@ -37,7 +45,8 @@ fn load_file(text: &str) -> Result<Config, String> {
     let file = tempfile::Builder::new().suffix(".toml").tempfile().unwrap();
     std::fs::write(file.path(), text).unwrap();
     Config::load(Some(file.path()), json!({})).map_err(|e| {
-        e.to_string().replace(&file.path().display().to_string(), "FILE")
+        e.to_string()
+            .replace(&file.path().display().to_string(), "FILE")
     })
 }
 
@@ -58,30 +67,54 @@ fn the_example_equals_the_defaults() {
 fn the_example_lists_every_key() {
     let all: toml::Table = example_with_all_keys().parse().unwrap();
     let listed = keys(&serde_json::to_value(all).unwrap());
-    assert_eq!(listed, keys(&serde_json::to_value(Config::default()).unwrap()));
+    assert_eq!(
+        listed,
+        keys(&serde_json::to_value(Config::default()).unwrap())
+    );
     parse(&example_with_all_keys()).check().unwrap();
 }
 
 #[test]
 fn an_unknown_key_is_refused_with_the_file_and_the_key() {
-    check_refused("[server]\nlistenn = \"127.0.0.1:1\"", &["listenn", "FILE", "listen"]);
+    check_refused(
+        "[server]\nlistenn = \"127.0.0.1:1\"",
+        &["listenn", "FILE", "listen"],
+    );
     check_refused("[sever]\n", &["sever", "FILE"]);
-    check_refused("[[keys]]\nname = \"a\"\nhash = \"x\"\nrole = \"admin\"", &["role"]);
+    check_refused(
+        "[[keys]]\nname = \"a\"\nhash = \"x\"\nrole = \"admin\"",
+        &["role"],
+    );
 }
 
 #[test]
 fn a_value_of_the_wrong_type_is_refused_with_the_file_and_the_key() {
-    check_refused("[engine]\nmax_num_seqs = \"many\"", &["engine.max_num_seqs", "FILE"]);
+    check_refused(
+        "[engine]\nmax_num_seqs = \"many\"",
+        &["engine.max_num_seqs", "FILE"],
+    );
     check_refused("[model]\ndtype = \"int3\"", &["int3", "FILE"]);
-    check_refused("[server]\nlisten = \"everywhere\"", &["server.listen", "FILE"]);
+    check_refused(
+        "[server]\nlisten = \"everywhere\"",
+        &["server.listen", "FILE"],
+    );
 }
 
 #[test]
 fn values_that_cannot_work_are_refused() {
-    check_refused("[engine]\nmax_num_seqs = 0", &["engine.max_num_seqs", "at least 1"]);
-    check_refused("[server]\nmax_body_mib = 99999999", &["server.max_body_mib"]);
+    check_refused(
+        "[engine]\nmax_num_seqs = 0",
+        &["engine.max_num_seqs", "at least 1"],
+    );
+    check_refused(
+        "[server]\nmax_body_mib = 99999999",
+        &["server.max_body_mib"],
+    );
     check_refused("[log]\nlevel = \"=loud\"", &["log.level"]);
-    check_refused("[[keys]]\nname = \"a\"\nhash = \"secret\"", &["`a`", "keys hash"]);
+    check_refused(
+        "[[keys]]\nname = \"a\"\nhash = \"secret\"",
+        &["`a`", "keys hash"],
+    );
 }
 
 #[test]
@@ -92,7 +125,12 @@ fn beyond_loopback_a_key_is_needed() {
         check_refused(&server, &["API key", "guichet keys hash"]);
         load_file(&(server + &key)).unwrap();
     }
-    for listen in ["127.0.0.1:0", "127.8.8.8:1", "[::1]:8080", "[::ffff:127.0.0.1]:1"] {
+    for listen in [
+        "127.0.0.1:0",
+        "127.8.8.8:1",
+        "[::1]:8080",
+        "[::ffff:127.0.0.1]:1",
+    ] {
         load_file(&format!("[server]\nlisten = \"{listen}\"")).unwrap();
     }
 }
@@ -100,7 +138,11 @@ fn beyond_loopback_a_key_is_needed() {
 #[test]
 fn the_command_line_wins_over_the_file() {
     let file = tempfile::Builder::new().suffix(".toml").tempfile().unwrap();
-    std::fs::write(file.path(), "[server]\nlisten = \"127.0.0.1:1\"\nmax_body_mib = 3").unwrap();
+    std::fs::write(
+        file.path(),
+        "[server]\nlisten = \"127.0.0.1:1\"\nmax_body_mib = 3",
+    )
+    .unwrap();
     let flags = json!({"server": {"listen": "127.0.0.1:2"}, "model": {}});
     let config = Config::load(Some(file.path()), flags).unwrap();
     assert_eq!(config.server.listen.port(), 2);

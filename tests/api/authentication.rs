@@ -6,8 +6,18 @@ use serde_json::json;
 
 async fn server_with_a_key() -> (TestServer, ApiKey) {
     let key = ApiKey::generate().unwrap();
-    let keys = vec![KeyConfig { name: "tax-office".to_owned(), hash: key.hash().to_string() }];
-    (TestServer::start(Options { keys, ..Options::new(Script::saying("ok")) }).await, key)
+    let keys = vec![KeyConfig {
+        name: "tax-office".to_owned(),
+        hash: key.hash().to_string(),
+    }];
+    (
+        TestServer::start(Options {
+            keys,
+            ..Options::new(Script::saying("ok"))
+        })
+        .await,
+        key,
+    )
 }
 
 #[tokio::test]
@@ -16,7 +26,15 @@ async fn every_route_but_the_probes_needs_a_key() {
     for path in ["/livez", "/readyz", "/health"] {
         assert_eq!(server.get(path).await.status, 200, "{path}");
     }
-    for path in ["/v1/models", "/v1/models/scripted", "/metrics", CHAT, "/nowhere", "/livez/", "/v1/../livez"] {
+    for path in [
+        "/v1/models",
+        "/v1/models/scripted",
+        "/metrics",
+        CHAT,
+        "/nowhere",
+        "/livez/",
+        "/v1/../livez",
+    ] {
         let answer = server.get(path).await;
         assert_eq!(answer.status, 401, "{path}");
         assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
@@ -30,11 +48,18 @@ async fn the_right_key_opens_and_a_wrong_one_does_not() {
     let (server, key) = server_with_a_key().await;
     let body = json!({"model": MODEL, "messages": [{"role": "user", "content": "hi"}]});
     let ask = async |authorization: String| {
-        let request = server.request(Method::POST, CHAT).json(&body).header("authorization", authorization);
+        let request = server
+            .request(Method::POST, CHAT)
+            .json(&body)
+            .header("authorization", authorization);
         Answer::read(request.send().await.unwrap()).await.status
     };
     assert_eq!(ask(format!("Bearer {}", key.reveal())).await, 200);
-    assert_eq!(ask(format!("bearer {}", key.reveal())).await, 200, "schemes have no case");
+    assert_eq!(
+        ask(format!("bearer {}", key.reveal())).await,
+        200,
+        "schemes have no case"
+    );
     for wrong in [
         key.reveal().to_owned(),
         format!("Basic {}", key.reveal()),

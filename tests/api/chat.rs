@@ -8,7 +8,9 @@ fn hello() -> Value {
 
 fn with(fields: Value) -> Value {
     let mut body = hello();
-    body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+    body.as_object_mut()
+        .unwrap()
+        .extend(fields.as_object().unwrap().clone());
     body
 }
 
@@ -33,7 +35,8 @@ async fn a_chat_is_answered_as_openai_answers() {
         }])
     );
     let usage = &body["usage"];
-    let sum = usage["prompt_tokens"].as_u64().unwrap() + usage["completion_tokens"].as_u64().unwrap();
+    let sum =
+        usage["prompt_tokens"].as_u64().unwrap() + usage["completion_tokens"].as_u64().unwrap();
     assert_eq!(usage["total_tokens"].as_u64(), Some(sum));
 }
 
@@ -46,7 +49,12 @@ async fn an_answer_ends_at_max_tokens_and_says_so() {
         assert_eq!(body["choices"][0]["finish_reason"], "length");
         assert_eq!(body["usage"]["completion_tokens"], 3);
     }
-    let same = server.post(CHAT, &with(json!({"max_tokens": 3, "max_completion_tokens": 3}))).await;
+    let same = server
+        .post(
+            CHAT,
+            &with(json!({"max_tokens": 3, "max_completion_tokens": 3})),
+        )
+        .await;
     assert_eq!(same.status, 200);
 }
 
@@ -71,14 +79,21 @@ async fn a_stop_string_ends_the_answer_and_is_not_part_of_it() {
 #[tokio::test]
 async fn n_choices_come_in_order_and_are_counted_together() {
     let choices = ["first".to_owned(), "second".to_owned(), "third".to_owned()].to_vec();
-    let server = TestServer::start(Options::new(Script { choices, ..Script::saying("") })).await;
+    let server = TestServer::start(Options::new(Script {
+        choices,
+        ..Script::saying("")
+    }))
+    .await;
     let one = server.post(CHAT, &hello()).await.json();
     let body = server.post(CHAT, &with(json!({"n": 3}))).await.json();
     for (i, text) in ["first", "second", "third"].iter().enumerate() {
         assert_eq!(body["choices"][i]["index"], i);
         assert_eq!(body["choices"][i]["message"]["content"], *text);
     }
-    assert_eq!(body["usage"]["prompt_tokens"], one["usage"]["prompt_tokens"]);
+    assert_eq!(
+        body["usage"]["prompt_tokens"],
+        one["usage"]["prompt_tokens"]
+    );
     let said = "firstsecondthird".len() as u64;
     assert!(body["usage"]["completion_tokens"].as_u64().unwrap() >= said);
 }
@@ -93,7 +108,9 @@ async fn every_role_and_form_of_content_is_taken() {
             "audio": null, "function_call": null},
         {"role": "user", "content": ""},
     ]);
-    let answer = server.post(CHAT, &json!({"model": MODEL, "messages": messages})).await;
+    let answer = server
+        .post(CHAT, &json!({"model": MODEL, "messages": messages}))
+        .await;
     assert_eq!(answer.status, 200, "{}", answer.text);
 }
 
@@ -101,12 +118,18 @@ async fn every_role_and_form_of_content_is_taken() {
 async fn parts_are_joined_by_a_line_break_and_a_developer_speaks_as_the_system() {
     let server = TestServer::saying("ok").await;
     let tokens = async |messages: Value| {
-        let body = server.post(CHAT, &json!({"model": MODEL, "messages": messages})).await.json();
+        let body = server
+            .post(CHAT, &json!({"model": MODEL, "messages": messages}))
+            .await
+            .json();
         body["usage"]["prompt_tokens"].as_u64().unwrap()
     };
     let whole = tokens(json!([{"role": "system", "content": "a\nb"}])).await;
     let parts = json!([{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]);
-    assert_eq!(tokens(json!([{"role": "developer", "content": parts}])).await, whole);
+    assert_eq!(
+        tokens(json!([{"role": "developer", "content": parts}])).await,
+        whole
+    );
 }
 
 #[tokio::test]
@@ -131,10 +154,15 @@ async fn neutral_values_are_taken_and_change_nothing() {
 async fn what_is_ignored_is_listed_plain_and_streamed() {
     let server = TestServer::saying("ok").await;
     for stream in [false, true] {
-        let body = with(json!({"user": "u", "metadata": {"case": "17"}, "store": false, "stream": stream,
-            "service_tier": "auto", "safety_identifier": null}));
+        let body = with(
+            json!({"user": "u", "metadata": {"case": "17"}, "store": false, "stream": stream,
+            "service_tier": "auto", "safety_identifier": null}),
+        );
         let answer = server.post(CHAT, &body).await;
-        assert_eq!(answer.header("x-guichet-ignored"), Some("user, metadata, store, service_tier"));
+        assert_eq!(
+            answer.header("x-guichet-ignored"),
+            Some("user, metadata, store, service_tier")
+        );
     }
 }
 
@@ -142,7 +170,12 @@ async fn what_is_ignored_is_listed_plain_and_streamed() {
 async fn every_seed_of_64_bits_is_taken() {
     let server = TestServer::saying("ok").await;
     for seed in [0, -1, i64::MIN, i64::MAX] {
-        let answer = server.post(CHAT, &with(json!({"seed": seed, "temperature": 2, "top_p": 1e-60}))).await;
+        let answer = server
+            .post(
+                CHAT,
+                &with(json!({"seed": seed, "temperature": 2, "top_p": 1e-60})),
+            )
+            .await;
         assert_eq!(answer.status, 200, "{}", answer.text);
     }
 }

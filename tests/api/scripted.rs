@@ -1,6 +1,8 @@
 //! A model that says what it is told to, and the tokenizer and template around it.
 
-use guichet::engine::{Engine, EngineConfig, RunnerError, StepItem, StepOutput, StepRunner, TokenOutput};
+use guichet::engine::{
+    Engine, EngineConfig, RunnerError, StepItem, StepOutput, StepRunner, TokenOutput,
+};
 use guichet::generation::{SamplingDefaults, ServedModel};
 use guichet::text::{ChatTemplate, Tokenizer};
 use serde_json::{Map, json};
@@ -31,7 +33,12 @@ pub struct Script {
 
 impl Script {
     pub fn saying(text: &str) -> Self {
-        Self { choices: vec![text.to_owned()], step: Duration::ZERO, fails_at: None, panics: false }
+        Self {
+            choices: vec![text.to_owned()],
+            step: Duration::ZERO,
+            fails_at: None,
+            panics: false,
+        }
     }
 }
 
@@ -57,7 +64,10 @@ impl StepRunner for ScriptedRunner {
                 return Err(RunnerError("the script fails here".to_owned()));
             }
             let text = &self.script.choices[sampling.choice as usize % self.script.choices.len()];
-            let id = text.as_bytes().get(said).map_or(IM_END, |&byte| u32::from(byte));
+            let id = text
+                .as_bytes()
+                .get(said)
+                .map_or(IM_END, |&byte| u32::from(byte));
             tokens.push(Some(TokenOutput { id, logprob: -0.5 }));
         }
         Ok(StepOutput { tokens })
@@ -70,6 +80,7 @@ pub fn engine_config() -> EngineConfig {
         max_num_seqs: 16,
         max_num_waiting: 32,
         max_model_len: MAX_MODEL_LEN,
+        vocab_size: 258,
         block_size: 16,
         num_blocks: 1024,
     }
@@ -85,21 +96,32 @@ pub fn served_model(script: Script, config: EngineConfig) -> ServedModel {
         "tokenizer_config.json",
         json!({"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": "<|im_end|>", "chat_template": CHAT_TEMPLATE}),
     );
-    let runner = ScriptedRunner { script, prompt_lens: HashMap::new() };
+    let runner = ScriptedRunner {
+        script,
+        prompt_lens: HashMap::new(),
+    };
     ServedModel {
         id: MODEL.to_owned(),
         created: 1_700_000_000,
         engine: Engine::start(Box::new(runner), config).unwrap(),
         tokenizer: Arc::new(Tokenizer::from_dir(dir.path()).unwrap()),
         chat_template: ChatTemplate::from_dir(dir.path()).unwrap(),
-        defaults: SamplingDefaults { temperature: 1.0, top_p: 1.0, top_k: None },
+        defaults: SamplingDefaults {
+            temperature: 1.0,
+            top_p: 1.0,
+            top_k: None,
+        },
         stop_token_ids: Arc::new([IM_END]),
     }
 }
 
 /// Byte-level BPE without merges: one token a byte.
 fn tokenizer() -> serde_json::Value {
-    let vocab: Map<_, _> = byte_characters().into_iter().zip(0..).map(|(c, id)| (c.to_string(), json!(id))).collect();
+    let vocab: Map<_, _> = byte_characters()
+        .into_iter()
+        .zip(0..)
+        .map(|(c, id)| (c.to_string(), json!(id)))
+        .collect();
     let special = |id: u32, content: &str| {
         json!({"id": id, "content": content, "special": true, "single_word": false,
             "lstrip": false, "rstrip": false, "normalized": false})
@@ -124,7 +146,13 @@ fn byte_characters() -> Vec<char> {
     let visible = |byte: u32| matches!(byte, 0x21..=0x7e | 0xa1..=0xac | 0xae..=0xff);
     let mut stand_ins = 256..;
     (0..256)
-        .map(|byte| if visible(byte) { byte } else { stand_ins.next().unwrap() })
+        .map(|byte| {
+            if visible(byte) {
+                byte
+            } else {
+                stand_ins.next().unwrap()
+            }
+        })
         .map(|code| char::from_u32(code).unwrap())
         .collect()
 }

@@ -27,7 +27,12 @@ pub struct Options {
 
 impl Options {
     pub fn new(script: Script) -> Self {
-        Self { script, server: ServerConfig::default(), keys: Vec::new(), engine: scripted::engine_config() }
+        Self {
+            script,
+            server: ServerConfig::default(),
+            keys: Vec::new(),
+            engine: scripted::engine_config(),
+        }
     }
 }
 
@@ -66,15 +71,23 @@ impl Answer {
 
     /// The `data` of each event of a stream.
     pub fn events(&self) -> Vec<&str> {
-        self.text.lines().filter_map(|line| line.strip_prefix("data: ")).collect()
+        self.text
+            .lines()
+            .filter_map(|line| line.strip_prefix("data: "))
+            .collect()
     }
 
     /// The chunks of a stream that ended in order.
     pub fn chunks(&self) -> Vec<Value> {
         let events = self.events();
-        let (last, chunks) = events.split_last().unwrap_or_else(|| panic!("no events: {}", self.text));
+        let (last, chunks) = events
+            .split_last()
+            .unwrap_or_else(|| panic!("no events: {}", self.text));
         assert_eq!(*last, "[DONE]", "{}", self.text);
-        chunks.iter().map(|chunk| serde_json::from_str(chunk).unwrap()).collect()
+        chunks
+            .iter()
+            .map(|chunk| serde_json::from_str(chunk).unwrap())
+            .collect()
     }
 }
 
@@ -84,10 +97,18 @@ impl TestServer {
     }
 
     pub async fn start(options: Options) -> Self {
-        let Options { script, server, keys, engine } = options;
+        let Options {
+            script,
+            server,
+            keys,
+            engine,
+        } = options;
         let this = Self::start_loading(server, &keys).await;
         let model = scripted::served_model(script, engine);
-        this.state.set_served(Served { model: Arc::new(model), system_fingerprint: "fp_test".to_owned() });
+        this.state.set_served(Served {
+            model: Arc::new(model),
+            system_fingerprint: "fp_test".to_owned(),
+        });
         this
     }
 
@@ -105,7 +126,13 @@ impl TestServer {
             };
             app::serve(listener, serving, &server, stopped).await;
         });
-        Self { base, client: reqwest::Client::new(), state, stop, task }
+        Self {
+            base,
+            client: reqwest::Client::new(),
+            state,
+            stop,
+            task,
+        }
     }
 
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
@@ -117,13 +144,22 @@ impl TestServer {
     }
 
     pub async fn post(&self, path: &str, body: &Value) -> Answer {
-        Answer::read(self.request(Method::POST, path).json(body).send().await.unwrap()).await
+        Answer::read(
+            self.request(Method::POST, path)
+                .json(body)
+                .send()
+                .await
+                .unwrap(),
+        )
+        .await
     }
 
     /// The value of one metric, whose labels are part of its name.
     pub async fn metric(&self, name: &str) -> Option<f64> {
         let text = self.get("/metrics").await.text;
-        let line = text.lines().find(|line| line.split(' ').next() == Some(name))?;
+        let line = text
+            .lines()
+            .find(|line| line.split(' ').next() == Some(name))?;
         line.rsplit(' ').next()?.parse().ok()
     }
 
@@ -135,7 +171,10 @@ impl TestServer {
             if now == Some(value) {
                 return;
             }
-            assert!(Instant::now() < deadline, "{name} is {now:?} and not {value}");
+            assert!(
+                Instant::now() < deadline,
+                "{name} is {now:?} and not {value}"
+            );
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }

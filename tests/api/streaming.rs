@@ -8,14 +8,20 @@ const RUNNING: &str = "guichet_requests_running";
 const BLOCKS_USED: &str = "guichet_kv_blocks_used";
 
 fn streamed(fields: Value) -> Value {
-    let mut body = json!({"model": MODEL, "stream": true, "messages": [{"role": "user", "content": "hi"}]});
-    body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+    let mut body =
+        json!({"model": MODEL, "stream": true, "messages": [{"role": "user", "content": "hi"}]});
+    body.as_object_mut()
+        .unwrap()
+        .extend(fields.as_object().unwrap().clone());
     body
 }
 
 /// A model that talks slowly and never comes to an end by itself.
 fn endless() -> Script {
-    Script { step: Duration::from_millis(5), ..Script::saying(&"x".repeat(10_000)) }
+    Script {
+        step: Duration::from_millis(5),
+        ..Script::saying(&"x".repeat(10_000))
+    }
 }
 
 #[tokio::test]
@@ -29,7 +35,10 @@ async fn a_stream_begins_with_the_role_and_ends_with_the_reason() {
         json!([{"index": 0, "delta": {"role": "assistant", "content": ""}, "logprobs": null, "finish_reason": null}])
     );
     let (last, texts) = chunks[1..].split_last().unwrap();
-    let text: String = texts.iter().map(|c| c["choices"][0]["delta"]["content"].as_str().unwrap()).collect();
+    let text: String = texts
+        .iter()
+        .map(|c| c["choices"][0]["delta"]["content"].as_str().unwrap())
+        .collect();
     assert_eq!(text, "Grüße 😀");
     assert_eq!(last["choices"][0]["delta"], json!({}));
     assert_eq!(last["choices"][0]["finish_reason"], "stop");
@@ -44,8 +53,12 @@ async fn a_stream_begins_with_the_role_and_ends_with_the_reason() {
 #[tokio::test]
 async fn include_usage_adds_one_chunk_without_choices_and_null_elsewhere() {
     let server = TestServer::saying("abc").await;
-    let plain = server.post(CHAT, &streamed(json!({"stream": false}))).await.json();
-    let body = streamed(json!({"stream_options": {"include_usage": true, "include_obfuscation": false}}));
+    let plain = server
+        .post(CHAT, &streamed(json!({"stream": false})))
+        .await
+        .json();
+    let body =
+        streamed(json!({"stream_options": {"include_usage": true, "include_obfuscation": false}}));
     let chunks = server.post(CHAT, &body).await.chunks();
     let (last, others) = chunks.split_last().unwrap();
     assert_eq!(last["choices"], json!([]));
@@ -56,7 +69,11 @@ async fn include_usage_adds_one_chunk_without_choices_and_null_elsewhere() {
 #[tokio::test]
 async fn choices_of_one_stream_are_told_apart_by_their_index() {
     let choices = vec!["left".to_owned(), "right".to_owned()];
-    let server = TestServer::start(Options::new(Script { choices, ..Script::saying("") })).await;
+    let server = TestServer::start(Options::new(Script {
+        choices,
+        ..Script::saying("")
+    }))
+    .await;
     let chunks = server.post(CHAT, &streamed(json!({"n": 2}))).await.chunks();
     let mut texts = [String::new(), String::new()];
     for chunk in &chunks {
@@ -69,15 +86,24 @@ async fn choices_of_one_stream_are_told_apart_by_their_index() {
 
 #[tokio::test]
 async fn an_error_after_the_first_byte_is_a_frame_and_no_done_follows() {
-    let script = Script { fails_at: Some(3), ..Script::saying("abcdef") };
+    let script = Script {
+        fails_at: Some(3),
+        ..Script::saying("abcdef")
+    };
     let server = TestServer::start(Options::new(script)).await;
     let answer = server.post(CHAT, &streamed(json!({}))).await;
     assert_eq!(answer.status, 200);
     let last: Value = serde_json::from_str(answer.events().last().unwrap()).unwrap();
     assert_eq!(last["error"]["type"], "server_error");
     let id = answer.header("x-request-id").unwrap();
-    assert!(last["error"]["message"].as_str().unwrap().contains(id), "{last}");
-    assert!(!answer.text.contains("the script fails here"), "the cause is for the log");
+    assert!(
+        last["error"]["message"].as_str().unwrap().contains(id),
+        "{last}"
+    );
+    assert!(
+        !answer.text.contains("the script fails here"),
+        "the cause is for the log"
+    );
 }
 
 #[tokio::test]
@@ -85,8 +111,12 @@ async fn a_client_that_leaves_a_stream_frees_its_kv_blocks() {
     let server = TestServer::start(Options::new(endless())).await;
     let mut streams = Vec::new();
     for _ in 0..8 {
-        let mut response =
-            server.request(Method::POST, CHAT).json(&streamed(json!({}))).send().await.unwrap();
+        let mut response = server
+            .request(Method::POST, CHAT)
+            .json(&streamed(json!({})))
+            .send()
+            .await
+            .unwrap();
         response.chunk().await.unwrap();
         streams.push(response);
     }
@@ -100,7 +130,10 @@ async fn a_client_that_leaves_a_stream_frees_its_kv_blocks() {
 #[tokio::test]
 async fn a_client_that_leaves_a_plain_request_frees_its_kv_blocks() {
     let server = TestServer::start(Options::new(endless())).await;
-    let request = server.request(Method::POST, CHAT).json(&streamed(json!({"stream": false}))).send();
+    let request = server
+        .request(Method::POST, CHAT)
+        .json(&streamed(json!({"stream": false})))
+        .send();
     let request = tokio::spawn(request);
     server.wait_for_metric(RUNNING, 1.0).await;
     request.abort();
