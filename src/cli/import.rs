@@ -61,10 +61,15 @@ pub(super) fn convert(
         bar.set_position(progress.done as u64);
     });
     bar.finish_and_clear();
-    let imported = imported.map_err(|source| ConvertError::Import { file: gguf.to_owned(), source })?;
+    let imported = imported.map_err(|source| ConvertError::Import {
+        file: gguf.to_owned(),
+        source,
+    })?;
     if let Some(scratch) = scratch {
-        std::fs::remove_dir_all(scratch)
-            .map_err(|source| HubError::Io { path: scratch.to_owned(), source })?;
+        std::fs::remove_dir_all(scratch).map_err(|source| HubError::Io {
+            path: scratch.to_owned(),
+            source,
+        })?;
     }
     lock::write(staged.path(), origin).map_err(HubError::from)?;
     staged.commit()?;
@@ -83,10 +88,22 @@ pub(super) fn describe(imported: &Imported, dir: &Path) -> String {
 }
 
 fn import_file(args: &ImportArgs) -> Result<Imported, ConvertError> {
-    let unreadable = |source| HubError::Io { path: args.file.clone(), source };
+    let unreadable = |source| HubError::Io {
+        path: args.file.clone(),
+        source,
+    };
     let sha256 = sha256_file(&args.file).map_err(unreadable)?;
     let staged = StagedDir::create(&args.dir, Leftovers::Clear)?;
-    let file = args.file.file_name().unwrap_or(args.file.as_os_str()).to_string_lossy().into_owned();
-    let origin = Origin { model: None, source: Source::Gguf { file, sha256 }, sampling: None };
+    let file = args
+        .file
+        .file_name()
+        .unwrap_or(args.file.as_os_str())
+        .to_string_lossy()
+        .into_owned();
+    let origin = Origin {
+        model: None,
+        source: Source::Gguf { file, sha256 },
+        sampling: None,
+    };
     convert(&args.file, staged, None, origin)
 }

@@ -57,8 +57,12 @@ pub fn run() -> ExitCode {
 }
 
 /// Runs an async command on a runtime of its own.
-fn blocking<E: Into<CliError>>(command: impl Future<Output = Result<(), E>>) -> Result<(), CliError> {
-    tokio::runtime::Runtime::new()?.block_on(command).map_err(Into::into)
+fn blocking<E: Into<CliError>>(
+    command: impl Future<Output = Result<(), E>>,
+) -> Result<(), CliError> {
+    tokio::runtime::Runtime::new()?
+        .block_on(command)
+        .map_err(Into::into)
 }
 
 fn report<E: Display>(result: Result<(), E>) -> ExitCode {
@@ -66,7 +70,10 @@ fn report<E: Display>(result: Result<(), E>) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Standard error may be closed; the exit status says it too.
-            let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("guichet: {error}\n"));
+            let _ = std::io::Write::write_fmt(
+                &mut std::io::stderr(),
+                format_args!("guichet: {error}\n"),
+            );
             ExitCode::FAILURE
         }
     }

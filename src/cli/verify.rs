@@ -37,11 +37,19 @@ fn verify(dir: &Path) -> Result<String, String> {
             checked.lock.files.len(),
             checked.lock.origin.source,
         )),
-        Ok(None) if dir.is_dir() => Err(format!("{} has no {} to compare with", dir.display(), lock::FILE_NAME)),
+        Ok(None) if dir.is_dir() => Err(format!(
+            "{} has no {} to compare with",
+            dir.display(),
+            lock::FILE_NAME
+        )),
         Ok(None) => Err(format!("there is no directory {}", dir.display())),
         Err(lock::LockError::Differs { dir, differences }) => {
             let mut lines = vec![format!("{} differs from its lock:", dir.display())];
-            lines.extend(differences.iter().map(|difference| format!("  {difference}")));
+            lines.extend(
+                differences
+                    .iter()
+                    .map(|difference| format!("  {difference}")),
+            );
             Err(lines.join("\n"))
         }
         Err(error) => Err(error.to_string()),
@@ -58,19 +66,45 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("config.json"), "{}").unwrap();
         std::fs::write(dir.path().join("tokenizer.json"), "{}").unwrap();
-        let source = Source::Gguf { file: "m.gguf".into(), sha256: "0".repeat(64) };
-        lock::write(dir.path(), Origin { model: None, source, sampling: None }).unwrap();
-        assert!(verify(dir.path()).unwrap().contains("2 files are as the file m.gguf delivered them"));
+        let source = Source::Gguf {
+            file: "m.gguf".into(),
+            sha256: "0".repeat(64),
+        };
+        lock::write(
+            dir.path(),
+            Origin {
+                model: None,
+                source,
+                sampling: None,
+            },
+        )
+        .unwrap();
+        assert!(
+            verify(dir.path())
+                .unwrap()
+                .contains("2 files are as the file m.gguf delivered them")
+        );
 
         std::fs::write(dir.path().join("tokenizer.json"), "[]").unwrap();
         let report = verify(dir.path()).unwrap_err();
-        assert!(report.contains("tokenizer.json has other content") && !report.contains("config.json"), "{report}");
+        assert!(
+            report.contains("tokenizer.json has other content") && !report.contains("config.json"),
+            "{report}"
+        );
     }
 
     #[test]
     fn nothing_to_compare_with_is_a_failure() {
         let dir = tempfile::tempdir().unwrap();
-        assert!(verify(dir.path()).unwrap_err().contains("has no guichet.lock"));
-        assert!(verify(&dir.path().join("absent")).unwrap_err().contains("there is no directory"));
+        assert!(
+            verify(dir.path())
+                .unwrap_err()
+                .contains("has no guichet.lock")
+        );
+        assert!(
+            verify(&dir.path().join("absent"))
+                .unwrap_err()
+                .contains("there is no directory")
+        );
     }
 }

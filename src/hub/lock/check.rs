@@ -1,7 +1,7 @@
 use std::fmt;
 use std::path::Path;
 
-use super::{LockError, LockedFile, Lock, file_names, fingerprint, read, sha256_file};
+use super::{Lock, LockError, LockedFile, file_names, fingerprint, read, sha256_file};
 
 /// A directory that is what its lock says.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,11 +15,21 @@ pub struct Checked {
 /// How a file differs from its lock.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Difference {
-    Missing { path: String },
-    Size { path: String, expected: u64, found: u64 },
-    Digest { path: String },
+    Missing {
+        path: String,
+    },
+    Size {
+        path: String,
+        expected: u64,
+        found: u64,
+    },
+    Digest {
+        path: String,
+    },
     /// It is not in the lock, but a loader would read it.
-    Unexpected { path: String },
+    Unexpected {
+        path: String,
+    },
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -39,7 +49,9 @@ pub fn check_full(dir: &Path) -> Result<Option<Checked>, LockError> {
 }
 
 fn check(dir: &Path, depth: Depth) -> Result<Option<Checked>, LockError> {
-    let Some(lock) = read(dir)? else { return Ok(None) };
+    let Some(lock) = read(dir)? else {
+        return Ok(None);
+    };
     let mut differences = Vec::new();
     let mut rehashed = Vec::new();
     for file in &lock.files {
@@ -56,7 +68,10 @@ fn check(dir: &Path, depth: Depth) -> Result<Option<Checked>, LockError> {
     }
     match differences.is_empty() {
         true => Ok(Some(Checked { lock, rehashed })),
-        false => Err(LockError::Differs { dir: dir.to_owned(), differences }),
+        false => Err(LockError::Differs {
+            dir: dir.to_owned(),
+            differences,
+        }),
     }
 }
 
@@ -70,9 +85,15 @@ fn compare(dir: &Path, file: &LockedFile, depth: Depth) -> Result<Outcome, LockE
     let path = dir.join(&file.path);
     let metadata = match std::fs::metadata(&path) {
         Ok(metadata) if metadata.is_file() => metadata,
-        Ok(_) => return Ok(Outcome::Differs(Difference::Missing { path: file.path.clone() })),
+        Ok(_) => {
+            return Ok(Outcome::Differs(Difference::Missing {
+                path: file.path.clone(),
+            }));
+        }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Ok(Outcome::Differs(Difference::Missing { path: file.path.clone() }));
+            return Ok(Outcome::Differs(Difference::Missing {
+                path: file.path.clone(),
+            }));
         }
         Err(source) => return Err(LockError::Io { path, source }),
     };
@@ -91,14 +112,18 @@ fn compare(dir: &Path, file: &LockedFile, depth: Depth) -> Result<Outcome, LockE
     Ok(match sha256 == file.sha256 {
         true if moved => Outcome::Rehashed,
         true => Outcome::Same,
-        false => Outcome::Differs(Difference::Digest { path: file.path.clone() }),
+        false => Outcome::Differs(Difference::Digest {
+            path: file.path.clone(),
+        }),
     })
 }
 
 /// Whether loading a directory could read a file of this name.
 fn is_loadable(name: &str) -> bool {
-    matches!(name, "config.json" | "generation_config.json" | "special_tokens_map.json" | "added_tokens.json")
-        || matches!(name, "vocab.json" | "merges.txt")
+    matches!(
+        name,
+        "config.json" | "generation_config.json" | "special_tokens_map.json" | "added_tokens.json"
+    ) || matches!(name, "vocab.json" | "merges.txt")
         || name.ends_with(".safetensors")
         || name.ends_with(".safetensors.index.json")
         || name.starts_with("tokenizer")
@@ -110,7 +135,11 @@ impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Missing { path } => write!(f, "{path} is missing"),
-            Self::Size { path, expected, found } => write!(f, "{path} has {found} bytes instead of {expected}"),
+            Self::Size {
+                path,
+                expected,
+                found,
+            } => write!(f, "{path} has {found} bytes instead of {expected}"),
             Self::Digest { path } => write!(f, "{path} has other content (its SHA-256 differs)"),
             Self::Unexpected { path } => write!(f, "{path} is not in the lock"),
         }
@@ -118,7 +147,11 @@ impl fmt::Display for Difference {
 }
 
 pub(super) fn list(differences: &[Difference]) -> String {
-    differences.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    differences
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("; ")
 }
 
 #[cfg(test)]
@@ -142,8 +175,16 @@ mod tests {
     fn origin() -> Origin {
         Origin {
             model: Some("m".into()),
-            source: Source::Hub { repo: "o/r".into(), revision: "main".into(), commit: "c0ffee".into() },
-            sampling: Some(DefaultSampling { temperature: Some(0.2), top_p: None, top_k: Some(40) }),
+            source: Source::Hub {
+                repo: "o/r".into(),
+                revision: "main".into(),
+                commit: "c0ffee".into(),
+            },
+            sampling: Some(DefaultSampling {
+                temperature: Some(0.2),
+                top_p: None,
+                top_k: Some(40),
+            }),
         }
     }
 
@@ -186,7 +227,9 @@ mod tests {
     fn changed_content_of_the_same_size_is_found_by_its_time() {
         let dir = locked();
         fs::write(dir.path().join("model.safetensors"), "WEIGHTS").unwrap();
-        let expected = [Difference::Digest { path: "model.safetensors".into() }];
+        let expected = [Difference::Digest {
+            path: "model.safetensors".into(),
+        }];
         assert_eq!(differences(check_quick(dir.path())), expected);
         assert_eq!(differences(check_full(dir.path())), expected);
     }
@@ -197,9 +240,19 @@ mod tests {
         let path = dir.path().join("model.safetensors");
         let time = fs::metadata(&path).unwrap().modified().unwrap();
         fs::write(&path, "WEIGHTS").unwrap();
-        fs::File::options().write(true).open(&path).unwrap().set_modified(time).unwrap();
+        fs::File::options()
+            .write(true)
+            .open(&path)
+            .unwrap()
+            .set_modified(time)
+            .unwrap();
         assert!(check_quick(dir.path()).is_ok());
-        assert_eq!(differences(check_full(dir.path())), [Difference::Digest { path: "model.safetensors".into() }]);
+        assert_eq!(
+            differences(check_full(dir.path())),
+            [Difference::Digest {
+                path: "model.safetensors".into()
+            }]
+        );
     }
 
     #[test]
@@ -209,7 +262,10 @@ mod tests {
         fs::write(dir.path().join("model.safetensors"), "w").unwrap();
         let error = check_quick(dir.path()).unwrap_err().to_string();
         assert!(error.contains("config.json is missing"), "{error}");
-        assert!(error.contains("model.safetensors has 1 bytes instead of 7"), "{error}");
+        assert!(
+            error.contains("model.safetensors has 1 bytes instead of 7"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -218,17 +274,27 @@ mod tests {
         fs::write(dir.path().join("README.md"), "harmless").unwrap();
         assert!(check_quick(dir.path()).is_ok());
         fs::write(dir.path().join("chat_template.jinja"), "x").unwrap();
-        assert_eq!(differences(check_quick(dir.path())), [Difference::Unexpected { path: "chat_template.jinja".into() }]);
+        assert_eq!(
+            differences(check_quick(dir.path())),
+            [Difference::Unexpected {
+                path: "chat_template.jinja".into()
+            }]
+        );
     }
 
     #[test]
     fn a_lock_that_points_outside_its_directory_is_refused() {
         let dir = locked();
         let path = dir.path().join(super::super::FILE_NAME);
-        let text = fs::read_to_string(&path).unwrap().replace("\"config.json\"", "\"../config.json\"");
+        let text = fs::read_to_string(&path)
+            .unwrap()
+            .replace("\"config.json\"", "\"../config.json\"");
         fs::write(&path, text).unwrap();
         let error = check_quick(dir.path()).unwrap_err().to_string();
-        assert!(error.contains("guichet.lock") && error.contains("../config.json"), "{error}");
+        assert!(
+            error.contains("guichet.lock") && error.contains("../config.json"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -236,7 +302,11 @@ mod tests {
         let dir = locked();
         let path = dir.path().join(super::super::FILE_NAME);
         let text = fs::read_to_string(&path).unwrap();
-        for (from, to) in [("size = 2", "size = 2\nsizes = 2"), ("commit =", "commits = 1\ncommit ="), ("version = 1", "version = 1\nversions = 1")] {
+        for (from, to) in [
+            ("size = 2", "size = 2\nsizes = 2"),
+            ("commit =", "commits = 1\ncommit ="),
+            ("version = 1", "version = 1\nversions = 1"),
+        ] {
             fs::write(&path, text.replace(from, to)).unwrap();
             let error = check_quick(dir.path()).unwrap_err().to_string();
             assert!(error.contains("unknown field"), "{to}: {error}");

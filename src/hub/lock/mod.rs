@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::digest::{is_sha256, sha256_file};
-use super::manifest::DefaultSampling;
 use super::is_plain_name;
+use super::manifest::DefaultSampling;
 
 pub const FILE_NAME: &str = "guichet.lock";
 
@@ -49,9 +49,20 @@ pub struct Origin {
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Source {
     /// `revision` was asked for, `commit` is what it meant then.
-    Hub { repo: String, revision: String, commit: String },
-    Wheel { requirement: String, member: String, sha256: String },
-    Gguf { file: String, sha256: String },
+    Hub {
+        repo: String,
+        revision: String,
+        commit: String,
+    },
+    Wheel {
+        requirement: String,
+        member: String,
+        sha256: String,
+    },
+    Gguf {
+        file: String,
+        sha256: String,
+    },
 }
 
 /// One file as it was when the lock was written.
@@ -70,11 +81,17 @@ pub struct LockedFile {
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
     #[error("{}: {source}", path.display())]
-    Io { path: PathBuf, source: std::io::Error },
+    Io {
+        path: PathBuf,
+        source: std::io::Error,
+    },
     #[error("{}: {message}", path.display())]
     Malformed { path: PathBuf, message: String },
     #[error("{} differs from its lock: {}", dir.display(), check::list(differences))]
-    Differs { dir: PathBuf, differences: Vec<Difference> },
+    Differs {
+        dir: PathBuf,
+        differences: Vec<Difference>,
+    },
 }
 
 impl std::fmt::Display for Source {
@@ -95,18 +112,33 @@ pub fn write(dir: &Path, origin: Origin) -> Result<Lock, LockError> {
             continue;
         }
         let path = dir.join(&name);
-        let failed = |source| LockError::Io { path: path.clone(), source };
+        let failed = |source| LockError::Io {
+            path: path.clone(),
+            source,
+        };
         let metadata = std::fs::metadata(&path).map_err(failed)?;
         if !metadata.is_file() {
             continue;
         }
         // On the disk before the lock is: a power cut must not leave a lock alone.
-        File::open(&path).and_then(|file| file.sync_all()).map_err(failed)?;
+        File::open(&path)
+            .and_then(|file| file.sync_all())
+            .map_err(failed)?;
         let (mtime_ns, inode) = fingerprint(&metadata);
         let sha256 = sha256_file(&path).map_err(failed)?;
-        files.push(LockedFile { path: name, size: metadata.len(), sha256, mtime_ns, inode });
+        files.push(LockedFile {
+            path: name,
+            size: metadata.len(),
+            sha256,
+            mtime_ns,
+            inode,
+        });
     }
-    let lock = Lock { version: VERSION, origin, files };
+    let lock = Lock {
+        version: VERSION,
+        origin,
+        files,
+    };
     lock.save(dir)?;
     Ok(lock)
 }
@@ -119,13 +151,27 @@ pub fn read(dir: &Path) -> Result<Option<Lock>, LockError> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(source) => return Err(LockError::Io { path, source }),
     };
-    let malformed = |message: String| LockError::Malformed { path: path.clone(), message };
-    let lock: Lock = toml::from_str(&text).map_err(|error| malformed(error.message().replace('\n', " ")))?;
+    let malformed = |message: String| LockError::Malformed {
+        path: path.clone(),
+        message,
+    };
+    let lock: Lock =
+        toml::from_str(&text).map_err(|error| malformed(error.message().replace('\n', " ")))?;
     if lock.version != VERSION {
-        return Err(malformed(format!("version {} is not known, only {VERSION}", lock.version)));
+        return Err(malformed(format!(
+            "version {} is not known, only {VERSION}",
+            lock.version
+        )));
     }
-    match lock.files.iter().find(|file| !is_plain_name(&file.path) || !is_sha256(&file.sha256)) {
-        Some(file) => Err(malformed(format!("the entry {:?} is not a file name with a digest", file.path))),
+    match lock
+        .files
+        .iter()
+        .find(|file| !is_plain_name(&file.path) || !is_sha256(&file.sha256))
+    {
+        Some(file) => Err(malformed(format!(
+            "the entry {:?} is not a file name with a digest",
+            file.path
+        ))),
         None => Ok(Some(lock)),
     }
 }
@@ -133,24 +179,34 @@ pub fn read(dir: &Path) -> Result<Option<Lock>, LockError> {
 impl Lock {
     fn save(&self, dir: &Path) -> Result<(), LockError> {
         let path = dir.join(FILE_NAME);
-        let text = toml::to_string(self)
-            .map_err(|error| LockError::Malformed { path: path.clone(), message: error.to_string() })?;
+        let text = toml::to_string(self).map_err(|error| LockError::Malformed {
+            path: path.clone(),
+            message: error.to_string(),
+        })?;
         let half = dir.join(".guichet.lock.partial");
         let save = || {
             let mut file = File::create(&half)?;
-            file.write_all(b"# Written by guichet. `guichet verify` compares the files with it.\n")?;
+            file.write_all(
+                b"# Written by guichet. `guichet verify` compares the files with it.\n",
+            )?;
             file.write_all(text.as_bytes())?;
             file.sync_all()?;
             std::fs::rename(&half, &path)?;
             File::open(dir)?.sync_all()
         };
-        save().map_err(|source| LockError::Io { path: path.clone(), source })
+        save().map_err(|source| LockError::Io {
+            path: path.clone(),
+            source,
+        })
     }
 }
 
 /// The names of everything in `dir`, sorted.
 fn file_names(dir: &Path) -> Result<Vec<String>, LockError> {
-    let failed = |source| LockError::Io { path: dir.to_owned(), source };
+    let failed = |source| LockError::Io {
+        path: dir.to_owned(),
+        source,
+    };
     let mut names = Vec::new();
     for entry in std::fs::read_dir(dir).map_err(failed)? {
         // A name that is not Unicode is no file of a model.
@@ -163,6 +219,9 @@ fn file_names(dir: &Path) -> Result<Vec<String>, LockError> {
 }
 
 fn fingerprint(metadata: &std::fs::Metadata) -> (i64, i64) {
-    let mtime_ns = metadata.mtime().saturating_mul(1_000_000_000).saturating_add(metadata.mtime_nsec());
+    let mtime_ns = metadata
+        .mtime()
+        .saturating_mul(1_000_000_000)
+        .saturating_add(metadata.mtime_nsec());
     (mtime_ns, metadata.ino().cast_signed())
 }

@@ -34,7 +34,10 @@ fn sha256(bytes: &[u8]) -> String {
     hasher.finish()
 }
 
-async fn listing(State(shelf): State<Shared>, UrlPath((_, _, revision)): UrlPath<(String, String, String)>) -> Response {
+async fn listing(
+    State(shelf): State<Shared>,
+    UrlPath((_, _, revision)): UrlPath<(String, String, String)>,
+) -> Response {
     if revision != "main" {
         return StatusCode::NOT_FOUND.into_response();
     }
@@ -47,7 +50,9 @@ async fn listing(State(shelf): State<Shared>, UrlPath((_, _, revision)): UrlPath
             serde_json::json!({"rfilename": name, "size": content.len(), "blobId": "x", "lfs": lfs})
         })
         .collect();
-    serde_json::json!({"id": "o/r", "sha": COMMIT, "siblings": siblings}).to_string().into_response()
+    serde_json::json!({"id": "o/r", "sha": COMMIT, "siblings": siblings})
+        .to_string()
+        .into_response()
 }
 
 async fn content(
@@ -58,10 +63,21 @@ async fn content(
 ) -> Response {
     assert_eq!(commit, COMMIT, "downloads name the commit, not the branch");
     let mut shelf = shelf.lock().unwrap();
-    let Some((content, digest)) = shelf.files.get(&name).cloned() else { return StatusCode::NOT_FOUND.into_response() };
-    let range = headers.get(header::RANGE).map(|value| value.to_str().unwrap().to_owned());
+    let Some((content, digest)) = shelf.files.get(&name).cloned() else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    let range = headers
+        .get(header::RANGE)
+        .map(|value| value.to_str().unwrap().to_owned());
     let start: usize = range.as_deref().map_or(0, |range| {
-        range.strip_prefix("bytes=").unwrap().split('-').next().unwrap().parse().unwrap()
+        range
+            .strip_prefix("bytes=")
+            .unwrap()
+            .split('-')
+            .next()
+            .unwrap()
+            .parse()
+            .unwrap()
     });
     let rest = content[start..].to_vec();
     let base = Response::builder()
@@ -90,39 +106,71 @@ async fn content(
 
 /// Serves `shelf` on a free port until the runtime is dropped.
 fn serve(shelf: &Shared) -> (tokio::runtime::Runtime, Hub) {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    let listener = runtime
+        .block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))
+        .unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let router = Router::new()
         .route("/api/models/{org}/{repo}/revision/{revision}", get(listing))
         .route("/{org}/{repo}/resolve/{commit}/{name}", get(content))
         .with_state(Arc::clone(shelf));
     runtime.spawn(async move { axum::serve(listener, router).await });
-    (runtime, Hub { endpoint, token: None, patience: Duration::from_secs(5) })
+    (
+        runtime,
+        Hub {
+            endpoint,
+            token: None,
+            patience: Duration::from_secs(5),
+        },
+    )
 }
 
 fn weights() -> Vec<u8> {
-    (0..300_000_u32).map(|index| (index.wrapping_mul(2_654_435_761) >> 24) as u8).collect()
+    (0..300_000_u32)
+        .map(|index| (index.wrapping_mul(2_654_435_761) >> 24) as u8)
+        .collect()
 }
 
 fn shelf() -> Shared {
     let mut files = BTreeMap::new();
     files.insert("config.json".to_owned(), (b"{}".to_vec(), None));
     files.insert("tokenizer.json".to_owned(), (b"{\"t\":1}".to_vec(), None));
-    files.insert("model.safetensors".to_owned(), (weights(), Some(sha256(&weights()))));
-    for unwanted in ["pytorch_model.bin", "modeling.py", "consolidated.safetensors", "README.md"] {
+    files.insert(
+        "model.safetensors".to_owned(),
+        (weights(), Some(sha256(&weights()))),
+    );
+    for unwanted in [
+        "pytorch_model.bin",
+        "modeling.py",
+        "consolidated.safetensors",
+        "README.md",
+    ] {
         files.insert(unwanted.to_owned(), (b"unwanted".to_vec(), None));
     }
-    Arc::new(Mutex::new(Shelf { files, ..Shelf::default() }))
+    Arc::new(Mutex::new(Shelf {
+        files,
+        ..Shelf::default()
+    }))
 }
 
 fn source() -> HubSource {
-    HubSource { repo: "o/r".into(), revision: "main".into(), files: Vec::new() }
+    HubSource {
+        repo: "o/r".into(),
+        revision: "main".into(),
+        files: Vec::new(),
+    }
 }
 
 fn names(dir: &Path) -> Vec<String> {
-    let mut names: Vec<_> =
-        std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut names: Vec<_> = std::fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
     names.sort();
     names
 }
@@ -132,10 +180,20 @@ fn a_pull_brings_what_serving_needs_and_the_commit() {
     let (_runtime, hub) = serve(&shelf());
     let dir = tempfile::tempdir().unwrap();
     let mut last = None;
-    let commit = hub.fetch(&source(), dir.path(), &mut |t| last = Some((t.file.to_owned(), t.done, t.total))).unwrap();
+    let commit = hub
+        .fetch(&source(), dir.path(), &mut |t| {
+            last = Some((t.file.to_owned(), t.done, t.total))
+        })
+        .unwrap();
     assert_eq!(commit, COMMIT);
-    assert_eq!(names(dir.path()), ["config.json", "model.safetensors", "tokenizer.json"]);
-    assert_eq!(std::fs::read(dir.path().join("model.safetensors")).unwrap(), weights());
+    assert_eq!(
+        names(dir.path()),
+        ["config.json", "model.safetensors", "tokenizer.json"]
+    );
+    assert_eq!(
+        std::fs::read(dir.path().join("model.safetensors")).unwrap(),
+        weights()
+    );
     assert_eq!(last, Some(("model.safetensors".into(), 300_000, 300_000)));
 }
 
@@ -146,9 +204,18 @@ fn a_broken_connection_is_continued_where_it_broke() {
     let (_runtime, hub) = serve(&shelf);
     let dir = tempfile::tempdir().unwrap();
     hub.fetch(&source(), dir.path(), &mut |_| {}).unwrap();
-    assert_eq!(std::fs::read(dir.path().join("model.safetensors")).unwrap(), weights());
-    let starts: Vec<u64> =
-        shelf.lock().unwrap().downloads.iter().filter(|(name, _)| name == "model.safetensors").map(|d| d.1).collect();
+    assert_eq!(
+        std::fs::read(dir.path().join("model.safetensors")).unwrap(),
+        weights()
+    );
+    let starts: Vec<u64> = shelf
+        .lock()
+        .unwrap()
+        .downloads
+        .iter()
+        .filter(|(name, _)| name == "model.safetensors")
+        .map(|d| d.1)
+        .collect();
     assert_eq!(starts, [0, 100_000]);
 }
 
@@ -157,25 +224,54 @@ fn a_stopped_pull_goes_on_and_a_finished_file_is_not_fetched_again() {
     let shelf = shelf();
     let (_runtime, hub) = serve(&shelf);
     let dir = tempfile::tempdir().unwrap();
-    std::fs::write(dir.path().join(".model.safetensors.part"), &weights()[..200_000]).unwrap();
+    std::fs::write(
+        dir.path().join(".model.safetensors.part"),
+        &weights()[..200_000],
+    )
+    .unwrap();
     std::fs::write(dir.path().join("left-by-another-revision.json"), "{}").unwrap();
     hub.fetch(&source(), dir.path(), &mut |_| {}).unwrap();
-    assert!(shelf.lock().unwrap().downloads.contains(&("model.safetensors".into(), 200_000)));
-    assert_eq!(names(dir.path()), ["config.json", "model.safetensors", "tokenizer.json"]);
+    assert!(
+        shelf
+            .lock()
+            .unwrap()
+            .downloads
+            .contains(&("model.safetensors".into(), 200_000))
+    );
+    assert_eq!(
+        names(dir.path()),
+        ["config.json", "model.safetensors", "tokenizer.json"]
+    );
 
     shelf.lock().unwrap().downloads.clear();
     hub.fetch(&source(), dir.path(), &mut |_| {}).unwrap();
-    assert!(shelf.lock().unwrap().downloads.iter().all(|(name, _)| name != "model.safetensors"));
+    assert!(
+        shelf
+            .lock()
+            .unwrap()
+            .downloads
+            .iter()
+            .all(|(name, _)| name != "model.safetensors")
+    );
 }
 
 #[test]
 fn corrupted_weights_are_refused_and_not_kept() {
     let shelf = shelf();
-    shelf.lock().unwrap().files.get_mut("model.safetensors").unwrap().0[12_345] ^= 1;
+    shelf
+        .lock()
+        .unwrap()
+        .files
+        .get_mut("model.safetensors")
+        .unwrap()
+        .0[12_345] ^= 1;
     let (_runtime, hub) = serve(&shelf);
     let dir = tempfile::tempdir().unwrap();
     let error = hub.fetch(&source(), dir.path(), &mut |_| {}).unwrap_err();
-    assert!(matches!(&error, HubError::Corrupt { file, .. } if file == "model.safetensors"), "{error}");
+    assert!(
+        matches!(&error, HubError::Corrupt { file, .. } if file == "model.safetensors"),
+        "{error}"
+    );
     assert_eq!(names(dir.path()), ["config.json", "tokenizer.json"]);
 }
 
@@ -183,23 +279,38 @@ fn corrupted_weights_are_refused_and_not_kept() {
 fn a_digest_in_the_manifest_outranks_what_the_hub_says() {
     let (_runtime, hub) = serve(&shelf());
     let dir = tempfile::tempdir().unwrap();
-    let pinned = super::super::ManifestFile { path: "config.json".into(), size: None, sha256: Some(sha256(b"{ }")) };
-    let source = HubSource { files: vec![pinned], ..source() };
+    let pinned = super::super::ManifestFile {
+        path: "config.json".into(),
+        size: None,
+        sha256: Some(sha256(b"{ }")),
+    };
+    let source = HubSource {
+        files: vec![pinned],
+        ..source()
+    };
     let error = hub.fetch(&source, dir.path(), &mut |_| {}).unwrap_err();
-    assert!(matches!(&error, HubError::Corrupt { file, .. } if file == "config.json"), "{error}");
+    assert!(
+        matches!(&error, HubError::Corrupt { file, .. } if file == "config.json"),
+        "{error}"
+    );
 }
 
 #[test]
 fn a_repository_that_cannot_be_served_is_refused_before_any_download() {
-    for (missing, word) in
-        [("model.safetensors", "safetensors"), ("tokenizer.json", "tokenizer.json"), ("config.json", "config.json")]
-    {
+    for (missing, word) in [
+        ("model.safetensors", "safetensors"),
+        ("tokenizer.json", "tokenizer.json"),
+        ("config.json", "config.json"),
+    ] {
         let shelf = shelf();
         shelf.lock().unwrap().files.remove(missing);
         let (_runtime, hub) = serve(&shelf);
         let dir = tempfile::tempdir().unwrap();
         let error = hub.fetch(&source(), dir.path(), &mut |_| {}).unwrap_err();
-        assert!(matches!(&error, HubError::Refused { reason, .. } if reason.contains(word)), "{error}");
+        assert!(
+            matches!(&error, HubError::Refused { reason, .. } if reason.contains(word)),
+            "{error}"
+        );
         assert!(shelf.lock().unwrap().downloads.is_empty());
     }
 }
@@ -208,9 +319,15 @@ fn a_repository_that_cannot_be_served_is_refused_before_any_download() {
 fn an_unknown_revision_is_an_answer_and_not_an_absence() {
     let (_runtime, hub) = serve(&shelf());
     let dir = tempfile::tempdir().unwrap();
-    let source = HubSource { revision: "v9/x".into(), ..source() };
+    let source = HubSource {
+        revision: "v9/x".into(),
+        ..source()
+    };
     let error = hub.fetch(&source, dir.path(), &mut |_| {}).unwrap_err();
-    assert!(matches!(&error, HubError::Refused { reason, .. } if reason.contains("v9/x")), "{error}");
+    assert!(
+        matches!(&error, HubError::Refused { reason, .. } if reason.contains("v9/x")),
+        "{error}"
+    );
 }
 
 #[test]
@@ -218,16 +335,27 @@ fn a_hub_that_does_not_answer_is_given_up_soon() {
     let dir = tempfile::tempdir().unwrap();
     // Accepts connections and never says a word.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let closed = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
     for endpoint in [
         format!("http://{}", silent.local_addr().unwrap()),
         format!("http://{closed}"),
         "http://no-such-host.invalid".to_owned(),
     ] {
-        let hub = Hub { endpoint, token: None, patience: Duration::from_millis(500) };
+        let hub = Hub {
+            endpoint,
+            token: None,
+            patience: Duration::from_millis(500),
+        };
         let start = Instant::now();
         let error = hub.fetch(&source(), dir.path(), &mut |_| {}).unwrap_err();
         assert!(matches!(error, HubError::Unreachable { .. }), "{error}");
-        assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
+        assert!(
+            start.elapsed() < Duration::from_secs(3),
+            "{:?}",
+            start.elapsed()
+        );
     }
 }

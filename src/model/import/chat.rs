@@ -9,7 +9,13 @@ use super::tokenizer::Vocabulary;
 const TEMPLATE: &str = "tokenizer.chat_template";
 
 /// Ends of a turn in published chat formats, for files that name no end-of-turn token.
-const END_OF_TURN: [&str; 5] = ["<|eot_id|>", "<|im_end|>", "<|end|>", "<end_of_turn>", "<|end_of_turn|>"];
+const END_OF_TURN: [&str; 5] = [
+    "<|eot_id|>",
+    "<|im_end|>",
+    "<|end|>",
+    "<end_of_turn>",
+    "<|end_of_turn|>",
+];
 
 /// The tokens with a role, all of them in the vocabulary.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,15 +30,22 @@ pub(super) struct Specials {
 }
 
 impl Specials {
-    pub(super) fn from_gguf(metadata: &Metadata<'_>, vocabulary: &Vocabulary<'_>) -> Result<Self, ImportError> {
+    pub(super) fn from_gguf(
+        metadata: &Metadata<'_>,
+        vocabulary: &Vocabulary<'_>,
+    ) -> Result<Self, ImportError> {
         let id = |role: &str| -> Result<Option<u32>, ImportError> {
             let key = format!("tokenizer.ggml.{role}_token_id");
             let id = metadata.optional_index(&key)?;
-            id.map(|id| vocabulary.token(id, &key).map(|_| id)).transpose()
+            id.map(|id| vocabulary.token(id, &key).map(|_| id))
+                .transpose()
         };
         let chat_template = metadata.optional_text(TEMPLATE)?.map(str::to_owned);
         let eos = id("eos")?;
-        let mut ends: Vec<u32> = [eos, id("eot")?, id("eom")?].into_iter().flatten().collect();
+        let mut ends: Vec<u32> = [eos, id("eot")?, id("eom")?]
+            .into_iter()
+            .flatten()
+            .collect();
         // A file may name only the end of the text: the template shows how turns end.
         let template = chat_template.as_deref().unwrap_or_default();
         ends.extend(
@@ -45,9 +58,18 @@ impl Specials {
         let mut seen = std::collections::BTreeSet::new();
         ends.retain(|id| seen.insert(*id));
         if ends.is_empty() {
-            return Err(ImportError::Malformed("the file names no token that ends a text".into()));
+            return Err(ImportError::Malformed(
+                "the file names no token that ends a text".into(),
+            ));
         }
-        Ok(Self { bos: id("bos")?, eos, pad: id("padding")?, unk: id("unknown")?, ends, chat_template })
+        Ok(Self {
+            bos: id("bos")?,
+            eos,
+            pad: id("padding")?,
+            unk: id("unknown")?,
+            ends,
+            chat_template,
+        })
     }
 
     pub(super) fn generation_config(&self) -> Value {
@@ -55,7 +77,8 @@ impl Specials {
             [one] => json!(one),
             several => json!(several),
         };
-        let mut config = json!({ "bos_token_id": self.bos, "eos_token_id": ends, "pad_token_id": self.pad });
+        let mut config =
+            json!({ "bos_token_id": self.bos, "eos_token_id": ends, "pad_token_id": self.pad });
         drop_nulls(&mut config);
         config
     }

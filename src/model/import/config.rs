@@ -42,10 +42,18 @@ impl LlamaConfig {
                 "the architecture {architecture:?} is not imported yet, only \"llama\""
             )));
         }
-        if metadata.optional_text("general.type")?.is_some_and(|kind| kind != "model") {
-            return Err(ImportError::Unsupported("the file holds an adapter or a part, not a model".into()));
+        if metadata
+            .optional_text("general.type")?
+            .is_some_and(|kind| kind != "model")
+        {
+            return Err(ImportError::Unsupported(
+                "the file holds an adapter or a part, not a model".into(),
+            ));
         }
-        if metadata.optional_index("split.count")?.is_some_and(|count| count > 1) {
+        if metadata
+            .optional_index("split.count")?
+            .is_some_and(|count| count > 1)
+        {
             return Err(ImportError::Unsupported(
                 "the file is one part of a split model; join the parts first (llama-gguf-split --merge)".into(),
             ));
@@ -54,28 +62,51 @@ impl LlamaConfig {
 
         let hidden_size = metadata.size("llama.embedding_length")?;
         let num_attention_heads = metadata.size("llama.attention.head_count")?;
-        let num_key_value_heads =
-            metadata.optional_size("llama.attention.head_count_kv")?.unwrap_or(num_attention_heads);
+        let num_key_value_heads = metadata
+            .optional_size("llama.attention.head_count_kv")?
+            .unwrap_or(num_attention_heads);
         let head_dim = match metadata.optional_size("llama.attention.key_length")? {
             Some(head_dim) => head_dim,
-            None if hidden_size.is_multiple_of(num_attention_heads) => hidden_size / num_attention_heads,
-            None => return Err(contradiction("the hidden size is no multiple of the number of heads")),
+            None if hidden_size.is_multiple_of(num_attention_heads) => {
+                hidden_size / num_attention_heads
+            }
+            None => {
+                return Err(contradiction(
+                    "the hidden size is no multiple of the number of heads",
+                ));
+            }
         };
         if !head_dim.is_multiple_of(2) || !num_attention_heads.is_multiple_of(num_key_value_heads) {
-            return Err(contradiction("the attention heads do not divide as they must"));
+            return Err(contradiction(
+                "the attention heads do not divide as they must",
+            ));
         }
-        if metadata.optional_size("llama.attention.value_length")?.is_some_and(|length| length != head_dim) {
-            return Err(ImportError::Unsupported("keys and values of different lengths are not imported".into()));
+        if metadata
+            .optional_size("llama.attention.value_length")?
+            .is_some_and(|length| length != head_dim)
+        {
+            return Err(ImportError::Unsupported(
+                "keys and values of different lengths are not imported".into(),
+            ));
         }
-        if metadata.optional_size("llama.rope.dimension_count")?.is_some_and(|dims| dims != head_dim) {
-            return Err(ImportError::Unsupported("rotary embeddings on a part of a head are not imported".into()));
+        if metadata
+            .optional_size("llama.rope.dimension_count")?
+            .is_some_and(|dims| dims != head_dim)
+        {
+            return Err(ImportError::Unsupported(
+                "rotary embeddings on a part of a head are not imported".into(),
+            ));
         }
-        let rope_theta = metadata.optional_float("llama.rope.freq_base")?.unwrap_or(10_000.0);
+        let rope_theta = metadata
+            .optional_float("llama.rope.freq_base")?
+            .unwrap_or(10_000.0);
         let rms_norm_eps = metadata
             .optional_float("llama.attention.layer_norm_rms_epsilon")?
             .ok_or_else(|| contradiction("llama.attention.layer_norm_rms_epsilon is missing"))?;
         if rope_theta <= 0.0 || rms_norm_eps <= 0.0 {
-            return Err(contradiction("the rotary base or the norm's epsilon is not above 0"));
+            return Err(contradiction(
+                "the rotary base or the norm's epsilon is not above 0",
+            ));
         }
         let vocab_size = match header.tensors.get(EMBEDDING) {
             Some(entry) => entry.shape[0],
@@ -131,18 +162,39 @@ impl LlamaConfig {
 
 /// What else goes by the architecture "llama" but computes differently.
 fn refuse_variants(metadata: &Metadata<'_>) -> Result<(), ImportError> {
-    let refused = |what: &str| Err(ImportError::Unsupported(format!("{what}, which is not imported")));
-    if metadata.optional_index("llama.expert_count")?.is_some_and(|count| count > 0) {
+    let refused = |what: &str| {
+        Err(ImportError::Unsupported(format!(
+            "{what}, which is not imported"
+        )))
+    };
+    if metadata
+        .optional_index("llama.expert_count")?
+        .is_some_and(|count| count > 0)
+    {
         return refused("the model is a mixture of experts");
     }
-    if metadata.optional_index("llama.attention.sliding_window")?.is_some_and(|window| window > 0) {
+    if metadata
+        .optional_index("llama.attention.sliding_window")?
+        .is_some_and(|window| window > 0)
+    {
         return refused("the model attends through a sliding window");
     }
-    if metadata.optional_text("llama.rope.scaling.type")?.is_some_and(|kind| kind != "none") {
+    if metadata
+        .optional_text("llama.rope.scaling.type")?
+        .is_some_and(|kind| kind != "none")
+    {
         return refused("the model stretches its rotary embeddings (llama.rope.scaling.type)");
     }
-    for key in ["llama.rope.scale_linear", "llama.rope.scaling.factor", "llama.attention.scale", "llama.logit_scale"] {
-        if metadata.optional_float(key)?.is_some_and(|value| value != 1.0 && value != 0.0) {
+    for key in [
+        "llama.rope.scale_linear",
+        "llama.rope.scaling.factor",
+        "llama.attention.scale",
+        "llama.logit_scale",
+    ] {
+        if metadata
+            .optional_float(key)?
+            .is_some_and(|value| value != 1.0 && value != 0.0)
+        {
             return refused(&format!("the model sets {key}"));
         }
     }

@@ -24,29 +24,51 @@ pub(super) fn write_safetensors<R: Read + Seek>(
     reader: &mut BufReader<R>,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(), ImportError> {
-    let failed = |source| ImportError::Write { path: path.to_owned(), source };
+    let failed = |source| ImportError::Write {
+        path: path.to_owned(),
+        source,
+    };
     let mut writer = BufWriter::with_capacity(1 << 20, File::create(path).map_err(failed)?);
-    writer.write_all(&safetensors_header(plan)).map_err(failed)?;
+    writer
+        .write_all(&safetensors_header(plan))
+        .map_err(failed)?;
     for (done, tensor) in plan.iter().enumerate() {
-        progress(Progress { done, total: plan.len() });
+        progress(Progress {
+            done,
+            total: plan.len(),
+        });
         let Some(entry) = header.tensors.get(&tensor.source) else {
-            return Err(ImportError::Malformed(format!("the tensor {} is missing", tensor.source)));
+            return Err(ImportError::Malformed(format!(
+                "the tensor {} is missing",
+                tensor.source
+            )));
         };
-        let rows = if tensor.shape.len() > 1 { tensor.shape[0] } else { 1 };
+        let rows = if tensor.shape.len() > 1 {
+            tensor.shape[0]
+        } else {
+            1
+        };
         let columns = tensor.num_elements / rows;
         let unit = tensor.permuted_head_rows.unwrap_or(1);
         let step = (CHUNK_ELEMENTS / columns / unit).max(1) * unit;
         for first in (0..rows).step_by(step) {
             let values = read_floats(entry, first, step.min(rows - first), reader, &tensor.source)?;
             let bytes = match tensor.permuted_head_rows {
-                Some(head_rows) => to_bf16(&unpermute(&values, columns, head_rows), &tensor.source)?,
+                Some(head_rows) => {
+                    to_bf16(&unpermute(&values, columns, head_rows), &tensor.source)?
+                }
                 None => to_bf16(&values, &tensor.source)?,
             };
             writer.write_all(&bytes).map_err(failed)?;
         }
     }
-    progress(Progress { done: plan.len(), total: plan.len() });
-    let file = writer.into_inner().map_err(|error| failed(error.into_error()))?;
+    progress(Progress {
+        done: plan.len(),
+        total: plan.len(),
+    });
+    let file = writer
+        .into_inner()
+        .map_err(|error| failed(error.into_error()))?;
     file.sync_all().map_err(failed)
 }
 
@@ -58,7 +80,11 @@ pub(super) fn read_floats<R: Read + Seek>(
     reader: &mut BufReader<R>,
     name: &str,
 ) -> Result<Vec<f32>, ImportError> {
-    let rows = if entry.shape.len() > 1 { entry.shape[0] } else { 1 };
+    let rows = if entry.shape.len() > 1 {
+        entry.shape[0]
+    } else {
+        1
+    };
     let columns = entry.shape.iter().product::<usize>() / rows;
     // Blocks lie along rows, so that rows are a whole number of bytes.
     let row_bytes = columns / entry.dtype.block_size() * entry.dtype.type_size();
@@ -68,7 +94,10 @@ pub(super) fn read_floats<R: Read + Seek>(
         offset: entry.offset + (first * row_bytes) as u64,
     };
     let unreadable = |error: candle_core::Error| {
-        ImportError::Malformed(format!("the tensor {name} cannot be read: {}", first_line(&error.to_string())))
+        ImportError::Malformed(format!(
+            "the tensor {name} cannot be read: {}",
+            first_line(&error.to_string())
+        ))
     };
     part.read(reader, 0, &Device::Cpu)
         .and_then(|tensor| tensor.dequantize(&Device::Cpu))
@@ -97,7 +126,9 @@ fn to_bf16(values: &[f32], name: &str) -> Result<Vec<u8>, ImportError> {
     for value in values {
         let rounded = bf16::from_f32(*value);
         if !rounded.is_finite() {
-            return Err(ImportError::Malformed(format!("the tensor {name} holds {value}, which is no bf16 number")));
+            return Err(ImportError::Malformed(format!(
+                "the tensor {name} holds {value}, which is no bf16 number"
+            )));
         }
         bytes.extend_from_slice(&rounded.to_le_bytes());
     }

@@ -35,7 +35,9 @@ impl Header {
         let size = reader.seek(SeekFrom::End(0)).map_err(ImportError::Read)?;
         let mut cursor = Cursor::new(reader, size)?;
         if size < 24 || cursor.u32()? != MAGIC {
-            return Err(ImportError::Malformed("it does not start with a GGUF header".into()));
+            return Err(ImportError::Malformed(
+                "it does not start with a GGUF header".into(),
+            ));
         }
         match cursor.u32()? {
             2 | 3 => {}
@@ -54,7 +56,9 @@ impl Header {
             let key = cursor.text("a metadata key")?;
             let value = cursor.value(&key)?;
             if metadata.insert(key.clone(), value).is_some() {
-                return Err(ImportError::Malformed(format!("the key {key:?} stands twice")));
+                return Err(ImportError::Malformed(format!(
+                    "the key {key:?} stands twice"
+                )));
             }
         }
         // The shortest entry: a length, the dimensions' number, a type and an offset.
@@ -64,7 +68,9 @@ impl Header {
             let name = cursor.text("a tensor name")?;
             let entry = read_entry(&mut cursor, &name)?;
             if tensors.insert(name.clone(), entry).is_some() {
-                return Err(ImportError::Malformed(format!("the tensor {name} stands twice")));
+                return Err(ImportError::Malformed(format!(
+                    "the tensor {name} stands twice"
+                )));
             }
         }
         let alignment = alignment(&metadata)?;
@@ -77,29 +83,54 @@ impl Header {
     }
 }
 
-fn read_entry<R: Read + Seek>(cursor: &mut Cursor<'_, R>, name: &str) -> Result<TensorEntry, ImportError> {
+fn read_entry<R: Read + Seek>(
+    cursor: &mut Cursor<'_, R>,
+    name: &str,
+) -> Result<TensorEntry, ImportError> {
     let num_dims = cursor.u32()?;
     if num_dims == 0 || num_dims > MAX_DIMS {
-        return Err(ImportError::Malformed(format!("the tensor {name} has {num_dims} dimensions")));
+        return Err(ImportError::Malformed(format!(
+            "the tensor {name} has {num_dims} dimensions"
+        )));
     }
-    let mut dims = (0..num_dims).map(|_| cursor.u64()).collect::<Result<Vec<_>, _>>()?;
+    let mut dims = (0..num_dims)
+        .map(|_| cursor.u64())
+        .collect::<Result<Vec<_>, _>>()?;
     let dtype = dtype(cursor.u32()?, name)?;
     let offset = cursor.u64()?;
-    let absurd = || ImportError::Malformed(format!("the tensor {name} has the absurd shape {dims:?}"));
-    let num_elements = dims.iter().try_fold(1_u64, |product, dim| product.checked_mul(*dim)).ok_or_else(absurd)?;
+    let absurd =
+        || ImportError::Malformed(format!("the tensor {name} has the absurd shape {dims:?}"));
+    let num_elements = dims
+        .iter()
+        .try_fold(1_u64, |product, dim| product.checked_mul(*dim))
+        .ok_or_else(absurd)?;
     let block_size = dtype.block_size() as u64;
     // Blocks lie along the innermost dimension, which GGUF writes first.
-    if num_elements == 0 || num_elements > u64::from(u32::MAX) * 64 || !dims[0].is_multiple_of(block_size) {
+    if num_elements == 0
+        || num_elements > u64::from(u32::MAX) * 64
+        || !dims[0].is_multiple_of(block_size)
+    {
         return Err(absurd());
     }
-    let num_bytes = (num_elements / block_size).checked_mul(dtype.type_size() as u64).ok_or_else(absurd)?;
+    let num_bytes = (num_elements / block_size)
+        .checked_mul(dtype.type_size() as u64)
+        .ok_or_else(absurd)?;
     dims.reverse();
     let shape = dims.iter().map(|dim| *dim as usize).collect();
-    Ok(TensorEntry { dtype, shape, offset, num_bytes })
+    Ok(TensorEntry {
+        dtype,
+        shape,
+        offset,
+        num_bytes,
+    })
 }
 
 /// Turns offsets into places in the file; every tensor must lie inside it and alone.
-fn place(tensors: &mut BTreeMap<String, TensorEntry>, start: u64, size: u64) -> Result<(), ImportError> {
+fn place(
+    tensors: &mut BTreeMap<String, TensorEntry>,
+    start: u64,
+    size: u64,
+) -> Result<(), ImportError> {
     for (name, entry) in tensors.iter_mut() {
         let offset = start.checked_add(entry.offset);
         match offset.and_then(|offset| offset.checked_add(entry.num_bytes)) {
@@ -115,7 +146,10 @@ fn place(tensors: &mut BTreeMap<String, TensorEntry>, start: u64, size: u64) -> 
     placed.sort_by_key(|(_, entry)| entry.offset);
     for pair in placed.windows(2) {
         if pair[0].1.offset + pair[0].1.num_bytes > pair[1].1.offset {
-            return Err(ImportError::Malformed(format!("the tensors {} and {} overlap", pair[0].0, pair[1].0)));
+            return Err(ImportError::Malformed(format!(
+                "the tensors {} and {} overlap",
+                pair[0].0, pair[1].0
+            )));
         }
     }
     Ok(())
@@ -124,8 +158,14 @@ fn place(tensors: &mut BTreeMap<String, TensorEntry>, start: u64, size: u64) -> 
 fn alignment(metadata: &HashMap<String, Value>) -> Result<u64, ImportError> {
     match metadata.get("general.alignment") {
         None => Ok(DEFAULT_ALIGNMENT),
-        Some(Value::Unsigned(alignment)) if alignment.is_power_of_two() && *alignment <= 1 << 20 => Ok(*alignment),
-        Some(_) => Err(ImportError::Malformed("general.alignment is not a small power of two".into())),
+        Some(Value::Unsigned(alignment))
+            if alignment.is_power_of_two() && *alignment <= 1 << 20 =>
+        {
+            Ok(*alignment)
+        }
+        Some(_) => Err(ImportError::Malformed(
+            "general.alignment is not a small power of two".into(),
+        )),
     }
 }
 

@@ -51,7 +51,9 @@ impl<'a> Metadata<'a> {
     pub(super) fn optional_size(&self, key: &str) -> Result<Option<usize>, ImportError> {
         match self.values.get(key) {
             None => Ok(None),
-            Some(Value::Unsigned(value)) if (1..=u64::from(u32::MAX)).contains(value) => Ok(Some(*value as usize)),
+            Some(Value::Unsigned(value)) if (1..=u64::from(u32::MAX)).contains(value) => {
+                Ok(Some(*value as usize))
+            }
             Some(_) => Err(wrong(key, "one number above 0")),
         }
     }
@@ -60,7 +62,9 @@ impl<'a> Metadata<'a> {
     pub(super) fn optional_index(&self, key: &str) -> Result<Option<u32>, ImportError> {
         match self.values.get(key) {
             None => Ok(None),
-            Some(Value::Unsigned(value)) if *value <= u64::from(u32::MAX) => Ok(Some(*value as u32)),
+            Some(Value::Unsigned(value)) if *value <= u64::from(u32::MAX) => {
+                Ok(Some(*value as u32))
+            }
             Some(_) => Err(wrong(key, "one number of 32 bits")),
         }
     }

@@ -45,7 +45,10 @@ pub enum ImportError {
     #[error("the file cannot be read: {0}")]
     Read(#[source] std::io::Error),
     #[error("{} cannot be written: {source}", path.display())]
-    Write { path: PathBuf, source: std::io::Error },
+    Write {
+        path: PathBuf,
+        source: std::io::Error,
+    },
     /// The bytes contradict the format or themselves.
     #[error("not a usable GGUF file: {0}")]
     Malformed(String),
@@ -59,7 +62,11 @@ pub enum ImportError {
 /// Writes `model.safetensors`, `config.json`, `generation_config.json`, `tokenizer.json`
 /// and `tokenizer_config.json`. Everything that can be refused is refused before the
 /// first byte is written.
-pub fn import(gguf: &Path, dir: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Imported, ImportError> {
+pub fn import(
+    gguf: &Path,
+    dir: &Path,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Imported, ImportError> {
     let file = File::open(gguf).map_err(ImportError::Read)?;
     let mut reader = BufReader::with_capacity(1 << 20, file);
     let header = Header::read(&mut reader)?;
@@ -71,13 +78,22 @@ pub fn import(gguf: &Path, dir: &Path, progress: &mut dyn FnMut(Progress)) -> Re
     let specials = chat::Specials::from_gguf(&metadata, &vocabulary)?;
 
     write_json(&dir.join("config.json"), &config.to_json(&specials))?;
-    write_json(&dir.join("generation_config.json"), &specials.generation_config())?;
+    write_json(
+        &dir.join("generation_config.json"),
+        &specials.generation_config(),
+    )?;
     write_json(&dir.join("tokenizer.json"), &tokenizer_json)?;
     write_json(
         &dir.join("tokenizer_config.json"),
         &specials.tokenizer_config(&vocabulary, config.max_position_embeddings),
     )?;
-    convert::write_safetensors(&dir.join("model.safetensors"), &plan, &header, &mut reader, progress)?;
+    convert::write_safetensors(
+        &dir.join("model.safetensors"),
+        &plan,
+        &header,
+        &mut reader,
+        progress,
+    )?;
 
     Ok(Imported {
         name: metadata.optional_text("general.name")?.map(str::to_owned),
@@ -89,10 +105,15 @@ pub fn import(gguf: &Path, dir: &Path, progress: &mut dyn FnMut(Progress)) -> Re
 }
 
 fn write_json(path: &Path, value: &serde_json::Value) -> Result<(), ImportError> {
-    let mut text = serde_json::to_string_pretty(value)
-        .map_err(|error| ImportError::Write { path: path.to_owned(), source: error.into() })?;
+    let mut text = serde_json::to_string_pretty(value).map_err(|error| ImportError::Write {
+        path: path.to_owned(),
+        source: error.into(),
+    })?;
     text.push('\n');
-    std::fs::write(path, text).map_err(|source| ImportError::Write { path: path.to_owned(), source })
+    std::fs::write(path, text).map_err(|source| ImportError::Write {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 #[cfg(test)]

@@ -22,15 +22,32 @@ const NOT_WEIGHTS: [&str; 1] = ["rope_freqs.weight"];
 
 /// Every tensor of the checkpoint, in the order it is written. Strict: a tensor that is
 /// missing, left over or of another shape is refused.
-pub(super) fn plan(config: &LlamaConfig, header: &Header) -> Result<Vec<PlannedTensor>, ImportError> {
-    let mut plan = Plan { header, tensors: Vec::new() };
+pub(super) fn plan(
+    config: &LlamaConfig,
+    header: &Header,
+) -> Result<Vec<PlannedTensor>, ImportError> {
+    let mut plan = Plan {
+        header,
+        tensors: Vec::new(),
+    };
     let hidden = config.hidden_size;
     let absurd = || ImportError::Malformed("the attention's size is absurd".to_owned());
-    let queries = config.num_attention_heads.checked_mul(config.head_dim).ok_or_else(absurd)?;
-    let keys = config.num_key_value_heads.checked_mul(config.head_dim).ok_or_else(absurd)?;
+    let queries = config
+        .num_attention_heads
+        .checked_mul(config.head_dim)
+        .ok_or_else(absurd)?;
+    let keys = config
+        .num_key_value_heads
+        .checked_mul(config.head_dim)
+        .ok_or_else(absurd)?;
     let head = Some(config.head_dim);
 
-    plan.add(EMBEDDING.into(), "model.embed_tokens.weight".into(), &[config.vocab_size, hidden], None)?;
+    plan.add(
+        EMBEDDING.into(),
+        "model.embed_tokens.weight".into(),
+        &[config.vocab_size, hidden],
+        None,
+    )?;
     for layer in 0..config.num_hidden_layers {
         let rows: [(&str, &str, &[usize], Option<usize>); 9] = [
             ("attn_norm", "input_layernorm", &[hidden], None),
@@ -39,9 +56,24 @@ pub(super) fn plan(config: &LlamaConfig, header: &Header) -> Result<Vec<PlannedT
             ("attn_v", "self_attn.v_proj", &[keys, hidden], None),
             ("attn_output", "self_attn.o_proj", &[hidden, queries], None),
             ("ffn_norm", "post_attention_layernorm", &[hidden], None),
-            ("ffn_gate", "mlp.gate_proj", &[config.intermediate_size, hidden], None),
-            ("ffn_up", "mlp.up_proj", &[config.intermediate_size, hidden], None),
-            ("ffn_down", "mlp.down_proj", &[hidden, config.intermediate_size], None),
+            (
+                "ffn_gate",
+                "mlp.gate_proj",
+                &[config.intermediate_size, hidden],
+                None,
+            ),
+            (
+                "ffn_up",
+                "mlp.up_proj",
+                &[config.intermediate_size, hidden],
+                None,
+            ),
+            (
+                "ffn_down",
+                "mlp.down_proj",
+                &[hidden, config.intermediate_size],
+                None,
+            ),
         ];
         for (source, target, shape, permuted) in rows {
             plan.add(
@@ -52,9 +84,19 @@ pub(super) fn plan(config: &LlamaConfig, header: &Header) -> Result<Vec<PlannedT
             )?;
         }
     }
-    plan.add("output_norm.weight".into(), "model.norm.weight".into(), &[hidden], None)?;
+    plan.add(
+        "output_norm.weight".into(),
+        "model.norm.weight".into(),
+        &[hidden],
+        None,
+    )?;
     if !config.tie_word_embeddings {
-        plan.add(OUTPUT.into(), "lm_head.weight".into(), &[config.vocab_size, hidden], None)?;
+        plan.add(
+            OUTPUT.into(),
+            "lm_head.weight".into(),
+            &[config.vocab_size, hidden],
+            None,
+        )?;
     }
     plan.finish()
 }
@@ -73,7 +115,9 @@ impl Plan<'_> {
         permuted_head_rows: Option<usize>,
     ) -> Result<(), ImportError> {
         let Some(entry) = self.header.tensors.get(&source) else {
-            return Err(ImportError::Malformed(format!("the tensor {source} is missing")));
+            return Err(ImportError::Malformed(format!(
+                "the tensor {source} is missing"
+            )));
         };
         if entry.shape != shape {
             return Err(ImportError::Malformed(format!(
@@ -83,17 +127,26 @@ impl Plan<'_> {
         }
         // The header has checked that the product fits.
         let num_elements = shape.iter().product();
-        self.tensors.push(PlannedTensor { source, target, shape: shape.to_vec(), num_elements, permuted_head_rows });
+        self.tensors.push(PlannedTensor {
+            source,
+            target,
+            shape: shape.to_vec(),
+            num_elements,
+            permuted_head_rows,
+        });
         Ok(())
     }
 
     fn finish(self) -> Result<Vec<PlannedTensor>, ImportError> {
-        let planned: BTreeSet<&str> = self.tensors.iter().map(|tensor| tensor.source.as_str()).collect();
-        let left_over = self
-            .header
+        let planned: BTreeSet<&str> = self
             .tensors
-            .keys()
-            .find(|name| !planned.contains(name.as_str()) && !NOT_WEIGHTS.contains(&name.as_str()));
+            .iter()
+            .map(|tensor| tensor.source.as_str())
+            .collect();
+        let left_over =
+            self.header.tensors.keys().find(|name| {
+                !planned.contains(name.as_str()) && !NOT_WEIGHTS.contains(&name.as_str())
+            });
         match left_over {
             Some(name) => Err(ImportError::Unsupported(format!(
                 "the tensor {name} has no place in a Llama model, so the file is not imported"

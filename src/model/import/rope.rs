@@ -29,15 +29,21 @@ impl Llama3Scaling {
         head_dim: usize,
         theta: f64,
     ) -> Result<Option<Self>, ImportError> {
-        let Some(entry) = header.tensors.get(FACTORS) else { return Ok(None) };
+        let Some(entry) = header.tensors.get(FACTORS) else {
+            return Ok(None);
+        };
         if entry.shape != [head_dim / 2] {
-            return Err(ImportError::Malformed(format!("{FACTORS} does not have one factor a frequency")));
+            return Err(ImportError::Malformed(format!(
+                "{FACTORS} does not have one factor a frequency"
+            )));
         }
         let factors = read_floats(entry, 0, 1, reader, FACTORS)?;
         if factors.iter().all(|factor| *factor == 1.0) {
             return Ok(None);
         }
-        let largest = factors.iter().fold(1.0_f32, |largest, factor| largest.max(*factor));
+        let largest = factors
+            .iter()
+            .fold(1.0_f32, |largest, factor| largest.max(*factor));
         let candidate = Self {
             factor: f64::from(largest),
             low_freq_factor: 1.0,

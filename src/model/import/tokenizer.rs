@@ -47,7 +47,10 @@ impl TokenKind {
 }
 
 impl<'a> Vocabulary<'a> {
-    pub(super) fn from_gguf(metadata: &Metadata<'a>, vocab_size: usize) -> Result<Self, ImportError> {
+    pub(super) fn from_gguf(
+        metadata: &Metadata<'a>,
+        vocab_size: usize,
+    ) -> Result<Self, ImportError> {
         match metadata.text("tokenizer.ggml.model")? {
             "gpt2" => {}
             "llama" => {
@@ -57,9 +60,17 @@ impl<'a> Vocabulary<'a> {
                         .into(),
                 ));
             }
-            other => return Err(ImportError::Unsupported(format!("the tokenizer kind {other:?} is not imported"))),
+            other => {
+                return Err(ImportError::Unsupported(format!(
+                    "the tokenizer kind {other:?} is not imported"
+                )));
+            }
         }
-        let pre_tokenizer = PreTokenizer::by_name(metadata.optional_text("tokenizer.ggml.pre")?.unwrap_or("missing"))?;
+        let pre_tokenizer = PreTokenizer::by_name(
+            metadata
+                .optional_text("tokenizer.ggml.pre")?
+                .unwrap_or("missing"),
+        )?;
         let tokens = metadata.texts("tokenizer.ggml.tokens")?;
         if tokens.is_empty() || tokens.len() > vocab_size {
             return Err(ImportError::Malformed(format!(
@@ -71,23 +82,38 @@ impl<'a> Vocabulary<'a> {
         let mut ids = HashMap::with_capacity(tokens.len());
         for (id, (token, kind)) in tokens.iter().zip(&kinds).enumerate() {
             if *kind != TokenKind::Unused && ids.insert(token.as_str(), id as u32).is_some() {
-                return Err(ImportError::Malformed(format!("the token {token:?} stands twice in the vocabulary")));
+                return Err(ImportError::Malformed(format!(
+                    "the token {token:?} stands twice in the vocabulary"
+                )));
             }
         }
         let merges = merges(metadata.texts("tokenizer.ggml.merges")?, &ids)?;
-        let wrapped = |flag: &str, id: &str, default: bool| {
-            match metadata.optional_bool(flag)?.unwrap_or(default) {
-                true => metadata.optional_index(id),
-                false => Ok(None),
-            }
+        let wrapped = |flag: &str, id: &str, default: bool| match metadata
+            .optional_bool(flag)?
+            .unwrap_or(default)
+        {
+            true => metadata.optional_index(id),
+            false => Ok(None),
         };
         let bos = wrapped(
             "tokenizer.ggml.add_bos_token",
             "tokenizer.ggml.bos_token_id",
             pre_tokenizer.add_bos_by_default,
         )?;
-        let eos = wrapped("tokenizer.ggml.add_eos_token", "tokenizer.ggml.eos_token_id", false)?;
-        Ok(Self { tokens, kinds, merges, pre_tokenizer, ids, bos, eos })
+        let eos = wrapped(
+            "tokenizer.ggml.add_eos_token",
+            "tokenizer.ggml.eos_token_id",
+            false,
+        )?;
+        Ok(Self {
+            tokens,
+            kinds,
+            merges,
+            pre_tokenizer,
+            ids,
+            bos,
+            eos,
+        })
     }
 
     pub(super) fn id(&self, token: &str) -> Option<u32> {
@@ -102,7 +128,9 @@ impl<'a> Vocabulary<'a> {
     pub(super) fn token(&self, id: u32, key: &str) -> Result<&'a str, ImportError> {
         match self.tokens.get(id as usize) {
             Some(token) => Ok(token),
-            None => Err(ImportError::Malformed(format!("{key} is {id}, which is no token"))),
+            None => Err(ImportError::Malformed(format!(
+                "{key} is {id}, which is no token"
+            ))),
         }
     }
 
@@ -157,20 +185,30 @@ impl<'a> Vocabulary<'a> {
         let mut specials = Map::new();
         for id in [self.bos, self.eos].into_iter().flatten() {
             let token = self.token(id, "a token id")?;
-            specials.insert(token.to_owned(), json!({"id": token, "ids": [id], "tokens": [token]}));
+            specials.insert(
+                token.to_owned(),
+                json!({"id": token, "ids": [id], "tokens": [token]}),
+            );
         }
         let around = |sequence: &str, type_id: u32| -> Result<Vec<Value>, ImportError> {
             let special = |id: Option<u32>| -> Result<Option<Value>, ImportError> {
                 let Some(id) = id else { return Ok(None) };
                 let token = self.token(id, "a token id")?;
-                Ok(Some(json!({"SpecialToken": {"id": token, "type_id": type_id}})))
+                Ok(Some(
+                    json!({"SpecialToken": {"id": token, "type_id": type_id}}),
+                ))
             };
             let text = json!({"Sequence": {"id": sequence, "type_id": type_id}});
-            Ok([special(self.bos)?, Some(text), special(self.eos)?].into_iter().flatten().collect())
+            Ok([special(self.bos)?, Some(text), special(self.eos)?]
+                .into_iter()
+                .flatten()
+                .collect())
         };
         let single = around("A", 0)?;
         let pair = [around("A", 0)?, around("B", 1)?].concat();
-        Ok(json!({"type": "TemplateProcessing", "single": single, "pair": pair, "special_tokens": specials}))
+        Ok(
+            json!({"type": "TemplateProcessing", "single": single, "pair": pair, "special_tokens": specials}),
+        )
     }
 }
 
@@ -179,19 +217,25 @@ fn kinds(metadata: &Metadata<'_>, num_tokens: usize) -> Result<Vec<TokenKind>, I
         return Ok(vec![TokenKind::Normal; num_tokens]);
     };
     if numbers.len() != num_tokens {
-        return Err(ImportError::Malformed("tokenizer.ggml.token_type does not have one number a token".into()));
+        return Err(ImportError::Malformed(
+            "tokenizer.ggml.token_type does not have one number a token".into(),
+        ));
     }
     numbers
         .iter()
         .map(|number| {
-            TokenKind::from_number(*number)
-                .ok_or_else(|| ImportError::Unsupported(format!("the token type {number} is not imported")))
+            TokenKind::from_number(*number).ok_or_else(|| {
+                ImportError::Unsupported(format!("the token type {number} is not imported"))
+            })
         })
         .collect()
 }
 
 /// Splits merges at their space; tokens of a byte-level vocabulary contain none.
-fn merges<'a>(lines: &'a [String], ids: &HashMap<&'a str, u32>) -> Result<Vec<(&'a str, &'a str)>, ImportError> {
+fn merges<'a>(
+    lines: &'a [String],
+    ids: &HashMap<&'a str, u32>,
+) -> Result<Vec<(&'a str, &'a str)>, ImportError> {
     lines
         .iter()
         .map(|line| {
@@ -200,7 +244,9 @@ fn merges<'a>(lines: &'a [String], ids: &HashMap<&'a str, u32>) -> Result<Vec<(&
                     && ids.contains_key(right)
                     && ids.contains_key(format!("{left}{right}").as_str())
             });
-            pair.ok_or_else(|| ImportError::Malformed(format!("the merge {line:?} is not made of two tokens")))
+            pair.ok_or_else(|| {
+                ImportError::Malformed(format!("the merge {line:?} is not made of two tokens"))
+            })
         })
         .collect()
 }

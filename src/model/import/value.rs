@@ -44,7 +44,11 @@ impl<'a, R: Read + Seek> Cursor<'a, R> {
     /// Starts at the beginning of `reader`, which holds `size` bytes.
     pub(super) fn new(reader: &'a mut BufReader<R>, size: u64) -> Result<Self, ImportError> {
         reader.rewind().map_err(ImportError::Read)?;
-        Ok(Self { reader, position: 0, size })
+        Ok(Self {
+            reader,
+            position: 0,
+            size,
+        })
     }
 
     pub(super) fn position(&self) -> u64 {
@@ -81,15 +85,22 @@ impl<'a, R: Read + Seek> Cursor<'a, R> {
             FLOAT32 => Ok(Value::Float(shortest(f32::from_le_bytes(self.array()?)))),
             FLOAT64 => Ok(Value::Float(f64::from_le_bytes(self.array()?))),
             UINT64 => Ok(Value::Unsigned(self.u64()?)),
-            _ => self.integer(kind, key).map(|value| match u64::try_from(value) {
-                Ok(value) => Value::Unsigned(value),
-                Err(_) => Value::Signed(value),
-            }),
+            _ => self
+                .integer(kind, key)
+                .map(|value| match u64::try_from(value) {
+                    Ok(value) => Value::Unsigned(value),
+                    Err(_) => Value::Signed(value),
+                }),
         }
     }
 
     /// Refuses a count whose elements cannot fit in what is left of the file.
-    pub(super) fn require(&self, count: u64, element_size: u64, what: &str) -> Result<(), ImportError> {
+    pub(super) fn require(
+        &self,
+        count: u64,
+        element_size: u64,
+        what: &str,
+    ) -> Result<(), ImportError> {
         match count.checked_mul(element_size) {
             Some(needed) if needed <= self.remaining() => Ok(()),
             _ => Err(ImportError::Malformed(format!(
@@ -104,7 +115,10 @@ impl<'a, R: Read + Seek> Cursor<'a, R> {
         let count = self.u64()?;
         self.require(count, element_size(kind, key)?, key)?;
         match kind {
-            STRING => (0..count).map(|_| self.text(key)).collect::<Result<_, _>>().map(Value::Texts),
+            STRING => (0..count)
+                .map(|_| self.text(key))
+                .collect::<Result<_, _>>()
+                .map(Value::Texts),
             BOOL | FLOAT32 | FLOAT64 => {
                 let size = count * element_size(kind, key)?;
                 std::io::copy(&mut self.reader.by_ref().take(size), &mut std::io::sink())
@@ -112,7 +126,10 @@ impl<'a, R: Read + Seek> Cursor<'a, R> {
                 self.position += size;
                 Ok(Value::Skipped)
             }
-            _ => (0..count).map(|_| self.integer(kind, key)).collect::<Result<_, _>>().map(Value::Integers),
+            _ => (0..count)
+                .map(|_| self.integer(kind, key))
+                .collect::<Result<_, _>>()
+                .map(Value::Integers),
         }
     }
 
@@ -139,7 +156,9 @@ impl<'a, R: Read + Seek> Cursor<'a, R> {
 
     fn fill(&mut self, bytes: &mut [u8]) -> Result<(), ImportError> {
         if bytes.len() as u64 > self.remaining() {
-            return Err(ImportError::Malformed("the file ends inside its header".into()));
+            return Err(ImportError::Malformed(
+                "the file ends inside its header".into(),
+            ));
         }
         self.reader.read_exact(bytes).map_err(ImportError::Read)?;
         self.position += bytes.len() as u64;
@@ -166,7 +185,9 @@ fn element_size(kind: u32, key: &str) -> Result<u64, ImportError> {
 
 fn unknown_kind(kind: u32, key: &str) -> ImportError {
     match kind {
-        ARRAY => ImportError::Unsupported(format!("{key} is an array of arrays, which is not imported")),
+        ARRAY => ImportError::Unsupported(format!(
+            "{key} is an array of arrays, which is not imported"
+        )),
         _ => ImportError::Malformed(format!("{key} has the unknown value type {kind}")),
     }
 }

@@ -1,0 +1,115 @@
+use guichet::kernels::{AttentionSpan, KernelSet, Kernels, ThreadPool, WeightType};
+use guichet::model::{Checkpoint, Decoder, DecoderConfig, DecoderLimits, ForwardContext, KvCache};
+use serde::Deserialize;
+use std::path::{Path, PathBuf};
+
+/// What `scripts/make_fixtures.py` wrote of one prompt.
+#[derive(Deserialize)]
+pub struct Prompt {
+    #[serde(default)]
+    pub text: String,
+    pub ids: Vec<u32>,
+    pub greedy: Greedy,
+}
+
+#[derive(Deserialize)]
+pub struct Greedy {
+    pub ids: Vec<u32>,
+    pub logprobs: Vec<f32>,
+    /// Least lead of a greedy token over the next best log-probability.
+    pub margin: f32,
+}
+
+#[derive(Deserialize)]
+pub struct Golden {
+    pub prompts: Vec<Prompt>,
+}
+
+pub fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
+}
+
+pub fn read_golden(path: &Path) -> Golden {
+    let text = std::fs::read_to_string(path).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+/// A decoder on its own, without an engine.
+pub struct Bench {
+    pub decoder: Decoder,
+    cache: KvCache,
+    block_table: Vec<u32>,
+}
+
+impl Bench {
+    pub fn load(dir: &Path, set: KernelSet, weight_type: WeightType) -> Self {
+        let config = DecoderConfig::from_dir(dir).unwrap();
+        let checkpoint = Checkpoint::open(dir).unwrap();
+        let kernels = Kernels::new(set, ThreadPool::new(2).unwrap());
+        let limits = DecoderLimits {
+            max_rows: 256,
+            max_output_rows: 256,
+            max_positions: 512,
+        };
+        let cache = KvCache::new(&config, weight_type, 16).unwrap();
+        let decoder = Decoder::load(config, &checkpoint, kernels, weight_type, limits).unwrap();
+        Self {
+            decoder,
+            cache,
+            block_table: (0..16).rev().collect(),
+        }
+    }
+
+    /// Logits at every position of `ids`, which stand at `start`.
+    pub fn logits(&self, ids: &[u32], start: usize) -> Vec<Vec<f32>> {
+        let positions: Vec<u32> = (start..start + ids.len()).map(|p| p as u32).collect();
+        let spans = [vec![AttentionSpan {
+            rows: 0..ids.len(),
+            start,
+            block_table: &self.block_table,
+        }]];
+        let output_rows: Vec<usize> = (0..ids.len()).collect();
+        let context = ForwardContext {
+            token_ids: ids,
+            positions: &positions,
+            spans: &spans,
+            output_rows: &output_rows,
+        };
+        self.decoder
+            .forward(&context, &self.cache)
+            .unwrap()
+            .to_vec2()
+            .unwrap()
+    }
+
+    /// Greedy continuation of `prompt` with its log-probabilities.
+    pub fn greedy(&self, prompt: &[u32], count: usize) -> (Vec<u32>, Vec<f64>) {
+        let mut ids = Vec::new();
+        let mut logprobs = Vec::new();
+        let mut row = self.logits(prompt, 0).pop().unwrap();
+        while ids.len() < count {
+            let best = argmax(&row);
+            ids.push(best as u32);
+            logprobs.push(log_softmax(&row)[best]);
+            row = self
+                .logits(&[best as u32], prompt.len() + ids.len() - 1)
+                .pop()
+                .unwrap();
+        }
+        (ids, logprobs)
+    }
+}
+
+pub fn argmax(row: &[f32]) -> usize {
+    (0..row.len())
+        .max_by(|a, b| row[*a].total_cmp(&row[*b]).then(b.cmp(a)))
+        .unwrap()
+}
+
+pub fn log_softmax(row: &[f32]) -> Vec<f64> {
+    let max = f64::from(row.iter().copied().fold(f32::NEG_INFINITY, f32::max));
+    let total: f64 = row.iter().map(|x| (f64::from(*x) - max).exp()).sum();
+    row.iter()
+        .map(|x| f64::from(*x) - max - total.ln())
+        .collect()
+}
