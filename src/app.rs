@@ -4,6 +4,7 @@
 //! orchestrator sees a process that lives and is not ready yet.
 
 mod checkpoint;
+mod identity;
 mod sampling_defaults;
 mod server;
 
@@ -13,6 +14,7 @@ pub use server::serve;
 use crate::api::{ApiState, Served};
 use crate::config::{Config, ConfigError};
 use crate::engine::LoadError;
+use crate::hub::lock::LockError;
 use crate::tenant::{KeyError, KeyRing};
 use crate::text::TextError;
 use std::io;
@@ -50,6 +52,8 @@ pub enum AppError {
     /// A file of the checkpoint that the app reads itself.
     #[error("{}: {message}", .path.display())]
     Checkpoint { path: PathBuf, message: String },
+    #[error(transparent)]
+    Lock(#[from] LockError),
     #[error(transparent)]
     Text(#[from] TextError),
     #[error(transparent)]

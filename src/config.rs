@@ -4,8 +4,9 @@
 use crate::engine::{Dtype, ModelOptions};
 use crate::telemetry::{self, LogConfig, LogError};
 use crate::tenant::{KeyConfig, KeyError, KeyRing};
-use figment::Figment;
+use figment::error::Kind;
 use figment::providers::{Env, Format as _, Serialized, Toml};
+use figment::{Figment, Source};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -273,14 +274,43 @@ impl Config {
     }
 }
 
-/// One sentence for each thing that is wrong: what, which key, which file or variable.
+/// One sentence for each thing that is wrong: which file or variable, which key, what.
 fn describe(error: &figment::Error) -> String {
     error
         .clone()
         .into_iter()
-        .map(|e| e.to_string())
+        .map(|e| describe_one(&e))
         .collect::<Vec<_>>()
         .join("; ")
+}
+
+fn describe_one(error: &figment::Error) -> String {
+    let key = error.path.join(".").to_lowercase();
+    let (place, key) = match &error.metadata {
+        Some(metadata) => match &metadata.source {
+            Some(Source::File(path)) => (path.display().to_string(), key),
+            _ if metadata.name.contains("environment") => {
+                let variable = error.path.join("__").to_uppercase();
+                (format!("environment variable {ENV_PREFIX}{variable}"), key)
+            }
+            _ => ("command line".to_owned(), key),
+        },
+        None => ("configuration".to_owned(), key),
+    };
+    match &error.kind {
+        Kind::UnknownField(_, known) => {
+            format!(
+                "{place}: there is no key `{key}`; these are: {}",
+                known.join(", ")
+            )
+        }
+        // A file that is not TOML has no key to name.
+        kind if key.is_empty() => format!("{place}: {kind}"),
+        kind => format!(
+            "{place}: {key}: {}",
+            kind.to_string().replace("usize", "a whole number")
+        ),
+    }
 }
 
 #[cfg(test)]

@@ -178,6 +178,7 @@ impl Drop for Measured {
         let id = &self.request_id;
         info!(
             request.id = %id,
+            seed = self.generation.seed,
             num_prompt_tokens = self.generation.num_prompt_tokens,
             num_completion_tokens = self.completion_tokens,
             duration_ms = self.started.elapsed().as_millis(),

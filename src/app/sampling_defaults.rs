@@ -1,7 +1,9 @@
-//! What `generation_config.json` and `config.json` say about sampling and stopping.
+//! What a checkpoint says about sampling and stopping: its manifest over
+//! `generation_config.json`, and `config.json`.
 
 use super::AppError;
 use crate::generation::SamplingDefaults;
+use crate::hub::lock::{self, Lock};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -17,6 +19,20 @@ const NOT_APPLIED: [(&str, f64); 4] = [
     ("typical_p", 1.0),
 ];
 
+const TEMPERATURE: Range = Range {
+    must: "a number from 0 to 2",
+    holds: |t| (0.0..=2.0).contains(&t),
+};
+const TOP_P: Range = Range {
+    must: "a number above 0 and at most 1",
+    holds: |p| p > 0.0 && p <= 1.0,
+};
+
+struct Range {
+    must: &'static str,
+    holds: fn(f64) -> bool,
+}
+
 /// Defaults that a file states, each of which may be missing.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct PartialSampling {
@@ -26,12 +42,56 @@ pub struct PartialSampling {
 }
 
 impl PartialSampling {
+    /// What the model's manifest recommends, which the lock remembers.
+    pub fn from_lock(dir: &Path, lock: &Lock) -> Result<Self, AppError> {
+        let Some(sampling) = lock.origin.sampling else {
+            return Ok(Self::default());
+        };
+        let wrong = |name: &str, range: &Range| AppError::Checkpoint {
+            path: dir.join(lock::FILE_NAME),
+            message: format!("sampling.{name} must be {}", range.must),
+        };
+        if sampling
+            .temperature
+            .is_some_and(|t| !(TEMPERATURE.holds)(t))
+        {
+            return Err(wrong("temperature", &TEMPERATURE));
+        }
+        if sampling.top_p.is_some_and(|p| !(TOP_P.holds)(p)) {
+            return Err(wrong("top_p", &TOP_P));
+        }
+        Ok(Self::new(
+            sampling.temperature,
+            sampling.top_p,
+            sampling.top_k,
+        ))
+    }
+
+    /// Where this states nothing, what `other` states.
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            temperature: self.temperature.or(other.temperature),
+            top_p: self.top_p.or(other.top_p),
+            top_k: self.top_k.or(other.top_k),
+        }
+    }
+
     /// OpenAI's defaults where nothing is stated.
     pub fn or_openai(self) -> SamplingDefaults {
         SamplingDefaults {
             temperature: self.temperature.unwrap_or(1.0),
             top_p: self.top_p.unwrap_or(1.0),
             top_k: self.top_k,
+        }
+    }
+
+    fn new(temperature: Option<f64>, top_p: Option<f64>, top_k: Option<usize>) -> Self {
+        Self {
+            temperature: temperature.map(|t| t as f32),
+            // A positive number may be too small for an f32, and 0 is not allowed.
+            top_p: top_p.map(|p| (p as f32).max(f32::MIN_POSITIVE)),
+            // Transformers writes 0 for "all tokens".
+            top_k: top_k.filter(|&k| k > 0),
         }
     }
 }
@@ -75,19 +135,15 @@ impl File {
     }
 
     fn sampling(&self) -> Result<PartialSampling, AppError> {
-        let number = |name, must, is_allowed: fn(f64) -> bool| match self.get(name) {
+        let number = |name, range: &Range| match self.get(name) {
             None => Ok(None),
             Some(value) => match value.as_f64() {
-                Some(number) if is_allowed(number) => Ok(Some(number)),
-                _ => Err(self.wrong(name, must)),
+                Some(number) if (range.holds)(number) => Ok(Some(number)),
+                _ => Err(self.wrong(name, range.must)),
             },
         };
-        let temperature = number("temperature", "a number from 0 to 2", |t| {
-            (0.0..=2.0).contains(&t)
-        })?;
-        let top_p = number("top_p", "a number above 0 and at most 1", |p| {
-            p > 0.0 && p <= 1.0
-        })?;
+        let temperature = number("temperature", &TEMPERATURE)?;
+        let top_p = number("top_p", &TOP_P)?;
         let top_k = match self.get("top_k") {
             None => None,
             Some(value) => {
@@ -95,12 +151,7 @@ impl File {
                 Some(k.ok_or_else(|| self.wrong("top_k", "an integer of at least 0"))?)
             }
         };
-        Ok(PartialSampling {
-            temperature: temperature.map(|t| t as f32),
-            top_p: top_p.map(|p| (p as f32).max(f32::MIN_POSITIVE)),
-            // Transformers writes 0 for "all tokens".
-            top_k: top_k.filter(|&k| k > 0),
-        })
+        Ok(PartialSampling::new(temperature, top_p, top_k))
     }
 
     fn stop_ids(&self) -> Result<Vec<u32>, AppError> {

@@ -1,0 +1,14 @@
+//! The API over real connections: the router, a real engine and tokenizer, and a scripted
+//! runner in the place of a model.
+
+mod authentication;
+mod bad_requests;
+mod chat;
+mod command_line;
+mod completions;
+mod operation;
+mod reference;
+mod scripted;
+mod server;
+mod shutdown;
+mod streaming;

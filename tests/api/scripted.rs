@@ -1,0 +1,158 @@
+//! A model that says what it is told to, and the tokenizer and template around it.
+
+use guichet::engine::{
+    Engine, EngineConfig, RunnerError, StepItem, StepOutput, StepRunner, TokenOutput,
+};
+use guichet::generation::{SamplingDefaults, ServedModel};
+use guichet::text::{ChatTemplate, Tokenizer};
+use serde_json::{Map, json};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub const MODEL: &str = "scripted";
+pub const MAX_MODEL_LEN: usize = 512;
+
+/// The id of a byte is the byte; these follow.
+const IM_START: u32 = 256;
+const IM_END: u32 = 257;
+
+const CHAT_TEMPLATE: &str = "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
+
+/// What each choice says before it ends its turn, whatever the prompt.
+#[derive(Clone)]
+pub struct Script {
+    pub choices: Vec<String>,
+    /// How long each step takes.
+    pub step: Duration,
+    /// The step at which the model fails, counted in tokens of a sequence.
+    pub fails_at: Option<usize>,
+    /// Panics there instead of failing in order.
+    pub panics: bool,
+}
+
+impl Script {
+    pub fn saying(text: &str) -> Self {
+        Self {
+            choices: vec![text.to_owned()],
+            step: Duration::ZERO,
+            fails_at: None,
+            panics: false,
+        }
+    }
+}
+
+struct ScriptedRunner {
+    script: Script,
+    /// Where the answer of a sequence begins.
+    prompt_lens: HashMap<u64, usize>,
+}
+
+impl StepRunner for ScriptedRunner {
+    fn execute(&mut self, step: &[StepItem<'_>]) -> Result<StepOutput, RunnerError> {
+        std::thread::sleep(self.script.step);
+        let mut tokens = Vec::new();
+        for item in step {
+            let Some(sampling) = item.sample else {
+                tokens.push(None);
+                continue;
+            };
+            let position = item.start + item.tokens.len();
+            let said = position - *self.prompt_lens.entry(item.sequence).or_insert(position);
+            if self.script.fails_at == Some(said) {
+                assert!(!self.script.panics, "the script panics here");
+                return Err(RunnerError("the script fails here".to_owned()));
+            }
+            let text = &self.script.choices[sampling.choice as usize % self.script.choices.len()];
+            let id = text
+                .as_bytes()
+                .get(said)
+                .map_or(IM_END, |&byte| u32::from(byte));
+            tokens.push(Some(TokenOutput { id, logprob: -0.5 }));
+        }
+        Ok(StepOutput { tokens })
+    }
+}
+
+pub fn engine_config() -> EngineConfig {
+    EngineConfig {
+        max_num_batched_tokens: 64,
+        max_num_seqs: 16,
+        max_num_waiting: 32,
+        max_model_len: MAX_MODEL_LEN,
+        vocab_size: 258,
+        block_size: 16,
+        num_blocks: 1024,
+    }
+}
+
+pub fn served_model(script: Script, config: EngineConfig) -> ServedModel {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, value: serde_json::Value| {
+        std::fs::write(dir.path().join(name), value.to_string()).unwrap();
+    };
+    write("tokenizer.json", tokenizer());
+    write(
+        "tokenizer_config.json",
+        json!({"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": "<|im_end|>", "chat_template": CHAT_TEMPLATE}),
+    );
+    let runner = ScriptedRunner {
+        script,
+        prompt_lens: HashMap::new(),
+    };
+    ServedModel {
+        id: MODEL.to_owned(),
+        created: 1_700_000_000,
+        engine: Engine::start(Box::new(runner), config).unwrap(),
+        tokenizer: Arc::new(Tokenizer::from_dir(dir.path()).unwrap()),
+        chat_template: ChatTemplate::from_dir(dir.path()).unwrap(),
+        defaults: SamplingDefaults {
+            temperature: 1.0,
+            top_p: 1.0,
+            top_k: None,
+        },
+        stop_token_ids: Arc::new([IM_END]),
+    }
+}
+
+/// Byte-level BPE without merges: one token a byte.
+fn tokenizer() -> serde_json::Value {
+    let vocab: Map<_, _> = byte_characters()
+        .into_iter()
+        .zip(0..)
+        .map(|(c, id)| (c.to_string(), json!(id)))
+        .collect();
+    let special = |id: u32, content: &str| {
+        json!({"id": id, "content": content, "special": true, "single_word": false,
+            "lstrip": false, "rstrip": false, "normalized": false})
+    };
+    let byte_level = json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true});
+    json!({
+        "version": "1.0",
+        "truncation": null,
+        "padding": null,
+        "added_tokens": [special(IM_START, "<|im_start|>"), special(IM_END, "<|im_end|>")],
+        "normalizer": null,
+        "pre_tokenizer": byte_level,
+        "post_processor": null,
+        "decoder": byte_level,
+        "model": {"type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": null,
+            "end_of_word_suffix": null, "fuse_unk": false, "byte_fallback": false, "vocab": vocab, "merges": []}
+    })
+}
+
+/// The visible character that stands for each byte in byte-level vocabularies.
+fn byte_characters() -> Vec<char> {
+    let visible = |byte: u32| matches!(byte, 0x21..=0x7e | 0xa1..=0xac | 0xae..=0xff);
+    let mut stand_ins = 256..;
+    (0..256)
+        .map(|byte| {
+            if visible(byte) {
+                byte
+            } else {
+                stand_ins.next().unwrap()
+            }
+        })
+        .map(|code| char::from_u32(code).unwrap())
+        .collect()
+}
