@@ -96,9 +96,11 @@ impl StagedDir {
 impl Drop for StagedDir {
     fn drop(&mut self) {
         // After a commit nothing stands at the path any more.
-        if self.leftovers == Leftovers::Clear {
-            let _ = fs::remove_dir_all(&self.path);
-        }
+        let _ = match self.leftovers {
+            Leftovers::Clear => fs::remove_dir_all(&self.path),
+            // Removes it only when there is nothing to go on with.
+            Leftovers::Keep => fs::remove_dir(&self.path),
+        };
     }
 }
 
@@ -156,8 +158,10 @@ mod tests {
     fn giving_up_leaves_nothing_unless_a_download_is_to_go_on() {
         let root = tempfile::tempdir().unwrap();
         let target = root.path().join("model");
-        drop(StagedDir::create(&target, Leftovers::Clear).unwrap());
-        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
+        for leftovers in [Leftovers::Clear, Leftovers::Keep] {
+            drop(StagedDir::create(&target, leftovers).unwrap());
+            assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
+        }
 
         let staged = StagedDir::create(&target, Leftovers::Keep).unwrap();
         fs::write(staged.path().join("a.part"), "1").unwrap();
