@@ -5,27 +5,27 @@ use super::local_server::{DEFAULT_MODEL, LocalServer, LocalServerError};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-/// Asks a model one question and prints the answer while it is written.
+/// Ask a model one question and print the answer while it is written
 #[derive(Debug, clap::Args)]
 pub struct AskArgs {
-    /// The question, in quotes.
+    /// The question, in quotes
     question: String,
-    /// A text file that the question is about, such as a letter.
+    /// A text file that the question is about, such as a letter
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
     /// A running server, such as http://127.0.0.1:8080; without it the model is loaded here
-    /// for this one question.
+    /// for this one question
     #[arg(long)]
     url: Option<String>,
     /// With --url the id of a model there (its first, if left out); else the name or the
-    /// directory of the model to load [default: smollm2-135m-instruct].
+    /// directory of the model to load [default: smollm2-135m-instruct]
     #[arg(long)]
     model: Option<String>,
-    /// Most tokens of the answer; a token is about three quarters of an English word.
+    /// Most tokens of the answer; a token is about three quarters of an English word
     #[arg(long, value_name = "N", default_value_t = 512)]
     max_tokens: usize,
     /// Key for the server at --url. The variable GUICHET_API_KEY does the same and does not
-    /// show in a list of processes.
+    /// show in a list of processes
     #[arg(long, value_name = "KEY", requires = "url")]
     api_key: Option<String>,
 }

@@ -171,7 +171,7 @@ impl Client {
 }
 
 /// The innermost cause: the outer ones repeat the address.
-fn reason(error: &dyn std::error::Error) -> String {
+pub fn reason(error: &dyn std::error::Error) -> String {
     let mut error = error;
     while let Some(source) = error.source() {
         error = source;

@@ -12,7 +12,8 @@ use std::time::Instant;
 
 const LETTER: &str = include_str!("../../examples/letter.fr.txt");
 
-const QUESTION: &str = "Which two documents are missing, and by when must they be sent?";
+const QUESTION: &str =
+    "Answer in English: what does this letter ask for, and what is the deadline?";
 
 /// Long enough to see it stream, short enough for a machine with two cores.
 const MAX_TOKENS: usize = 64;
@@ -51,10 +52,10 @@ const OTHERS: [(&str, bool); 15] = [
     ("Why should a form be signed and dated?", false),
 ];
 
-/// Shows on this machine what Guichet does: one answer, then the same answer under load.
+/// Show on this machine what Guichet does: one answer, then the same answer under load
 #[derive(Debug, clap::Args)]
 pub struct DemoArgs {
-    /// The name or the directory of the model to load.
+    /// The name or the directory of the model to load
     #[arg(long, default_value = DEFAULT_MODEL)]
     model: PathBuf,
 }

@@ -3,7 +3,6 @@
 use super::client::{Client, ClientError};
 use crate::app::{self, App, AppError};
 use crate::config::{Config, ConfigError};
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -11,6 +10,8 @@ use tokio::task::{JoinError, JoinHandle};
 
 /// The model of `make demo`, which is also what `ask` serves when it is not told.
 pub const DEFAULT_MODEL: &str = "smollm2-135m-instruct";
+
+const FREE_PORT: &str = "127.0.0.1:0";
 
 /// Between two looks at whether the model is loaded.
 const POLL: Duration = Duration::from_millis(10);
@@ -40,8 +41,10 @@ impl LocalServer {
     /// Loads `model`, a directory or a name, and serves it. Settings of the environment
     /// hold here too, but for the address and the keys.
     pub async fn start(model: &Path) -> Result<Self, LocalServerError> {
-        let mut config = Config::load(None, serde_json::json!({}))?;
-        config.server.listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let mut config = Config::load(
+            None,
+            serde_json::json!({ "server": { "listen": FREE_PORT } }),
+        )?;
         config.keys.clear();
         let dir = app::resolve_model(model)?;
         let app = App::bind(config).await?;

@@ -6,6 +6,7 @@
 mod ask;
 mod client;
 mod demo;
+mod health;
 mod import;
 mod keys;
 mod local_server;
@@ -38,6 +39,7 @@ enum Command {
     Verify(verify::VerifyArgs),
     Keys(keys::KeysArgs),
     Demo(demo::DemoArgs),
+    Health(health::HealthArgs),
 }
 
 /// What ends a command: its message is one sentence that a person can act on.
@@ -53,6 +55,7 @@ pub fn run() -> ExitCode {
         Command::Verify(args) => verify::run(&args),
         Command::Keys(args) => report(args.run()),
         Command::Demo(args) => report(blocking(demo::run(args))),
+        Command::Health(args) => report(blocking(health::run(args))),
     }
 }
 

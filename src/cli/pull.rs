@@ -182,6 +182,7 @@ impl Wanted {
         }
     }
 
+    /// A lock of the same model from the source that would be used, or from the next best.
     fn is_satisfied_by(&self, lock: &Lock, args: &PullArgs) -> bool {
         match &lock.origin.source {
             Source::Hub {
@@ -303,3 +304,6 @@ fn download(source: &HubSource, _dir: &Path, _patience: Duration) -> Result<Stri
         reason,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,24 +3,23 @@
 //! The listing is asked for here, because it carries the digests; the bytes come through
 //! `hf-hub`, which knows the hub's storage. Downloads go on where they stopped.
 
-use std::fs::{File, OpenOptions};
-use std::io::{Read, Write};
+mod download;
+
 use std::path::Path;
 use std::time::Duration;
 
-use futures_util::StreamExt;
 use hf_hub::HFClient;
 use serde::Deserialize;
 
-use super::digest::{Hasher, is_sha256, sha256_file};
+use download::{Download, Failure, WantedFile, part_name};
+
+use super::digest::is_sha256;
 use super::{HubError, HubSource, Transfer, is_plain_name};
 
 const DEFAULT_ENDPOINT: &str = "https://huggingface.co";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Nothing received for this long is a broken connection.
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
-/// Times that one file is continued after a broken connection.
-const MAX_CONTINUATIONS: usize = 5;
 
 /// One hub, and how to reach it.
 #[derive(Debug, Clone)]
@@ -47,14 +46,6 @@ struct Sibling {
 
 #[derive(Debug, Deserialize)]
 struct LargeFile {
-    sha256: Option<String>,
-}
-
-/// A file to download, with what is known about it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct WantedFile {
-    name: String,
-    size: u64,
     sha256: Option<String>,
 }
 
@@ -261,165 +252,6 @@ impl Hub {
     }
 }
 
-/// The download of one file.
-struct Download<'a> {
-    hub: &'a HFClient,
-    source: &'a HubSource,
-    commit: &'a str,
-    file: &'a WantedFile,
-    dir: &'a Path,
-}
-
-enum Failure {
-    /// Trying again would not help.
-    Local(HubError),
-    Remote(hf_hub::HFError),
-}
-
-impl Download<'_> {
-    async fn run(&self, progress: &mut dyn FnMut(Transfer<'_>)) -> Result<(), Failure> {
-        let path = self.dir.join(&self.file.name);
-        let part = self.dir.join(part_name(&self.file.name));
-        if self.is_complete(&path) {
-            return Ok(());
-        }
-        // Without a digest nobody could tell whether two halves belong together.
-        if self.file.sha256.is_none() && part.exists() {
-            std::fs::remove_file(&part)
-                .map_err(HubError::io(&part))
-                .map_err(Failure::Local)?;
-        }
-        let mut continuations = 0;
-        let sha256 = loop {
-            match self.attempt(&part, progress).await {
-                Ok(sha256) => break sha256,
-                Err(Failure::Remote(error))
-                    if continuations < MAX_CONTINUATIONS && self.file.sha256.is_some() =>
-                {
-                    continuations += 1;
-                    tracing::debug!(file = self.file.name, %error, "continuing a download");
-                }
-                Err(failure) => return Err(failure),
-            }
-        };
-        if self
-            .file
-            .sha256
-            .as_ref()
-            .is_some_and(|expected| *expected != sha256)
-        {
-            std::fs::remove_file(&part)
-                .map_err(HubError::io(&part))
-                .map_err(Failure::Local)?;
-            return Err(self.corrupt("its SHA-256 is not the one that the hub lists".into()));
-        }
-        std::fs::rename(&part, &path)
-            .map_err(HubError::io(&path))
-            .map_err(Failure::Local)
-    }
-
-    fn is_complete(&self, path: &Path) -> bool {
-        let same_size =
-            std::fs::metadata(path).is_ok_and(|metadata| metadata.len() == self.file.size);
-        same_size
-            && self
-                .file
-                .sha256
-                .as_ref()
-                .is_some_and(|expected| sha256_file(path).is_ok_and(|found| found == *expected))
-    }
-
-    /// Appends what is missing to `part` and returns the digest of the whole.
-    async fn attempt(
-        &self,
-        part: &Path,
-        progress: &mut dyn FnMut(Transfer<'_>),
-    ) -> Result<String, Failure> {
-        let local = |error| Failure::Local(HubError::io(part)(error));
-        let mut hasher = hash_existing(part, self.file.size).map_err(local)?;
-        let mut output = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(part)
-            .map_err(local)?;
-        progress(self.transfer(hasher.num_bytes()));
-        if hasher.num_bytes() < self.file.size {
-            let repo = self
-                .source
-                .repo
-                .split_once('/')
-                .unwrap_or(("", &self.source.repo));
-            let model = self.hub.model(repo.0, repo.1);
-            let request = model
-                .download_file_stream()
-                .filename(&self.file.name)
-                .revision(self.commit);
-            let (_, mut stream) = match hasher.num_bytes() {
-                0 => request.send().await,
-                start => request.range(start..self.file.size).send().await,
-            }
-            .map_err(Failure::Remote)?;
-            while let Some(chunk) = stream.next().await {
-                let chunk = chunk.map_err(Failure::Remote)?;
-                output.write_all(&chunk).map_err(local)?;
-                hasher.write_all(&chunk).map_err(local)?;
-                if hasher.num_bytes() > self.file.size {
-                    break;
-                }
-                progress(self.transfer(hasher.num_bytes()));
-            }
-        }
-        output.sync_all().map_err(local)?;
-        match hasher.num_bytes() == self.file.size {
-            true => Ok(hasher.finish()),
-            false => {
-                let found = hasher.num_bytes();
-                // What is too short can still be continued by the next pull.
-                if found > self.file.size {
-                    std::fs::remove_file(part).map_err(local)?;
-                }
-                Err(self.corrupt(format!("{found} bytes came instead of {}", self.file.size)))
-            }
-        }
-    }
-
-    fn transfer(&self, done: u64) -> Transfer<'_> {
-        Transfer {
-            file: &self.file.name,
-            done,
-            total: self.file.size,
-        }
-    }
-
-    fn corrupt(&self, reason: String) -> Failure {
-        Failure::Local(HubError::Corrupt {
-            file: self.file.name.clone(),
-            reason,
-        })
-    }
-}
-
-/// The state after the bytes that stand in `part`; starts over when they are too many.
-fn hash_existing(part: &Path, size: u64) -> std::io::Result<Hasher> {
-    let mut hasher = Hasher::default();
-    let mut file = match File::open(part) {
-        Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(hasher),
-        Err(error) => return Err(error),
-    };
-    if file.metadata()?.len() > size {
-        std::fs::remove_file(part)?;
-        return Ok(hasher);
-    }
-    let mut buffer = vec![0; 1 << 20];
-    loop {
-        match file.read(&mut buffer)? {
-            0 => return Ok(hasher),
-            count => hasher.write_all(&buffer[..count])?,
-        }
-    }
-}
-
 /// Removes what a stopped download of another revision left and this one does not have.
 fn sweep(dir: &Path, files: &[WantedFile]) -> Result<(), HubError> {
     for entry in std::fs::read_dir(dir).map_err(HubError::io(dir))? {
@@ -433,10 +265,6 @@ fn sweep(dir: &Path, files: &[WantedFile]) -> Result<(), HubError> {
         }
     }
     Ok(())
-}
-
-fn part_name(name: &str) -> String {
-    format!(".{name}.part")
 }
 
 fn is_wanted(name: &str) -> bool {

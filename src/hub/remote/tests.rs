@@ -1,6 +1,7 @@
 //! Against a hub of our own on loopback.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -11,7 +12,9 @@ use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use bytes::Bytes;
+use futures_util::StreamExt;
 
+use super::super::digest::Hasher;
 use super::*;
 
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";

@@ -66,10 +66,7 @@ pub(super) fn write_safetensors<R: Read + Seek>(
         done: plan.len(),
         total: plan.len(),
     });
-    let file = writer
-        .into_inner()
-        .map_err(|error| failed(error.into_error()))?;
-    file.sync_all().map_err(failed)
+    writer.flush().map_err(failed)
 }
 
 /// Rows `first .. first + count` of a tensor as f32. A tensor of one dimension is one row.

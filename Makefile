@@ -1,0 +1,17 @@
+# The verbs, one line each. All but `image` and `fixtures` share the one optimised profile `dev`.
+
+.PHONY: build demo serve test check bench image ci fixtures weights
+
+MODEL = smollm2-135m-instruct
+GUICHET = target/debug/guichet
+
+build:    ; @scripts/timed "Building (from nothing: about 10 minutes on 2 cores)" cargo build --locked
+weights: build ; @scripts/timed "Fetching $(MODEL), unless weights/ has it" $(GUICHET) pull $(MODEL)
+demo: weights ; @scripts/timed "Serving $(MODEL) and asking it" $(GUICHET) demo --model $(MODEL)
+serve: weights ; exec $(GUICHET) serve --model $(MODEL)
+test: weights ; cargo test --locked && tests/contract/run
+check:    ; cargo fmt --check && cargo clippy --locked --all-targets -- -D warnings && RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps
+bench:    ; cargo bench --locked --features bench-candle
+image:    ; scripts/image
+ci:       ; $(MAKE) check && $(MAKE) test
+fixtures: weights ; scripts/fixtures weights/$(MODEL)

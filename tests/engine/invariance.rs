@@ -1,0 +1,127 @@
+use crate::harness::{
+    Answer, alone, options, requests, smollm2, start, start_with, tiny, together,
+};
+use guichet::engine::{EngineConfig, ModelOptions, SequenceRequest};
+use guichet::kernels::KernelSet;
+use std::path::Path;
+use std::sync::atomic::Ordering;
+
+/// Asks everything in several ways and expects the bits of asking one by one.
+fn check_invariance(
+    dir: &Path,
+    requests: &[SequenceRequest],
+    chunks: &[usize],
+    base: &ModelOptions,
+) {
+    let expected = alone(&start(dir, base), requests);
+    assert!(
+        expected
+            .iter()
+            .zip(requests)
+            .all(|(answer, request)| answer.len() == request.max_tokens)
+    );
+
+    for &chunk in chunks {
+        let engine = start(
+            dir,
+            &ModelOptions {
+                max_num_batched_tokens: chunk,
+                ..base.clone()
+            },
+        );
+        check(
+            &together(&engine, requests),
+            &expected,
+            &format!("in chunks of {chunk}"),
+        );
+    }
+
+    let order: Vec<usize> = (0..requests.len())
+        .map(|i| (i * 13 + 5) % requests.len())
+        .collect();
+    let shuffled: Vec<SequenceRequest> = order.iter().map(|i| requests[*i].clone()).collect();
+    let expected_shuffled: Vec<Answer> = order.iter().map(|i| expected[*i].clone()).collect();
+    let engine = start(
+        dir,
+        &ModelOptions {
+            max_num_seqs: 5,
+            ..base.clone()
+        },
+    );
+    check(
+        &together(&engine, &shuffled),
+        &expected_shuffled,
+        "shuffled, five at once",
+    );
+
+    let longest = requests
+        .iter()
+        .map(|request| request.prompt.len() + request.max_tokens)
+        .max()
+        .unwrap();
+    let few_blocks =
+        |config: &mut EngineConfig| config.num_blocks = longest.div_ceil(config.block_size) + 3;
+    let engine = start_with(dir, base, few_blocks);
+    check(
+        &together(&engine, requests),
+        &expected,
+        "with forced preemption",
+    );
+    assert!(
+        engine.stats().num_preemptions.load(Ordering::SeqCst) > 0,
+        "nothing was preempted"
+    );
+}
+
+fn check(got: &[Answer], expected: &[Answer], how: &str) {
+    assert_eq!(got.len(), expected.len());
+    for (index, (got, expected)) in got.iter().zip(expected).enumerate() {
+        assert_eq!(got, expected, "request {index} {how}");
+    }
+}
+
+#[test]
+fn scheduling_does_not_change_a_bit_with_any_kernel_set_and_number_of_threads() {
+    let requests = requests(32, 90, 320, 24);
+    for set in KernelSet::ALL.into_iter().filter(|set| set.is_supported()) {
+        for dtype in [guichet::engine::Dtype::F32, guichet::engine::Dtype::Bf16] {
+            let base = ModelOptions {
+                kernels: Some(set.to_string()),
+                dtype: Some(dtype),
+                ..options()
+            };
+            check_invariance(&tiny(), &requests, &[1, 7, 64, 4096], &base);
+            let one = together(
+                &start(
+                    &tiny(),
+                    &ModelOptions {
+                        num_threads: Some(1),
+                        ..base.clone()
+                    },
+                ),
+                &requests,
+            );
+            let five = together(
+                &start(
+                    &tiny(),
+                    &ModelOptions {
+                        num_threads: Some(5),
+                        ..base
+                    },
+                ),
+                &requests,
+            );
+            check(&one, &five, "with one thread and five");
+        }
+    }
+}
+
+#[test]
+fn scheduling_does_not_change_a_bit_of_smollm2() {
+    check_invariance(
+        &smollm2(),
+        &requests(32, 120, 49_152, 12),
+        &[1, 7, 64, 4096],
+        &options(),
+    );
+}

@@ -1,0 +1,5 @@
+//! The engine with a real decoder: scheduling does not change tokens, nothing is lost.
+
+mod harness;
+mod invariance;
+mod streams;

@@ -1,0 +1,151 @@
+use crate::harness::{collect, options, requests, smollm2, start, tiny, together};
+use guichet::engine::{
+    Engine, ModelOptions, RunnerError, SequenceEvent, StepItem, StepOutput, StepRunner,
+    SubmitError, load,
+};
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+fn wait_until_idle(engine: &Engine) {
+    let stats = engine.stats();
+    let start = Instant::now();
+    while stats.num_blocks_used.load(Ordering::SeqCst) > 0
+        || stats.num_running.load(Ordering::SeqCst) > 0
+        || stats.num_waiting.load(Ordering::SeqCst) > 0
+    {
+        assert!(
+            start.elapsed() < Duration::from_secs(20),
+            "blocks or sequences are left: {stats:?}"
+        );
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn sixty_four_streams_of_mixed_lengths_finish_and_leave_no_block() {
+    let engine = start(&smollm2(), &options());
+    let mut requests = requests(64, 60, 49_152, 1);
+    for (index, request) in requests.iter_mut().enumerate() {
+        request.max_tokens = 1 + index % 16;
+    }
+    let answers = together(&engine, &requests);
+    assert!(
+        answers
+            .iter()
+            .zip(&requests)
+            .all(|(answer, request)| answer.len() == request.max_tokens)
+    );
+    wait_until_idle(&engine);
+}
+
+#[test]
+fn clients_that_leave_free_their_blocks_while_others_go_on() {
+    let engine = start(&tiny(), &options());
+    let requests = requests(64, 60, 320, 200);
+    let expected = together(&engine, &requests);
+    let mut streams = engine.submit(requests).unwrap();
+    for stream in streams.iter_mut().step_by(2) {
+        stream.blocking_recv().unwrap();
+    }
+    let mut index = 0;
+    streams.retain(|_| {
+        index += 1;
+        index % 2 == 0
+    });
+    let answers: Vec<_> = streams.into_iter().map(collect).collect();
+    assert!(answers.iter().eq(expected.iter().skip(1).step_by(2)));
+    wait_until_idle(&engine);
+}
+
+#[test]
+fn a_full_queue_refuses_all_of_a_request_or_none() {
+    let engine = start(
+        &tiny(),
+        &ModelOptions {
+            max_num_seqs: 2,
+            max_num_waiting: 3,
+            ..options()
+        },
+    );
+    assert_eq!(
+        engine.submit(requests(6, 5, 320, 5)).unwrap_err(),
+        SubmitError::QueueFull { limit: 3 }
+    );
+    wait_until_idle(&engine);
+    assert_eq!(together(&engine, &requests(5, 5, 320, 5)).len(), 5);
+}
+
+#[test]
+fn a_shutdown_finishes_what_was_admitted_and_refuses_the_rest() {
+    let engine = start(&tiny(), &options());
+    let streams = engine.submit(requests(8, 30, 320, 50)).unwrap();
+    engine.shutdown(Instant::now() + Duration::from_secs(60));
+    assert!(
+        streams
+            .into_iter()
+            .all(|stream| collect(stream).len() == 50)
+    );
+    assert_eq!(
+        engine.submit(requests(1, 5, 320, 5)).unwrap_err(),
+        SubmitError::Stopped
+    );
+}
+
+#[test]
+fn a_shutdown_past_its_deadline_ends_streams_with_an_error() {
+    let engine = start(&tiny(), &options());
+    let mut streams = engine.submit(requests(1, 30, 320, 400)).unwrap();
+    engine.shutdown(Instant::now());
+    let mut last = None;
+    while let Some(event) = streams[0].blocking_recv() {
+        last = Some(event);
+    }
+    assert!(matches!(last, Some(SequenceEvent::Failed(_))), "{last:?}");
+}
+
+/// Fails at the third step, with an error or a panic.
+struct Failing {
+    steps: usize,
+    panics: bool,
+}
+
+impl StepRunner for Failing {
+    fn execute(&mut self, step: &[StepItem<'_>]) -> Result<StepOutput, RunnerError> {
+        self.steps += 1;
+        assert!(!(self.panics && self.steps == 3), "the device is gone");
+        if self.steps == 3 {
+            return Err(RunnerError("the device is gone".into()));
+        }
+        let token = guichet::engine::TokenOutput {
+            id: 1,
+            logprob: 0.0,
+        };
+        Ok(StepOutput {
+            tokens: step.iter().map(|item| item.sample.map(|_| token)).collect(),
+        })
+    }
+}
+
+#[test]
+fn a_failed_step_ends_every_stream_with_an_error_and_stops_the_engine() {
+    for panics in [false, true] {
+        let config = load(&tiny(), &options()).unwrap().config;
+        let engine = Engine::start(Box::new(Failing { steps: 0, panics }), config).unwrap();
+        for mut stream in engine.submit(requests(3, 5, 320, 50)).unwrap() {
+            let mut events = Vec::new();
+            while let Some(event) = stream.blocking_recv() {
+                events.push(event);
+            }
+            let Some(SequenceEvent::Failed(error)) = events.last() else {
+                panic!("{events:?}")
+            };
+            assert!(error.to_string().contains("the device is gone"), "{error}");
+        }
+        wait_until_idle(&engine);
+        assert!(!engine.is_alive());
+        assert_eq!(
+            engine.submit(requests(1, 5, 320, 5)).unwrap_err(),
+            SubmitError::Stopped
+        );
+    }
+}
