@@ -89,23 +89,20 @@ fn refusal(path: &str, neutral: &[&str]) -> String {
     )
 }
 
-/// Names the parameter that was probably meant, or all of them.
+/// Names the parameter that was probably meant, or all that are honoured.
 fn known(table: &[Parameter], name: &str) -> String {
-    let name = shown(name).to_ascii_lowercase().replace('-', "_");
-    let close = table.iter().find(|p| {
-        p.name.replace('_', "") == name.replace('_', "")
-            || (name.len() > 3 && (p.name.starts_with(&name) || name.starts_with(p.name)))
+    let name = shown(name).to_ascii_lowercase().replace(['-', '_'], "");
+    let honoured = || {
+        let is_honoured = |p: &&Parameter| matches!(p.outcome, Outcome::Honoured);
+        table.iter().filter(is_honoured).map(|p| p.name)
+    };
+    let meant = honoured().find(|known| {
+        let known = known.replace('_', "");
+        known == name || (name.len() > 3 && (known.starts_with(&name) || name.starts_with(&known)))
     });
-    match close {
-        Some(parameter) => format!("`{}` is.", parameter.name),
-        None => {
-            let names: Vec<_> = table
-                .iter()
-                .filter(|p| matches!(p.outcome, Outcome::Honoured))
-                .map(|p| p.name)
-                .collect();
-            format!("these are: {}.", names.join(", "))
-        }
+    match meant {
+        Some(known) => format!("`{known}` is."),
+        None => format!("these are: {}.", honoured().collect::<Vec<_>>().join(", ")),
     }
 }
 

@@ -33,7 +33,6 @@ async fn every_route_but_the_probes_needs_a_key() {
         CHAT,
         "/nowhere",
         "/livez/",
-        "/v1/../livez",
     ] {
         let answer = server.get(path).await;
         assert_eq!(answer.status, 401, "{path}");

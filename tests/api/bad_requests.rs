@@ -257,7 +257,7 @@ fn fields() -> Vec<Case> {
         completion(
             json!({"max_completion_tokens": 5}),
             "max_completion_tokens",
-            "`max_tokens` is",
+            "max_tokens, stop",
         ),
         chat(json!({"max_tokens": -1}), "max_tokens", "from 1 to"),
         chat(json!({"max_tokens": 0}), "max_tokens", "from 1 to"),
