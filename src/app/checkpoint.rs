@@ -75,7 +75,7 @@ fn load(dir: &Path, config: &Config) -> Result<(ServedModel, String), AppError> 
         defaults.temperature, defaults.top_p, defaults.top_k
     );
     let lock = checked.as_ref().map(|checked| &checked.lock);
-    let system_fingerprint = identity::fingerprint(dir, lock, &loaded.description);
+    let system_fingerprint = identity::fingerprint(dir, lock, &loaded.numerics);
     let engine = Engine::start(loaded.runner, loaded.config).map_err(AppError::EngineThread)?;
     let model = ServedModel {
         id: identity::model_id(dir, config),

@@ -38,18 +38,28 @@ pub fn created(dir: &Path) -> u64 {
         .unwrap_or(0)
 }
 
-/// Changes with the build, with the kernel set and types (which `description` names) and
-/// with the checkpoint: with every byte of it where there is a lock, else with its small
+/// Digest of this program, so that two builds of one version are told apart.
+fn build() -> Vec<u8> {
+    let program = std::env::current_exe().and_then(std::fs::File::open);
+    let mut digest = Sha256::new();
+    match program.and_then(|mut program| std::io::copy(&mut program, &mut digest)) {
+        Ok(_) => digest.finalize().to_vec(),
+        // A program that was replaced while it starts still has its version.
+        Err(_) => env!("CARGO_PKG_VERSION").as_bytes().to_vec(),
+    }
+}
+
+/// Changes with the build, with what `numerics` names, and with the checkpoint: with every byte of it where there is a lock, else with its small
 /// files and the names and sizes of its weights.
-pub fn fingerprint(dir: &Path, lock: Option<&Lock>, description: &str) -> String {
+pub fn fingerprint(dir: &Path, lock: Option<&Lock>, numerics: &str) -> String {
     let mut digest = Sha256::new();
     let mut add = |part: &[u8]| {
         // With its length, so that parts cannot run into each other.
         digest.update((part.len() as u64).to_le_bytes());
         digest.update(part);
     };
-    add(env!("CARGO_PKG_VERSION").as_bytes());
-    add(description.as_bytes());
+    add(&build());
+    add(numerics.as_bytes());
     if let Some(lock) = lock {
         for file in &lock.files {
             add(file.path.as_bytes());

@@ -49,6 +49,8 @@ pub struct LoadedModel {
     pub config: EngineConfig,
     /// One line for the log: family, parameters, dtype, kernel set, KV blocks.
     pub description: String,
+    /// What the bits of an answer depend on beside build and checkpoint.
+    pub numerics: String,
 }
 
 /// Loads `config.json` and the safetensors of a checkpoint directory.
@@ -98,10 +100,7 @@ pub fn load(dir: &Path, options: &ModelOptions) -> Result<LoadedModel, LoadError
         decoder.config().family,
         decoder.config().num_layers,
         decoder.num_bytes() >> 20,
-        match weight_type {
-            WeightType::F32 => "f32",
-            WeightType::Bf16 => "bf16",
-        },
+        type_name(weight_type),
         (num_blocks * block_bytes) >> 20,
         limits.max_positions,
     );
@@ -117,6 +116,7 @@ pub fn load(dir: &Path, options: &ModelOptions) -> Result<LoadedModel, LoadError
         },
         runner: Box::new(ModelRunner::new(decoder, cache)),
         description,
+        numerics: format!("{set} {}", type_name(weight_type)),
     })
 }
 
@@ -127,6 +127,13 @@ fn weight_type(wanted: Option<Dtype>, checkpoint: &Checkpoint) -> WeightType {
         Some(Dtype::Bf16) => WeightType::Bf16,
         None if checkpoint.is_bf16() => WeightType::Bf16,
         None => WeightType::F32,
+    }
+}
+
+fn type_name(weight_type: WeightType) -> &'static str {
+    match weight_type {
+        WeightType::F32 => "f32",
+        WeightType::Bf16 => "bf16",
     }
 }
 
