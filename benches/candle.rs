@@ -33,29 +33,65 @@ struct Guichet {
 }
 
 impl Guichet {
-    fn load(dir: &Path, weight_type: WeightType, num_threads: usize) -> Result<Self, Box<dyn Error>> {
+    fn load(
+        dir: &Path,
+        weight_type: WeightType,
+        num_threads: usize,
+    ) -> Result<Self, Box<dyn Error>> {
         let config = DecoderConfig::from_dir(dir)?;
         let kernels = Kernels::new(KernelSet::best(), ThreadPool::new(num_threads)?);
-        let limits = DecoderLimits { max_rows: PREFILL, max_output_rows: 1, max_positions: 1024 };
+        let limits = DecoderLimits {
+            max_rows: PREFILL,
+            max_output_rows: 1,
+            max_positions: 1024,
+        };
         let cache = KvCache::new(&config, weight_type, 32)?;
-        let decoder = Decoder::load(config, &Checkpoint::open(dir)?, kernels, weight_type, limits)?;
-        Ok(Self { decoder, cache, weight_type, block_table: (0..32).collect() })
+        let decoder = Decoder::load(
+            config,
+            &Checkpoint::open(dir)?,
+            kernels,
+            weight_type,
+            limits,
+        )?;
+        Ok(Self {
+            decoder,
+            cache,
+            weight_type,
+            block_table: (0..32).collect(),
+        })
     }
 
     fn forward(&self, ids: &[u32], start: usize) -> Result<u32, Box<dyn Error>> {
-        let positions: Vec<u32> = (start..start + ids.len()).map(|position| position as u32).collect();
-        let spans = [vec![AttentionSpan { rows: 0..ids.len(), start, block_table: &self.block_table }]];
-        let context =
-            ForwardContext { token_ids: ids, positions: &positions, spans: &spans, output_rows: &[ids.len() - 1] };
+        let positions: Vec<u32> = (start..start + ids.len())
+            .map(|position| position as u32)
+            .collect();
+        let spans = [vec![AttentionSpan {
+            rows: 0..ids.len(),
+            start,
+            block_table: &self.block_table,
+        }]];
+        let context = ForwardContext {
+            token_ids: ids,
+            positions: &positions,
+            spans: &spans,
+            output_rows: &[ids.len() - 1],
+        };
         let logits = self.decoder.forward(&context, &self.cache)?;
-        let best = self.decoder.kernels().for_logits(&logits, |_, _, summary| summary.argmax)?;
+        let best = self
+            .decoder
+            .kernels()
+            .for_logits(&logits, |_, _, summary| summary.argmax)?;
         Ok(best[0] as u32)
     }
 }
 
 impl Peer for Guichet {
     fn name(&self) -> String {
-        format!("guichet {:?} {}", self.weight_type, self.decoder.kernels().set())
+        format!(
+            "guichet {:?} {}",
+            self.weight_type,
+            self.decoder.kernels().set()
+        )
     }
 
     fn prefill(&mut self, ids: &[u32]) -> Result<u32, Box<dyn Error>> {
@@ -80,11 +116,20 @@ impl Candle {
         let config = config.into_config(false);
         // SAFETY: the file is not changed while the bench runs.
         let weights = unsafe {
-            VarBuilder::from_mmaped_safetensors(&[dir.join("model.safetensors")], dtype, &Device::Cpu)?
+            VarBuilder::from_mmaped_safetensors(
+                &[dir.join("model.safetensors")],
+                dtype,
+                &Device::Cpu,
+            )?
         };
         let model = Llama::load(weights, &config)?;
         let cache = Cache::new(true, dtype, &config, &Device::Cpu)?;
-        Ok(Self { model, config, cache, dtype })
+        Ok(Self {
+            model,
+            config,
+            cache,
+            dtype,
+        })
     }
 
     fn forward(&mut self, ids: &[u32], start: usize) -> Result<u32, Box<dyn Error>> {
@@ -122,8 +167,13 @@ fn median(values: &mut [f64]) -> f64 {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let mut arguments = std::env::args().skip(1).filter(|argument| !argument.starts_with("--"));
-    let dir = arguments.next().map_or_else(|| PathBuf::from("weights/smollm2-135m-instruct"), PathBuf::from);
+    let mut arguments = std::env::args()
+        .skip(1)
+        .filter(|argument| !argument.starts_with("--"));
+    let dir = arguments.next().map_or_else(
+        || PathBuf::from("weights/smollm2-135m-instruct"),
+        PathBuf::from,
+    );
     let rounds: usize = arguments.next().map_or(Ok(5), |rounds| rounds.parse())?;
     let num_threads = std::thread::available_parallelism()?.get();
     let mut peers: Vec<Box<dyn Peer>> = vec![
@@ -157,7 +207,10 @@ fn main() -> Result<(), Box<dyn Error>> {
             return Err(format!("the peers disagree on the next token: {firsts:?}").into());
         }
     }
-    println!("{} on {num_threads} threads, medians of {rounds} interleaved rounds, tokens a second", dir.display());
+    println!(
+        "{} on {num_threads} threads, medians of {rounds} interleaved rounds, tokens a second",
+        dir.display()
+    );
     println!("{:<28} {:>14} {:>10}", "", "prefill of 512", "decode");
     let mut medians = Vec::new();
     for (peer, speeds) in peers.iter().zip(&mut speeds) {
@@ -165,7 +218,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("{:<28} {prefill:>14.1} {decode:>10.1}", peer.name());
         medians.push((prefill, decode));
     }
-    let best = |of: fn(&(f64, f64)) -> f64, range: &[(f64, f64)]| range.iter().map(of).fold(0.0, f64::max);
+    let best =
+        |of: fn(&(f64, f64)) -> f64, range: &[(f64, f64)]| range.iter().map(of).fold(0.0, f64::max);
     let (ours, theirs) = medians.split_at(2);
     println!(
         "guichet over candle, the faster type of each: prefill {:.2}, decode {:.2}",

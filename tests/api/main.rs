@@ -11,4 +11,5 @@ mod reference;
 mod scripted;
 mod server;
 mod shutdown;
+mod smollm2;
 mod streaming;

@@ -5,6 +5,7 @@ use guichet::api::{ApiState, Served};
 use guichet::app;
 use guichet::config::ServerConfig;
 use guichet::engine::EngineConfig;
+use guichet::generation::ServedModel;
 use guichet::tenant::{KeyConfig, KeyRing};
 use reqwest::header::HeaderMap;
 use reqwest::{Method, RequestBuilder, Response};
@@ -104,12 +105,16 @@ impl TestServer {
             engine,
         } = options;
         let this = Self::start_loading(server, &keys).await;
-        let model = scripted::served_model(script, engine);
-        this.state.set_served(Served {
+        this.set_model(scripted::served_model(script, engine));
+        this
+    }
+
+    /// What the server answers with from now on.
+    pub fn set_model(&self, model: ServedModel) {
+        self.state.set_served(Served {
             model: Arc::new(model),
             system_fingerprint: "fp_test".to_owned(),
         });
-        this
     }
 
     /// A server whose model never arrives.
