@@ -1,6 +1,6 @@
 # The verbs, one line each. All but `image` and `fixtures` share the one optimised profile `dev`.
 
-.PHONY: build demo serve test check bench image ci fixtures weights
+.PHONY: build demo serve test check bench bless image ci fixtures weights
 
 MODEL = smollm2-135m-instruct
 GUICHET = target/debug/guichet
@@ -12,6 +12,7 @@ serve: weights ; exec $(GUICHET) serve --model $(MODEL)
 test: weights ; cargo test --locked && tests/contract/run
 check:    ; cargo fmt --check && cargo clippy --locked --all-targets -- -D warnings && RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps
 bench:    ; cargo bench --locked --features bench-candle
+bless:    ; BLESS=1 cargo test --locked --test api reference
 image:    ; scripts/image
 ci:       ; $(MAKE) check && $(MAKE) test
 fixtures: weights ; scripts/fixtures weights/$(MODEL)
