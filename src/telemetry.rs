@@ -2,6 +2,8 @@
 //!
 //! Prompts and completions are in no line of it.
 
+use std::io::IsTerminal as _;
+
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
 
@@ -42,6 +44,7 @@ pub fn init(config: &LogConfig) -> Result<(), LogError> {
     let filter = filter(config)?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     // An error says that there is a log already.
     let _ = match config.format {
