@@ -119,10 +119,10 @@ fn a_long_run_of_incomplete_characters_costs_linear_time() {
             .token_to_id("<0xF0>")
             .or(tokenizer.token_to_id("ð"))
             .unwrap_or(3);
-        let ids = vec![id; 200_000];
+        let ids = vec![id; 50_000];
         let start = Instant::now();
         assert_eq!(stream(tokenizer, &ids).concat(), whole(tokenizer, &ids));
-        assert!(start.elapsed() < Duration::from_secs(10));
+        assert!(start.elapsed() < Duration::from_secs(5));
     }
 }
 
