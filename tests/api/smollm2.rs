@@ -66,6 +66,7 @@ async fn sixty_four_streams_finish_and_thirty_two_that_vanish_leave_nothing_behi
     for response in &mut vanishing {
         response.chunk().await.unwrap();
     }
+    server.wait_for_metric(RUNNING, 32.0).await;
     assert!(server.metric(BLOCKS_USED).await.unwrap() > 0.0);
     let mut staying = Vec::new();
     for number in 0..64 {
