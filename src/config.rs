@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 pub const ENV_PREFIX: &str = "GUICHET_";
 
 /// Variables with the prefix that are not keys.
-const ENV_OTHERS: [&str; 1] = ["weights"];
+const ENV_OTHERS: [&str; 2] = ["weights", "api_key"];
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
