@@ -11,7 +11,7 @@ demo: weights ; @scripts/timed "Serving $(MODEL) and asking it" $(GUICHET) demo 
 serve: weights ; exec $(GUICHET) serve --model $(MODEL)
 test: weights ; cargo test --locked && tests/contract/run
 check:    ; cargo fmt --check && cargo clippy --locked --all-targets -- -D warnings && RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps
-bench:    ; cargo bench --locked --features bench-candle
+bench: weights ; cargo bench --locked --profile dev --features bench-candle --bench candle
 bless:    ; BLESS=1 cargo test --locked --test api reference
 image:    ; scripts/image
 ci:       ; $(MAKE) check && $(MAKE) test

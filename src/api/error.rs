@@ -211,6 +211,12 @@ impl ApiError {
                     "The token id {id} is not in this model's vocabulary: ids are below {vocab_size}."
                 ),
             ),
+            GenerationError::TooManyChoices { count, limit } => Self::invalid(
+                "n",
+                format!(
+                    "{count} choices over all prompts are more than the {limit} that this server runs and queues."
+                ),
+            ),
             GenerationError::NoChatTemplate => Self::invalid(
                 "model",
                 "This model has no chat template, so it cannot chat; use /v1/completions.",

@@ -49,6 +49,12 @@ impl BlockManager {
             .sum()
     }
 
+    /// Whether empty tables could grow to `num_tokens` and leave `spare` blocks free.
+    pub fn could_hold(&self, num_tokens: usize, spare: usize) -> bool {
+        let needed = num_tokens.div_ceil(self.block_size) + spare;
+        self.groups.iter().all(|group| group.free.len() >= needed)
+    }
+
     /// Grows the tables until they hold `num_tokens`, in all groups or in none.
     pub fn grow(
         &mut self,

@@ -7,7 +7,8 @@ pub struct EngineConfig {
     pub max_num_batched_tokens: usize,
     /// Most sequences computed in one step.
     pub max_num_seqs: usize,
-    /// Most sequences that wait; one more is refused with [`SubmitError::QueueFull`].
+    /// Most sequences that are admitted beyond `max_num_seqs`; one more is refused with
+    /// [`SubmitError::QueueFull`]. They wait, and others with them while KV blocks are short.
     pub max_num_waiting: usize,
     /// Longest prompt plus completion, in tokens.
     pub max_model_len: usize,

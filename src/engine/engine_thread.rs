@@ -1,14 +1,15 @@
 use super::runner::StepRunner;
-use super::scheduler::{Committed, Scheduler, Step};
+use super::scheduler::{Committed, End, Scheduler, Step};
 use super::sequence::{EngineError, SequenceEvent, SequenceId, SequenceRequest};
 use super::stats::EngineStats;
 use super::{EngineConfig, StepOutput};
+use std::any::Any;
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
-use std::time::{Duration, Instant};
+use std::sync::mpsc::{Receiver, TryRecvError};
+use std::time::Instant;
 use tokio::sync::mpsc::UnboundedSender;
 
 /// What a handle says to the engine's thread.
@@ -38,9 +39,6 @@ pub(super) struct EngineThread {
     shutdown: Option<Instant>,
 }
 
-/// How often an idle engine looks whether a waiting deadline has passed.
-const IDLE: Duration = Duration::from_secs(1);
-
 impl EngineThread {
     pub fn new(
         config: &EngineConfig,
@@ -67,7 +65,8 @@ impl EngineThread {
 
     /// Runs until every handle is gone, a shutdown is complete, or a step fails.
     pub fn run(mut self) {
-        let end = self.run_steps();
+        let end = catch_unwind(AssertUnwindSafe(|| self.run_steps()))
+            .unwrap_or_else(|panic| Err(EngineError::Step(panic_message(&*panic))));
         self.alive.store(false, Ordering::SeqCst);
         let error = match end {
             Ok(()) => EngineError::Stopped,
@@ -76,15 +75,16 @@ impl EngineThread {
                 error
             }
         };
-        for (id, events) in self.events.drain() {
+        for (id, events) in std::mem::take(&mut self.events) {
             // The client may have left; then nobody misses the event.
+            self.close(1);
             let _ = events.send(SequenceEvent::Failed(error.clone()));
             self.scheduler.cancel(id);
         }
         while let Ok(command) = self.commands.try_recv() {
             if let Command::Submit(submissions) = command {
+                self.close(submissions.len());
                 for submission in submissions {
-                    self.stats.num_submitted.fetch_sub(1, Ordering::SeqCst);
                     let _ = submission.events.send(SequenceEvent::Failed(error.clone()));
                 }
             }
@@ -116,17 +116,16 @@ impl EngineThread {
                 return false;
             }
             let command = if self.scheduler.is_idle() {
-                match self.commands.recv_timeout(IDLE) {
+                match self.commands.recv() {
                     Ok(command) => command,
-                    Err(RecvTimeoutError::Timeout) => continue,
-                    Err(RecvTimeoutError::Disconnected) => return false,
+                    // The last handle is gone.
+                    Err(_) => return false,
                 }
             } else {
                 match self.commands.try_recv() {
                     Ok(command) => command,
-                    Err(TryRecvError::Empty) => return true,
-                    // Streams that still run are finished although no handle is left.
-                    Err(TryRecvError::Disconnected) => return true,
+                    // Streams that still run are finished although no handle may be left.
+                    Err(TryRecvError::Empty | TryRecvError::Disconnected) => return true,
                 }
             };
             match command {
@@ -142,40 +141,50 @@ impl EngineThread {
             self.next_id += 1;
             self.scheduler.add(id, request);
             self.events.insert(id, events);
-            self.stats.num_submitted.fetch_sub(1, Ordering::SeqCst);
         }
         self.publish_gauges();
     }
 
     /// A dropped stream is the cancellation.
     fn drop_cancelled(&mut self) {
+        let before = self.events.len();
         let scheduler = &mut self.scheduler;
         self.events.retain(|id, events| {
-            if events.is_closed() {
+            // Asked once: a client may leave at any moment.
+            let left = events.is_closed();
+            if left {
                 scheduler.cancel(*id);
             }
-            !events.is_closed()
+            !left
         });
+        self.close(before - self.events.len());
     }
 
     fn execute(&mut self, step: &Step) -> Result<StepOutput, EngineError> {
         let items = self.scheduler.step_items(step);
-        let runner = &mut self.runner;
-        match catch_unwind(AssertUnwindSafe(|| runner.execute(&items))) {
-            Ok(Ok(output)) if output.tokens.len() == items.len() => Ok(output),
-            Ok(Ok(_)) => Err(EngineError::Step(
-                "the runner answered for another number of sequences".into(),
-            )),
-            Ok(Err(error)) => Err(EngineError::Step(error.to_string())),
-            Err(panic) => {
-                let message = panic.downcast_ref::<String>().cloned();
-                let message =
-                    message.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-                Err(EngineError::Step(
-                    message.unwrap_or_else(|| "a panic without a message".to_owned()),
-                ))
-            }
+        let output = self
+            .runner
+            .execute(&items)
+            .map_err(|e| EngineError::Step(e.to_string()))?;
+        let complete = output.tokens.len() == items.len()
+            && items
+                .iter()
+                .zip(&output.tokens)
+                .all(|(item, token)| item.sample.is_some() == token.is_some());
+        if complete {
+            Ok(output)
+        } else {
+            Err(EngineError::Step(
+                "the runner left out a token, or sampled one too many".into(),
+            ))
         }
+    }
+
+    /// Gives back places that [`super::Engine::submit`] took.
+    fn close(&self, count: usize) {
+        self.stats
+            .num_open
+            .fetch_sub(count as u64, Ordering::SeqCst);
     }
 
     fn publish(&mut self, committed: Committed) {
@@ -192,10 +201,15 @@ impl EngineThread {
                     logprob: token.logprob,
                 });
             }
-            if let Some(reason) = outcome.finished {
-                let _ = events.send(SequenceEvent::Finished(reason));
-                self.events.remove(&outcome.sequence);
-            }
+            let last = match outcome.end {
+                None => continue,
+                Some(End::Finished(reason)) => SequenceEvent::Finished(reason),
+                Some(End::Damaged) => SequenceEvent::Failed(EngineError::NotANumber),
+            };
+            // The place is free before the client knows, so that it may ask again at once.
+            self.stats.num_open.fetch_sub(1, Ordering::SeqCst);
+            let _ = events.send(last);
+            self.events.remove(&outcome.sequence);
         }
         self.stats
             .num_generated_tokens
@@ -221,4 +235,10 @@ impl EngineThread {
             .num_preemptions
             .store(self.scheduler.num_preemptions(), Ordering::Relaxed);
     }
+}
+
+fn panic_message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+    text.unwrap_or("a panic without a message").to_owned()
 }

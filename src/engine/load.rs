@@ -66,7 +66,10 @@ pub fn load(dir: &Path, options: &ModelOptions) -> Result<LoadedModel, LoadError
     let weight_type = weight_type(options.dtype, &checkpoint);
     let mut limits = DecoderLimits {
         max_rows: options.max_num_batched_tokens.max(1),
-        max_output_rows: options.max_num_seqs.max(1),
+        // Each running sequence decodes a token in every step.
+        max_output_rows: options
+            .max_num_seqs
+            .clamp(1, options.max_num_batched_tokens.max(1)),
         max_positions: options
             .max_model_len
             .unwrap_or(usize::MAX)
@@ -79,9 +82,10 @@ pub fn load(dir: &Path, options: &ModelOptions) -> Result<LoadedModel, LoadError
         .max_positions
         .div_ceil(block_size)
         .saturating_mul(options.max_num_seqs);
+    let weights = checkpoint.num_elements() as u64 * element_bytes(weight_type);
     let budget = options
         .kv_cache_bytes
-        .unwrap_or_else(|| free_memory_bytes() / 4);
+        .unwrap_or_else(|| free_memory_bytes().saturating_sub(weights) / 4);
     let num_blocks = usize::try_from(budget / block_bytes as u64)
         .unwrap_or(usize::MAX)
         .min(useful_blocks);
@@ -141,7 +145,15 @@ fn available_threads() -> usize {
     std::thread::available_parallelism().map_or(1, |threads| threads.get())
 }
 
-/// What the system says is available; 1 GiB where it does not say.
+fn element_bytes(weight_type: WeightType) -> u64 {
+    match weight_type {
+        WeightType::F32 => 4,
+        WeightType::Bf16 => 2,
+    }
+}
+
+/// What the machine says is available, 1 GiB where it does not say, and at most what the
+/// control group of a container leaves.
 fn free_memory_bytes() -> u64 {
     let available = std::fs::read_to_string("/proc/meminfo")
         .ok()
@@ -151,5 +163,19 @@ fn free_memory_bytes() -> u64 {
                 .find_map(|line| line.strip_prefix("MemAvailable:"))?;
             line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()
         });
-    available.map_or(1 << 30, |kib| kib * 1024)
+    let available = available.map_or(1 << 30, |kib| kib.saturating_mul(1024));
+    available.min(control_group_room().unwrap_or(u64::MAX))
+}
+
+/// None without a limit, which reads `max`.
+fn control_group_room() -> Option<u64> {
+    let read = |name: &str| {
+        let path = Path::new("/sys/fs/cgroup").join(name);
+        std::fs::read_to_string(path)
+            .ok()?
+            .trim()
+            .parse::<u64>()
+            .ok()
+    };
+    Some(read("memory.max")?.saturating_sub(read("memory.current")?))
 }

@@ -21,7 +21,7 @@ pub use load::{Dtype, LoadError, LoadedModel, ModelOptions, load};
 pub use model_runner::ModelRunner;
 pub use runner::{RunnerError, StepItem, StepOutput, StepRunner, TokenOutput};
 pub use sampling::SamplingParams;
-pub use scheduler::{Committed, Outcome, ScheduledTokens, Scheduler, Step};
+pub use scheduler::{Committed, End, Outcome, ScheduledTokens, Scheduler, Step};
 pub use sequence::{
     EngineError, FinishReason, SequenceEvent, SequenceId, SequenceRequest, SubmitError,
 };
@@ -81,7 +81,17 @@ impl Engine {
         if !self.is_alive() {
             return Err(SubmitError::Stopped);
         }
-        self.reserve(requests.len() as u64)?;
+        let limit = self
+            .config
+            .max_num_seqs
+            .saturating_add(self.config.max_num_waiting);
+        if requests.len() > limit {
+            return Err(SubmitError::TooMany {
+                count: requests.len(),
+                limit,
+            });
+        }
+        self.reserve(requests.len() as u64, limit as u64)?;
         let (submissions, streams) = requests
             .into_iter()
             .map(|request| {
@@ -95,20 +105,14 @@ impl Engine {
         Ok(streams)
     }
 
-    /// Takes places in the queue, which the engine's thread gives back as it admits.
-    ///
-    /// Up to `max_num_seqs` sequences are on their way into the batch rather than waiting
-    /// while the batch has room.
-    fn reserve(&self, count: u64) -> Result<(), SubmitError> {
-        let stats = &self.stats;
-        let submitted = stats.num_submitted.fetch_add(count, Ordering::SeqCst) + count;
-        let running = stats.num_running.load(Ordering::SeqCst);
-        let waiting = stats.num_waiting.load(Ordering::SeqCst);
-        let room = (self.config.max_num_seqs as u64).saturating_sub(running);
-        let limit = self.config.max_num_waiting;
-        if waiting + submitted > limit as u64 + room {
-            stats.num_submitted.fetch_sub(count, Ordering::SeqCst);
-            return Err(SubmitError::QueueFull { limit });
+    /// Takes places, which the engine's thread gives back when a sequence has ended.
+    fn reserve(&self, count: u64, limit: u64) -> Result<(), SubmitError> {
+        let open = &self.stats.num_open;
+        if open.fetch_add(count, Ordering::SeqCst) + count > limit {
+            open.fetch_sub(count, Ordering::SeqCst);
+            return Err(SubmitError::QueueFull {
+                limit: self.config.max_num_waiting,
+            });
         }
         Ok(())
     }

@@ -65,20 +65,14 @@ impl StepRunner for ModelRunner {
         if sampled.is_empty() {
             return Ok(output);
         }
-        let drawn = self
-            .decoder
-            .kernels()
+        let kernels = self.decoder.kernels();
+        let drawn = kernels
             .for_logits(&logits, |row, logits, summary| {
                 let (_, params, position) = sampled[row];
-                Some(sample(logits, summary, params, position))
+                Some(sample(kernels, logits, summary, params, position))
             })
             .map_err(|e| runner_error(e.into()))?;
         for ((index, ..), token) in sampled.iter().zip(drawn) {
-            if token.is_some_and(|token| token.logprob.is_nan()) {
-                return Err(RunnerError(
-                    "the model computed NaN: its weights are damaged".into(),
-                ));
-            }
             output.tokens[*index] = token;
         }
         Ok(output)

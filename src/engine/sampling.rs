@@ -1,5 +1,6 @@
 use crate::engine::TokenOutput;
-use crate::kernels::RowSummary;
+use crate::kernels::{Kernels, RowSummary};
+use std::cell::RefCell;
 
 /// How the next token is chosen from the logits.
 ///
@@ -20,6 +21,7 @@ pub struct SamplingParams {
 
 /// Draws the token at `position`. The order is temperature, top-k, top-p.
 pub fn sample(
+    kernels: &Kernels,
     logits: &[f32],
     summary: RowSummary,
     params: &SamplingParams,
@@ -28,7 +30,17 @@ pub fn sample(
     let id = if params.temperature == 0.0 || params.top_k == Some(1) {
         summary.argmax
     } else {
-        draw(logits, summary, params, position)
+        SCRATCH.with_borrow_mut(|scratch| {
+            let u = uniform(params.seed, params.choice, position as u64);
+            scratch.weights.resize(logits.len(), 0.0);
+            let total = kernels.softmax_weights(
+                logits,
+                summary.max,
+                params.temperature,
+                &mut scratch.weights,
+            );
+            scratch.draw(total, params, u).unwrap_or(summary.argmax)
+        })
     };
     TokenOutput {
         id: id as u32,
@@ -36,79 +48,88 @@ pub fn sample(
     }
 }
 
-fn draw(logits: &[f32], summary: RowSummary, params: &SamplingParams, position: usize) -> usize {
-    let weight =
-        |logit: f32| (f64::from(logit - summary.max) / f64::from(params.temperature)).exp();
-    let u = uniform(params.seed, params.choice, position as u64);
-    let top_k = params.top_k.filter(|k| *k < logits.len());
-    if top_k.is_none() && params.top_p >= 1.0 {
-        let total: f64 = logits.iter().map(|logit| weight(*logit)).sum();
-        return pick(logits.iter().map(|logit| weight(*logit)), u * total)
-            .unwrap_or(summary.argmax);
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+/// Work space of one thread, as long as the vocabulary.
+#[derive(Default)]
+struct Scratch {
+    /// Probabilities times a constant that makes the largest 1.
+    weights: Vec<f32>,
+    /// Ids that top-k and top-p may keep.
+    candidates: Vec<u32>,
+}
+
+impl Scratch {
+    /// None if no token has any weight.
+    fn draw(&mut self, total: f64, params: &SamplingParams, u: f64) -> Option<usize> {
+        let top_k = params.top_k.filter(|k| *k < self.weights.len());
+        if top_k.is_none() && params.top_p >= 1.0 {
+            return pick(self.weights.iter().copied(), u * total);
+        }
+        let top_p = f64::from(params.top_p);
+        match top_k {
+            Some(k) => self.collect(|count, _| count >= k),
+            None => self.collect(|_, sum| sum >= total * top_p),
+        }
+        let weights = &self.weights;
+        let weight = |id: &u32| weights[*id as usize];
+        self.candidates
+            .sort_unstable_by(|a, b| weight(b).total_cmp(&weight(a)).then(a.cmp(b)));
+        self.candidates.truncate(top_k.unwrap_or(usize::MAX));
+        let total = match top_k {
+            Some(_) => self.candidates.iter().map(|id| f64::from(weight(id))).sum(),
+            None => total,
+        };
+        let mut kept = 0.0;
+        let mut num_kept = 0;
+        for id in &self.candidates {
+            kept += f64::from(weight(id));
+            num_kept += 1;
+            if kept >= total * top_p {
+                break;
+            }
+        }
+        let kept_weights = self.candidates[..num_kept].iter().map(weight);
+        Some(self.candidates[pick(kept_weights, u * kept)?] as usize)
     }
-    let candidates = match top_k {
-        Some(k) => largest(logits, k),
-        None => nucleus_candidates(logits, params.top_p, weight),
-    };
-    let weights: Vec<f64> = candidates.iter().map(|id| weight(logits[*id])).collect();
-    let total: f64 = match top_k {
-        Some(_) => weights.iter().sum(),
-        None => logits.iter().map(|logit| weight(*logit)).sum(),
-    };
-    let mut kept = 0.0;
-    let mut num_kept = 0;
-    for weight in &weights {
-        kept += weight;
-        num_kept += 1;
-        if kept >= total * f64::from(params.top_p) {
+
+    /// Collects the ids of weights above a bound that falls until `enough` is told of enough
+    /// (their count and their sum), so that no whole vocabulary is sorted where a few
+    /// hundred ids carry the distribution.
+    fn collect(&mut self, enough: impl Fn(usize, f64) -> bool) {
+        let mut bound = 1.0 / 16.0;
+        loop {
+            self.candidates.clear();
+            let mut sum = 0.0;
+            for (id, weight) in self.weights.iter().enumerate() {
+                if *weight > bound {
+                    self.candidates.push(id as u32);
+                    sum += f64::from(*weight);
+                }
+            }
+            if enough(self.candidates.len(), sum) || bound == 0.0 {
+                return;
+            }
+            bound = if bound > 1e-30 { bound / 64.0 } else { 0.0 };
+        }
+    }
+}
+
+/// The index whose share of the running sum holds `target`; the last with any weight where
+/// rounding leaves none.
+fn pick(weights: impl Iterator<Item = f32>, target: f64) -> Option<usize> {
+    let mut sum = 0.0;
+    let mut last = None;
+    for (index, weight) in weights.enumerate().filter(|(_, weight)| *weight > 0.0) {
+        sum += f64::from(weight);
+        last = Some(index);
+        if target < sum {
             break;
         }
     }
-    let drawn = pick(weights[..num_kept].iter().copied(), u * kept).unwrap_or(0);
-    candidates[drawn]
-}
-
-/// The index whose share of the running sum holds `target`.
-fn pick(weights: impl Iterator<Item = f64>, target: f64) -> Option<usize> {
-    let mut sum = 0.0;
-    let mut last = None;
-    for (index, weight) in weights.enumerate() {
-        sum += weight;
-        if weight > 0.0 {
-            last = Some(index);
-        }
-        if target < sum {
-            return Some(index);
-        }
-    }
     last
-}
-
-/// Ids of the `k` largest logits, largest first, lower ids first among equals.
-fn largest(logits: &[f32], k: usize) -> Vec<usize> {
-    let order = |a: &usize, b: &usize| logits[*b].total_cmp(&logits[*a]).then(a.cmp(b));
-    let mut ids: Vec<usize> = (0..logits.len()).collect();
-    if k < ids.len() {
-        ids.select_nth_unstable_by(k, order);
-        ids.truncate(k);
-    }
-    ids.sort_unstable_by(order);
-    ids
-}
-
-/// Enough of the largest logits to reach `top_p`, without sorting the whole vocabulary
-/// where a few hundred carry it.
-fn nucleus_candidates(logits: &[f32], top_p: f32, weight: impl Fn(f32) -> f64) -> Vec<usize> {
-    let total: f64 = logits.iter().map(|logit| weight(*logit)).sum();
-    let mut k = 256;
-    loop {
-        let ids = largest(logits, k);
-        let reached: f64 = ids.iter().map(|id| weight(logits[*id])).sum();
-        if k >= logits.len() || reached >= total * f64::from(top_p) {
-            return ids;
-        }
-        k *= 8;
-    }
 }
 
 /// A number in [0, 1) that depends on its arguments alone: Philox 4x32-10, a counter-based
@@ -145,6 +166,12 @@ fn philox(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernels::{KernelSet, ThreadPool};
+
+    fn drawn(logits: &[f32], params: &SamplingParams, position: usize) -> TokenOutput {
+        let kernels = Kernels::new(KernelSet::best(), ThreadPool::new(1).unwrap());
+        sample(&kernels, logits, summary(logits), params, position)
+    }
 
     fn params() -> SamplingParams {
         SamplingParams {
@@ -170,7 +197,7 @@ mod tests {
     fn draws(logits: &[f32], params: &SamplingParams, count: usize) -> Vec<usize> {
         let mut counts = vec![0; logits.len()];
         for position in 0..count {
-            counts[sample(logits, summary(logits), params, position).id as usize] += 1;
+            counts[drawn(logits, params, position).id as usize] += 1;
         }
         counts
     }
@@ -192,8 +219,7 @@ mod tests {
         let logits: Vec<f32> = (0..500)
             .map(|i| ((i * 7919) % 500) as f32 / 100.0)
             .collect();
-        let at =
-            |params: &SamplingParams, position| sample(&logits, summary(&logits), params, position);
+        let at = |params: &SamplingParams, position| drawn(&logits, params, position);
         assert_eq!(at(&params(), 9), at(&params(), 9));
         for other in [
             SamplingParams {
@@ -318,9 +344,8 @@ mod tests {
     #[test]
     fn greedy_takes_the_first_of_equals_and_reports_its_log_probability() {
         let logits = [0.0f32, 2.0, 2.0];
-        let token = sample(
+        let token = drawn(
             &logits,
-            summary(&logits),
             &SamplingParams {
                 temperature: 0.0,
                 ..params()
@@ -330,5 +355,65 @@ mod tests {
         assert_eq!(token.id, 1);
         let exact = (2.0f64.exp() / (1.0 + 2.0 * 2.0f64.exp())).ln();
         assert!((f64::from(token.logprob) - exact).abs() < 1e-6);
+    }
+
+    #[test]
+    fn extreme_parameters_and_logits_have_a_draw() {
+        let logits = [0.0f32, f32::NEG_INFINITY, 1.0, 1.0, -1e30];
+        for params in [
+            SamplingParams {
+                temperature: 1e-30,
+                ..params()
+            },
+            SamplingParams {
+                temperature: f32::from_bits(1),
+                ..params()
+            },
+            SamplingParams {
+                top_p: f32::MIN_POSITIVE,
+                ..params()
+            },
+            SamplingParams {
+                temperature: 0.01,
+                top_k: Some(2),
+                top_p: 0.999,
+                ..params()
+            },
+        ] {
+            let counts = draws(&logits, &params, 200);
+            assert_eq!(counts[2] + counts[3], 200, "{params:?}: {counts:?}");
+        }
+        let counts = draws(
+            &logits,
+            &SamplingParams {
+                top_k: Some(4),
+                ..params()
+            },
+            2000,
+        );
+        assert_eq!(counts[1], 0, "an impossible token was drawn");
+        assert_eq!(
+            draws(
+                &[3.5],
+                &SamplingParams {
+                    top_p: 0.5,
+                    ..params()
+                },
+                10
+            ),
+            [10]
+        );
+        let damaged = [f32::NAN; 4];
+        let summary = RowSummary {
+            argmax: 0,
+            max: f32::NEG_INFINITY,
+            log_sum_exp: f32::NAN,
+        };
+        let kernels = Kernels::new(KernelSet::Portable, ThreadPool::new(1).unwrap());
+        assert!(
+            sample(&kernels, &damaged, summary, &params(), 0)
+                .logprob
+                .is_nan()
+        );
     }
 }

@@ -1,5 +1,6 @@
-use super::SamplingParams;
 use super::block_manager::BlockTable;
+use super::scheduler::End;
+use super::{SamplingParams, TokenOutput};
 use std::sync::Arc;
 
 /// One generation to run.
@@ -41,6 +42,9 @@ pub enum EngineError {
     Stopped,
     #[error("the model failed on a step: {0}")]
     Step(String),
+    /// This sequence alone: its neighbours do not see what it computed.
+    #[error("the model computed no number: a weight that the prompt reaches is damaged")]
+    NotANumber,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -56,6 +60,9 @@ pub enum SubmitError {
     Empty,
     #[error("token id {id} is not below the vocabulary size, {vocab_size}")]
     UnknownToken { id: u32, vocab_size: usize },
+    /// One request has more sequences than the engine ever holds.
+    #[error("{count} sequences at once exceed the {limit} that can run and wait")]
+    TooMany { count: usize, limit: usize },
     #[error("{limit} sequences are waiting already")]
     QueueFull { limit: usize },
     #[error("the engine has stopped")]
@@ -105,5 +112,21 @@ impl Sequence {
 
     pub fn num_generated(&self) -> usize {
         self.tokens.len() - self.num_prompt
+    }
+
+    /// Takes a sampled token: what is reported of it, and whether the sequence ends.
+    pub fn accept(&mut self, token: TokenOutput) -> (Option<TokenOutput>, Option<End>) {
+        if token.logprob.is_nan() {
+            return (None, Some(End::Damaged));
+        }
+        if self.stop_token_ids.contains(&token.id) {
+            return (None, Some(End::Finished(FinishReason::Stop)));
+        }
+        self.tokens.push(token.id);
+        let full = self.num_generated() >= self.max_tokens;
+        (
+            Some(token),
+            full.then_some(End::Finished(FinishReason::Length)),
+        )
     }
 }

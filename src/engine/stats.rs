@@ -13,6 +13,6 @@ pub struct EngineStats {
     pub num_preemptions: AtomicU64,
     /// Steps executed; moves whenever there is work.
     pub num_steps: AtomicU64,
-    /// Sequences on their way to the engine's thread, which does not count them yet.
-    pub(super) num_submitted: AtomicU64,
+    /// Sequences between their submission and their last event.
+    pub(super) num_open: AtomicU64,
 }

@@ -16,6 +16,8 @@ pub enum GenerationError {
     EmptyPrompt,
     #[error("token id {id} is not in the vocabulary of {vocab_size}")]
     UnknownToken { id: u32, vocab_size: usize },
+    #[error("{count} choices over all prompts exceed the {limit} that this server runs and queues")]
+    TooManyChoices { count: usize, limit: usize },
     #[error("this model has no chat template")]
     NoChatTemplate,
     /// The template refused the messages, in its own words.
@@ -43,6 +45,7 @@ impl From<SubmitError> for GenerationError {
             },
             SubmitError::Empty => Self::EmptyPrompt,
             SubmitError::UnknownToken { id, vocab_size } => Self::UnknownToken { id, vocab_size },
+            SubmitError::TooMany { count, limit } => Self::TooManyChoices { count, limit },
             SubmitError::QueueFull { .. } => Self::Overloaded,
             SubmitError::Stopped => Self::Stopped,
         }
@@ -54,6 +57,7 @@ impl From<EngineError> for GenerationError {
         match error {
             EngineError::Stopped => Self::Stopped,
             EngineError::Step(message) => Self::Internal(message),
+            EngineError::NotANumber => Self::Internal(error.to_string()),
         }
     }
 }

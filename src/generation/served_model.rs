@@ -1,7 +1,7 @@
 use super::choice::Choice;
 use super::{CompletionPrompt, Generation, GenerationError, GenerationParams, SamplingDefaults};
 use crate::engine::{Engine, SamplingParams, SequenceRequest};
-use crate::text::{ChatMessage, ChatTemplate, StopStrings, Tokenizer};
+use crate::text::{ChatMessage, ChatTemplate, Detokenizer, StopStrings, Tokenizer};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -39,7 +39,7 @@ impl ServedModel {
             .ok_or(GenerationError::NoChatTemplate)?;
         let text = template.render(&self.tokenizer, messages, clock)?;
         let prompt = self.tokenizer.encode_guarded(&text)?;
-        self.generate(vec![prompt], params)
+        self.generate(vec![prompt], params, || self.tokenizer.detokenizer())
     }
 
     /// Starts the completions of `prompts`. `max_tokens` absent means the rest of the
@@ -56,13 +56,17 @@ impl ServedModel {
                 CompletionPrompt::Tokens(ids) => Ok(ids.clone()),
             })
             .collect::<Result<Vec<_>, GenerationError>>()?;
-        self.generate(prompts, params)
+        // A completion goes on where its prompt ends.
+        self.generate(prompts, params, || {
+            self.tokenizer.detokenizer().continuing()
+        })
     }
 
     fn generate(
         &self,
         prompts: Vec<Vec<u32>>,
         params: &GenerationParams,
+        detokenizer: impl Fn() -> Detokenizer,
     ) -> Result<Generation, GenerationError> {
         let seed = match params.seed {
             Some(seed) => seed,
@@ -95,7 +99,7 @@ impl ServedModel {
                 Choice::new(
                     index,
                     stream,
-                    self.tokenizer.detokenizer(),
+                    detokenizer(),
                     StopStrings::new(params.stop.clone()),
                 )
             })

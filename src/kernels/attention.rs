@@ -195,11 +195,23 @@ mod tests {
     use crate::kernels::{KernelSet, ThreadPool};
     use candle_core::{DType, Device};
 
-    const SHAPE: AttentionShape = AttentionShape {
-        num_heads: 4,
-        num_kv_heads: 2,
-        head_dim: 24,
-    };
+    /// Head sizes on both sides of every width that the kernel works in, and 1, 2 and 4
+    /// query heads to a key-value head.
+    const SHAPES: [AttentionShape; 5] = [
+        shape(4, 2, 24),
+        shape(3, 3, 2),
+        shape(4, 1, 64),
+        shape(2, 1, 80),
+        shape(1, 1, 256),
+    ];
+
+    const fn shape(num_heads: usize, num_kv_heads: usize, head_dim: usize) -> AttentionShape {
+        AttentionShape {
+            num_heads,
+            num_kv_heads,
+            head_dim,
+        }
+    }
 
     fn noise(len: usize) -> Vec<f32> {
         let mut state = 7u32;
@@ -212,26 +224,26 @@ mod tests {
     }
 
     /// Softmax attention by its definition, in f64.
-    fn reference(qkv: &[f32], num_rows: usize, scale: f32) -> Vec<f64> {
-        let (dim, width) = (SHAPE.head_dim, SHAPE.qkv_width());
+    fn reference(shape: AttentionShape, qkv: &[f32], num_rows: usize, scale: f32) -> Vec<f64> {
+        let (dim, width) = (shape.head_dim, shape.qkv_width());
         let mut out = Vec::new();
         for row in 0..num_rows {
-            for head in 0..SHAPE.num_heads {
-                let kv_head = head / (SHAPE.num_heads / SHAPE.num_kv_heads);
+            for head in 0..shape.num_heads {
+                let kv_head = head / (shape.num_heads / shape.num_kv_heads);
                 let at = |row: usize, head: usize, d: usize| {
                     f64::from(qkv[row * width + head * dim + d])
                 };
                 let scores: Vec<f64> = (0..=row)
                     .map(|j| {
                         (0..dim)
-                            .map(|d| at(row, head, d) * at(j, SHAPE.num_heads + kv_head, d))
+                            .map(|d| at(row, head, d) * at(j, shape.num_heads + kv_head, d))
                             .sum::<f64>()
                     })
                     .map(|score| (score * f64::from(scale)).exp())
                     .collect();
                 let total: f64 = scores.iter().sum();
                 for d in 0..dim {
-                    let value = |j: usize| at(j, SHAPE.num_heads + SHAPE.num_kv_heads + kv_head, d);
+                    let value = |j: usize| at(j, shape.num_heads + shape.num_kv_heads + kv_head, d);
                     out.push(
                         scores
                             .iter()
@@ -247,15 +259,15 @@ mod tests {
 
     /// Computes `num_rows` tokens in chunks, over a cache whose unwritten slots hold NaN.
     fn chunked(
+        shape: AttentionShape,
         set: KernelSet,
         dtype: DType,
         qkv: &[f32],
         num_rows: usize,
-        scale: f32,
         chunk: usize,
     ) -> Vec<f32> {
         let kernels = Kernels::new(set, ThreadPool::new(2).unwrap());
-        let pages = PagedLayout::new(SHAPE);
+        let pages = PagedLayout::new(shape);
         let num_blocks = num_rows.div_ceil(KV_BLOCK_SIZE) + 1;
         let nan = vec![f32::NAN; num_blocks * pages.block_len()];
         let cache = Tensor::from_vec(nan, (num_blocks, pages.block_len()), &Device::Cpu)
@@ -266,58 +278,70 @@ mod tests {
         let mut result = Vec::new();
         for start in (0..num_rows).step_by(chunk) {
             let rows = chunk.min(num_rows - start);
-            let width = SHAPE.qkv_width();
+            let width = shape.qkv_width();
             let part = qkv[start * width..][..rows * width].to_vec();
             let part = Tensor::from_vec(part, (rows, width), &Device::Cpu).unwrap();
-            let out = Tensor::zeros((rows, SHAPE.q_width()), DType::F32, &Device::Cpu).unwrap();
+            let out = Tensor::zeros((rows, shape.q_width()), DType::F32, &Device::Cpu).unwrap();
             let spans = [AttentionSpan {
                 rows: 0..rows,
                 start,
                 block_table: &block_table,
             }];
-            kernels.write_kv(&cache, &part, SHAPE, &spans).unwrap();
+            kernels.write_kv(&cache, &part, shape, &spans).unwrap();
             kernels
-                .paged_attention(&out, &part, &cache, SHAPE, scale, &spans)
+                .paged_attention(&out, &part, &cache, shape, scale(shape), &spans)
                 .unwrap();
             result.extend(out.flatten_all().unwrap().to_vec1::<f32>().unwrap());
         }
         result
     }
 
-    #[test]
-    fn attention_is_its_definition_and_never_reads_unwritten_slots() {
-        let num_rows = 75;
-        let qkv = noise(num_rows * SHAPE.qkv_width());
-        let exact = reference(&qkv, num_rows, 0.3);
-        for set in KernelSet::ALL.into_iter().filter(|set| set.is_supported()) {
-            for (dtype, tolerance) in [(DType::F32, 1e-5), (DType::BF16, 5e-2)] {
-                let got = chunked(set, dtype, &qkv, num_rows, 0.3, num_rows);
-                for (got, exact) in got.iter().zip(&exact) {
-                    assert!(
-                        (f64::from(*got) - exact).abs() < tolerance,
-                        "{set} {dtype:?}: {got} for {exact}"
-                    );
+    /// Calls `check` for every shape, supported kernel set and type of cache.
+    fn for_each_form(check: impl Fn(AttentionShape, KernelSet, DType)) {
+        for shape in SHAPES {
+            for set in KernelSet::ALL.into_iter().filter(|set| set.is_supported()) {
+                for dtype in [DType::F32, DType::BF16] {
+                    check(shape, set, dtype);
                 }
             }
         }
     }
 
+    fn scale(shape: AttentionShape) -> f32 {
+        1.5 / (shape.head_dim as f32).sqrt()
+    }
+
+    #[test]
+    fn attention_is_its_definition_and_never_reads_unwritten_slots() {
+        let num_rows = 75;
+        for_each_form(|shape, set, dtype| {
+            let qkv = noise(num_rows * shape.qkv_width());
+            let exact = reference(shape, &qkv, num_rows, scale(shape));
+            let got = chunked(shape, set, dtype, &qkv, num_rows, num_rows);
+            let tolerance = if dtype == DType::F32 { 1e-5 } else { 5e-2 };
+            for (got, exact) in got.iter().zip(&exact) {
+                let difference = (f64::from(*got) - exact).abs();
+                assert!(
+                    difference < tolerance,
+                    "{set} {dtype:?} {shape:?}: {got} for {exact}"
+                );
+            }
+        });
+    }
+
     #[test]
     fn chunks_do_not_change_a_bit() {
         let num_rows = 75;
-        let qkv = noise(num_rows * SHAPE.qkv_width());
-        let bits = |x: Vec<f32>| x.into_iter().map(f32::to_bits).collect::<Vec<_>>();
-        for set in KernelSet::ALL.into_iter().filter(|set| set.is_supported()) {
-            for dtype in [DType::F32, DType::BF16] {
-                let whole = bits(chunked(set, dtype, &qkv, num_rows, 0.3, num_rows));
-                for chunk in [1, 2, 7, 32, 33] {
-                    assert_eq!(
-                        bits(chunked(set, dtype, &qkv, num_rows, 0.3, chunk)),
-                        whole,
-                        "{set} {dtype:?} {chunk}"
-                    );
-                }
+        for_each_form(|shape, set, dtype| {
+            let qkv = noise(num_rows * shape.qkv_width());
+            let bits = |chunk| -> Vec<u32> {
+                let out = chunked(shape, set, dtype, &qkv, num_rows, chunk);
+                out.into_iter().map(f32::to_bits).collect()
+            };
+            let whole = bits(num_rows);
+            for chunk in [1, 2, 7, 32, 33] {
+                assert_eq!(bits(chunk), whole, "{set} {dtype:?} {shape:?} {chunk}");
             }
-        }
+        });
     }
 }

@@ -13,6 +13,20 @@ pub struct RowSummary {
 }
 
 impl Kernels {
+    /// Unnormalised probabilities of a row, `out = e^((logit - max) / temperature)`, and
+    /// their sum. `out` is as long as `logits`; 1 is the largest.
+    pub fn softmax_weights(
+        &self,
+        logits: &[f32],
+        max: f32,
+        temperature: f32,
+        out: &mut [f32],
+    ) -> f64 {
+        // The reciprocal of a tiny temperature is infinite, and 0 times that no number.
+        let scale = temperature.recip().min(f32::MAX);
+        elementwise::weights(self.set, logits, max, scale, out)
+    }
+
     /// Calls `with` with each row of `logits` `[rows, vocab]` and its summary, rows side by
     /// side on the pool.
     pub fn for_logits<R: Default + Clone + Send>(

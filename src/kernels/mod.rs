@@ -1,12 +1,12 @@
 //! The ops of a decoder: one file an op, its CPU form in [`cpu`].
 //!
 //! Every op writes in place into a tensor that its caller owns, so a step allocates
-//! nothing. Each row of an output depends on that row's inputs alone, and is summed in an
+//! no activations. Each row of an output depends on that row's inputs alone, and is summed in an
 //! order that does not depend on how many rows the step has, on threads or on tiles: this
 //! is what makes an answer independent of its batch mates.
 
 mod attention;
-pub mod cpu;
+mod cpu;
 mod embedding;
 mod gather;
 mod linear;
@@ -33,7 +33,9 @@ pub struct Kernels {
 }
 
 impl Kernels {
+    /// Panics if this processor does not run `set`; [`KernelSet::select`] asks before.
     pub fn new(set: KernelSet, pool: Arc<ThreadPool>) -> Self {
+        assert!(set.is_supported(), "{set} does not run on this processor");
         Self {
             set,
             pool,

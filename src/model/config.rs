@@ -95,9 +95,9 @@ impl DecoderConfig {
                 self.rms_norm_eps
             ));
         }
-        if !(self.rope.theta.is_finite() && self.rope.theta > 0.0) {
+        if !(self.rope.theta.is_finite() && self.rope.theta >= 1.0) {
             return Err(format!(
-                "`rope_theta` is {}; it must be a positive number",
+                "`rope_theta` is {}; it must be a number from 1",
                 self.rope.theta
             ));
         }
@@ -112,10 +112,11 @@ impl DecoderConfig {
                 .iter()
                 .all(|x| x.is_finite() && *x > 0.0);
             if !finite
+                || factor < 1.0
                 || high_freq_factor <= low_freq_factor
                 || original_max_position_embeddings == 0
             {
-                return Err("the factors of the llama3 rope scaling must be positive, `high_freq_factor` above `low_freq_factor`".into());
+                return Err("the llama3 rope scaling needs a `factor` from 1, a positive `low_freq_factor` and a `high_freq_factor` above it".into());
             }
         }
         Ok(())
@@ -224,6 +225,17 @@ mod tests {
                 "\"rope_theta\":10000.0",
                 "\"rope_theta\":-1.0",
                 "rope_theta",
+            ),
+            (
+                "\"rope_theta\":10000.0",
+                "\"rope_theta\":1e-300",
+                "rope_theta",
+            ),
+            (
+                "\"rope_theta\":10000.0",
+                r#""rope_scaling":{"type":"llama3","factor":1e-300,"low_freq_factor":1.0,
+                "high_freq_factor":4.0,"original_max_position_embeddings":256}"#,
+                "`factor`",
             ),
             (
                 "\"rms_norm_eps\":1e-5",

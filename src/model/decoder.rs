@@ -6,9 +6,10 @@ use super::mlp::Mlp;
 use super::norm::RmsNorm;
 use super::rotary::Rotary;
 use super::weights::Checkpoint;
+use super::zeros::zeros;
 use super::{KvCache, ModelError};
 use crate::kernels::{AttentionSpan, Epilogue, Kernels, WeightType};
-use candle_core::{DType, Device, Tensor};
+use candle_core::Tensor;
 
 /// A step as the decoder sees it: a ragged batch of token ranges, row by row.
 pub struct ForwardContext<'a> {
@@ -57,7 +58,7 @@ pub struct Workspace {
 
 impl Workspace {
     fn new(config: &DecoderConfig, rows: usize) -> Result<Self, ModelError> {
-        let zeros = |width: usize| Tensor::zeros((rows, width), DType::F32, &Device::Cpu);
+        let zeros = |width: usize| zeros::<f32>(rows, width);
         Ok(Self {
             x: zeros(config.hidden_size)?,
             normed: zeros(config.hidden_size)?,
@@ -89,7 +90,7 @@ struct Outputs {
 
 impl Outputs {
     fn new(config: &DecoderConfig, rows: usize) -> Result<Self, ModelError> {
-        let zeros = |width: usize| Tensor::zeros((rows, width), DType::F32, &Device::Cpu);
+        let zeros = |width: usize| zeros::<f32>(rows, width);
         Ok(Self {
             gathered: zeros(config.hidden_size)?,
             normed: zeros(config.hidden_size)?,

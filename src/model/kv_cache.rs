@@ -1,6 +1,7 @@
+use super::zeros::zeros;
 use super::{DecoderConfig, ModelError};
 use crate::kernels::{KV_BLOCK_SIZE, PagedLayout, WeightType};
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 use half::bf16;
 
 /// Keys and values of every layer, in blocks of [`KV_BLOCK_SIZE`] tokens.
@@ -25,21 +26,12 @@ impl KvCache {
         num_blocks: usize,
     ) -> Result<Self, ModelError> {
         let block_len = PagedLayout::new(config.attention).block_len();
-        let shape = (num_blocks, block_len);
         let layers = (0..config.num_layers)
             .map(|_| match kv_type {
-                WeightType::F32 => Tensor::from_vec(
-                    bytemuck::allocation::zeroed_vec::<f32>(num_blocks * block_len),
-                    shape,
-                    &Device::Cpu,
-                ),
-                WeightType::Bf16 => Tensor::from_vec(
-                    bytemuck::allocation::zeroed_vec::<bf16>(num_blocks * block_len),
-                    shape,
-                    &Device::Cpu,
-                ),
+                WeightType::F32 => zeros::<f32>(num_blocks, block_len),
+                WeightType::Bf16 => zeros::<bf16>(num_blocks, block_len),
             })
-            .collect::<candle_core::Result<_>>()?;
+            .collect::<Result<_, _>>()?;
         Ok(Self { layers })
     }
 

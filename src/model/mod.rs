@@ -16,6 +16,7 @@ mod mlp;
 mod norm;
 mod rotary;
 mod weights;
+mod zeros;
 
 pub use config::{DecoderConfig, RopeConfig, RopeScaling};
 pub use decoder::{Decoder, DecoderLimits, ForwardContext};

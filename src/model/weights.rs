@@ -65,6 +65,17 @@ impl Checkpoint {
         self.tensors.contains_key(name)
     }
 
+    /// Elements of all tensors.
+    pub fn num_elements(&self) -> usize {
+        let tensors = self
+            .shards
+            .iter()
+            .flat_map(|shard| shard.metadata.tensors().into_values());
+        tensors
+            .map(|info| info.shape.iter().product::<usize>())
+            .sum()
+    }
+
     /// Whether every matrix is bf16.
     pub fn is_bf16(&self) -> bool {
         self.shards
@@ -197,17 +208,11 @@ fn open_shards(dir: &Path) -> Result<Shards, ModelError> {
         }
         tensors.insert(tensor.clone(), shard);
     }
-    for shard in &shards {
-        if let Some(name) = shard
-            .metadata
-            .tensors()
-            .into_keys()
-            .find(|name| !tensors.contains_key(name))
-        {
-            return Err(ModelError::file(
-                &shard.path,
-                format!("the tensor {name} is not in {INDEX}"),
-            ));
+    for (index, shard) in shards.iter().enumerate() {
+        let elsewhere = |name: &String| tensors.get(name) != Some(&index);
+        if let Some(name) = shard.metadata.tensors().into_keys().find(elsewhere) {
+            let message = format!("{INDEX} does not place the tensor {name} here");
+            return Err(ModelError::file(&shard.path, message));
         }
     }
     Ok((shards, tensors))

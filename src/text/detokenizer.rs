@@ -26,6 +26,16 @@ impl Detokenizer {
         Self { tokenizer, run }
     }
 
+    /// For ids that go on where a text left off: a space before the first word is shown,
+    /// which at the start of a text some tokenizers drop.
+    pub fn continuing(mut self) -> Self {
+        if let Run::Stages(stages) = &mut self.run {
+            // A word that is certain at once takes the place of the text before.
+            run_stages(stages, vec!["a".to_owned()]);
+        }
+        self
+    }
+
     /// Text that became certain with this id; may be empty. Unknown ids have no text.
     pub fn push(&mut self, id: u32) -> String {
         let stages = match &mut self.run {

@@ -113,6 +113,23 @@ fn the_space_before_the_first_word_is_not_shown_and_others_are() {
 }
 
 #[test]
+fn a_text_that_goes_on_keeps_the_space_before_its_first_word() {
+    for json in [byte_level_json(), sentencepiece_json(), unigram_json()] {
+        let tokenizer = tokenizer(&json);
+        let prompt = tokenizer.encode_prompt("a b").unwrap();
+        let whole = tokenizer.encode_prompt("a b a b").unwrap();
+        assert_eq!(whole[..prompt.len()], prompt);
+        let mut detokenizer = tokenizer.detokenizer().continuing();
+        let mut text: String = whole[prompt.len()..]
+            .iter()
+            .map(|id| detokenizer.push(*id))
+            .collect();
+        text.push_str(&detokenizer.finish());
+        assert_eq!(text, " a b");
+    }
+}
+
+#[test]
 fn a_long_run_of_incomplete_characters_costs_linear_time() {
     for tokenizer in TOKENIZERS.iter() {
         let id = tokenizer

@@ -68,9 +68,15 @@ fn a_full_queue_refuses_all_of_a_request_or_none() {
         },
     );
     assert_eq!(
-        engine.submit(requests(6, 5, 320, 5)).unwrap_err(),
+        engine.submit(requests(9, 5, 320, 5)).unwrap_err(),
+        SubmitError::TooMany { count: 9, limit: 5 }
+    );
+    let running = engine.submit(requests(5, 5, 320, 400)).unwrap();
+    assert_eq!(
+        engine.submit(requests(1, 5, 320, 5)).unwrap_err(),
         SubmitError::QueueFull { limit: 3 }
     );
+    drop(running);
     wait_until_idle(&engine);
     assert_eq!(together(&engine, &requests(5, 5, 320, 5)).len(), 5);
 }
@@ -148,4 +154,114 @@ fn a_failed_step_ends_every_stream_with_an_error_and_stops_the_engine() {
             SubmitError::Stopped
         );
     }
+}
+
+#[test]
+fn a_damaged_weight_ends_the_request_that_reaches_it_and_no_other() {
+    let dir = tempfile::TempDir::new().unwrap();
+    for entry in std::fs::read_dir(tiny()).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), dir.path().join(entry.file_name())).unwrap();
+    }
+    // The embedding of id 7 becomes NaN.
+    let path = dir.path().join("model.safetensors");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let json: serde_json::Value = serde_json::from_slice(&bytes[8..8 + header]).unwrap();
+    let embedding = &json["model.embed_tokens.weight"];
+    let start = 8 + header + embedding["data_offsets"][0].as_u64().unwrap() as usize;
+    let row = embedding["shape"][1].as_u64().unwrap() as usize * 4;
+    for number in bytes[start + 7 * row..start + 8 * row].chunks_exact_mut(4) {
+        number.copy_from_slice(&f32::NAN.to_le_bytes());
+    }
+    std::fs::write(&path, bytes).unwrap();
+
+    let mut healthy = requests(5, 20, 320, 12);
+    for request in &mut healthy {
+        request.prompt.retain(|id| *id != 7);
+        request.prompt.push(8);
+        request.sampling.temperature = 0.0;
+    }
+    let expected = together(&start_engine(&tiny()), &healthy);
+    let engine = start_engine(dir.path());
+    let mut all = healthy.clone();
+    all[2].prompt = vec![8, 7, 8];
+    for (index, mut stream) in engine.submit(all).unwrap().into_iter().enumerate() {
+        if index == 2 {
+            let event = stream.blocking_recv().unwrap();
+            assert!(matches!(event, SequenceEvent::Failed(_)), "{event:?}");
+        } else {
+            assert_eq!(collect(stream), expected[index]);
+        }
+    }
+    assert!(engine.is_alive());
+    wait_until_idle(&engine);
+}
+
+fn start_engine(dir: &std::path::Path) -> Engine {
+    start(dir, &options())
+}
+
+#[test]
+fn clients_that_leave_at_any_moment_leave_nothing_running() {
+    let engine = start(&tiny(), &options());
+    for round in 0..40 {
+        let streams = engine.submit(requests(8, 20, 320, 300)).unwrap();
+        std::thread::scope(|scope| {
+            for (index, stream) in streams.into_iter().enumerate() {
+                scope.spawn(move || {
+                    std::thread::sleep(Duration::from_micros(97 * (round + index as u64 * 5)));
+                    drop(stream);
+                });
+            }
+        });
+    }
+    wait_until_idle(&engine);
+    let steps = engine.stats().num_steps.load(Ordering::SeqCst);
+    std::thread::sleep(Duration::from_millis(50));
+    assert_eq!(engine.stats().num_steps.load(Ordering::SeqCst), steps);
+}
+
+#[test]
+fn whoever_was_answered_may_ask_again_at_once() {
+    let engine = start(
+        &tiny(),
+        &ModelOptions {
+            max_num_seqs: 2,
+            max_num_waiting: 2,
+            ..options()
+        },
+    );
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..50 {
+                    let stream = engine.submit(requests(1, 5, 320, 3)).unwrap().remove(0);
+                    assert_eq!(collect(stream).len(), 3);
+                }
+            });
+        }
+    });
+}
+
+/// Samples nothing although it was asked to.
+struct Silent;
+
+impl StepRunner for Silent {
+    fn execute(&mut self, step: &[StepItem<'_>]) -> Result<StepOutput, RunnerError> {
+        Ok(StepOutput {
+            tokens: vec![None; step.len()],
+        })
+    }
+}
+
+#[test]
+fn a_runner_that_leaves_out_a_token_stops_the_engine_instead_of_hanging_it() {
+    let config = load(&tiny(), &options()).unwrap().config;
+    let engine = Engine::start(Box::new(Silent), config).unwrap();
+    let mut stream = engine.submit(requests(1, 5, 320, 5)).unwrap().remove(0);
+    assert!(matches!(
+        stream.blocking_recv(),
+        Some(SequenceEvent::Failed(_))
+    ));
 }

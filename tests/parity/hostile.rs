@@ -165,6 +165,42 @@ fn missing_and_surplus_shards_and_tensors_are_refused_by_name() {
 }
 
 #[test]
+fn a_tensor_in_two_shards_is_refused() {
+    let dir = copy_of("tiny-llama-tied");
+    let (first, second) = (
+        "model-00001-of-00002.safetensors",
+        "model-00002-of-00002.safetensors",
+    );
+    // Every tensor of the second shard stands in a copy of it that is indexed for another.
+    fs::copy(dir.path().join(second), dir.path().join("copy.safetensors")).unwrap();
+    let index = dir.path().join("model.safetensors.index.json");
+    let mut json: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(&index).unwrap()).unwrap();
+    let map = json["weight_map"].as_object_mut().unwrap();
+    let moved = map
+        .iter()
+        .find(|(_, file)| *file == second)
+        .unwrap()
+        .0
+        .clone();
+    map.insert(moved, serde_json::json!("copy.safetensors"));
+    fs::write(&index, json.to_string()).unwrap();
+    assert!(refusal(dir.path()).contains("does not place the tensor"));
+    assert!(dir.path().join(first).exists());
+}
+
+#[test]
+fn sizes_that_no_memory_holds_are_refused() {
+    let dir = fixtures().join("tiny-llama");
+    let absurd = ModelOptions {
+        max_num_batched_tokens: 1 << 45,
+        ..options()
+    };
+    let error = load(&dir, &absurd).err().unwrap();
+    assert!(error.to_string().contains("no memory"), "{error}");
+}
+
+#[test]
 fn settings_that_cannot_be_met_are_refused() {
     let dir = fixtures().join("tiny-llama");
     let error = load(

@@ -78,6 +78,27 @@ fn summarize_body<const FMA: bool>(logits: &[f32]) -> (usize, f32, f32) {
 
 versions!(pub fn summarize(logits: &[f32]) -> (usize, f32, f32) = summarize_body);
 
+/// `out = e^((logit - max) * scale)`, and the sum of it.
+#[inline(always)]
+fn weights_body<const FMA: bool>(logits: &[f32], max: f32, scale: f32, out: &mut [f32]) -> f64 {
+    let mut sums = [0.0f64; 16];
+    let (chunks, rest) = logits.as_chunks::<16>();
+    let (out_chunks, out_rest) = out.as_chunks_mut::<16>();
+    for (chunk, out) in chunks.iter().zip(out_chunks) {
+        for ((x, out), sum) in chunk.iter().zip(out).zip(&mut sums) {
+            *out = exp::<FMA>((*x - max) * scale);
+            *sum += f64::from(*out);
+        }
+    }
+    for ((x, out), sum) in rest.iter().zip(out_rest).zip(&mut sums) {
+        *out = exp::<FMA>((*x - max) * scale);
+        *sum += f64::from(*out);
+    }
+    sums.iter().sum()
+}
+
+versions!(pub fn weights(logits: &[f32], max: f32, scale: f32, out: &mut [f32]) -> f64 = weights_body);
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -40,6 +40,10 @@ pub fn gemm(
         x.len() == m * k && out.len() == m * n,
         "the shapes of a product do not fit"
     );
+    assert!(
+        w.form() != Form::Bf16Pairs || set == KernelSet::Avx512Bf16,
+        "pairs of bf16 are multiplied by AVX-512 only"
+    );
     if m == 0 {
         return;
     }

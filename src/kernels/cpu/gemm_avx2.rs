@@ -75,16 +75,18 @@ unsafe fn block<const R: usize, W: ColumnWeight>(
 #[target_feature(enable = "avx2,fma")]
 #[inline]
 unsafe fn load<W: ColumnWeight>(w: *const W) -> [__m256; 2] {
-    // SAFETY: 16 weights are readable by the caller's promise.
+    // SAFETY: 16 weights are readable by the caller's promise, and strips start on cache
+    // lines. Read through the vector type: with debug assertions the load intrinsics go
+    // through the stack.
     unsafe {
         if W::BF16 {
             let half = |i| {
-                let bits = _mm256_cvtepu16_epi32(_mm_loadu_si128(w.add(i).cast()));
+                let bits = _mm256_cvtepu16_epi32(*w.add(i).cast::<__m128i>());
                 _mm256_castsi256_ps(_mm256_slli_epi32::<16>(bits))
             };
             [half(0), half(8)]
         } else {
-            [_mm256_loadu_ps(w.cast()), _mm256_loadu_ps(w.add(8).cast())]
+            [*w.cast::<__m256>(), *w.add(8).cast::<__m256>()]
         }
     }
 }

@@ -34,15 +34,17 @@ pub(super) unsafe fn strip_bf16(x: Rows<u32>, m: usize, w: &[u32], out: &Output)
 #[target_feature(enable = "avx512f,avx512bf16")]
 #[inline]
 unsafe fn block<const R: usize>(x: Rows<u32>, first_row: usize, w: &[u32], out: &Output) {
-    // SAFETY: in bounds by the caller's promise; loads are unaligned.
+    // SAFETY: in bounds by the caller's promise; strips start on cache lines.
     unsafe {
         let pairs = w.len() / 32;
         let mut sums = [[_mm512_setzero_ps(); 2]; R];
         let x0 = x.ptr.add(first_row * x.stride);
         let mut w = w.as_ptr();
         for i in 0..pairs {
-            let w0: __m512bh = std::mem::transmute(_mm512_loadu_si512(w.cast()));
-            let w1: __m512bh = std::mem::transmute(_mm512_loadu_si512(w.add(16).cast()));
+            // Read through the vector type: with debug assertions the load intrinsics go
+            // through the stack.
+            let w0 = *w.cast::<__m512bh>();
+            let w1 = *w.add(16).cast::<__m512bh>();
             // One strip is one stream; the next lines are asked for early because a single
             // row is bound by memory.
             _mm_prefetch::<_MM_HINT_T0>(w.wrapping_add(1024).cast());

@@ -1,5 +1,6 @@
+use std::any::Any;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -17,6 +18,7 @@ pub struct ThreadPool {
     turn: Mutex<()>,
 }
 
+type Panic = Box<dyn Any + Send>;
 type Task<'a> = &'a (dyn Fn(usize) + Sync);
 
 /// The current op. `task` and `num_tiles` may be read by whoever holds a claim, because an
@@ -28,7 +30,8 @@ struct Shared {
     /// Tiles nobody has claimed yet.
     unclaimed: AtomicUsize,
     done: AtomicUsize,
-    panicked: AtomicBool,
+    /// What the first tile that panicked said.
+    panic: Mutex<Option<Panic>>,
     stopping: AtomicBool,
     num_sleeping: AtomicUsize,
     sleep: Mutex<()>,
@@ -43,7 +46,7 @@ impl ThreadPool {
             num_tiles: AtomicUsize::new(0),
             unclaimed: AtomicUsize::new(0),
             done: AtomicUsize::new(0),
-            panicked: AtomicBool::new(false),
+            panic: Mutex::new(None),
             stopping: AtomicBool::new(false),
             num_sleeping: AtomicUsize::new(0),
             sleep: Mutex::new(()),
@@ -81,7 +84,7 @@ impl ThreadPool {
         shared.task.store((&raw mut task).cast(), Ordering::Relaxed);
         shared.num_tiles.store(num_tiles, Ordering::Relaxed);
         shared.done.store(0, Ordering::Relaxed);
-        // SeqCst here and in `sleep_until_work`: either the worker sees the tiles, or we
+        // SeqCst here and in `sleep_until_woken`: either the worker sees the tiles, or we
         // see that it sleeps.
         shared.unclaimed.store(num_tiles, Ordering::SeqCst);
         if shared.num_sleeping.load(Ordering::SeqCst) > 0 {
@@ -99,10 +102,14 @@ impl ThreadPool {
                 std::hint::spin_loop()
             }
         }
-        assert!(
-            !shared.panicked.swap(false, Ordering::Relaxed),
-            "a kernel thread panicked"
-        );
+        let panic = shared
+            .panic
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(panic) = panic {
+            resume_unwind(panic);
+        }
     }
 }
 
@@ -146,8 +153,9 @@ impl Shared {
             let tile = self.num_tiles.load(Ordering::Relaxed) - 1 - rest;
             // SAFETY: `run` keeps the task alive until `done` counts this tile.
             let task = unsafe { *self.task.load(Ordering::Relaxed) };
-            if catch_unwind(AssertUnwindSafe(|| task(tile))).is_err() {
-                self.panicked.store(true, Ordering::Relaxed);
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| task(tile))) {
+                let mut first = self.panic.lock().unwrap_or_else(PoisonError::into_inner);
+                first.get_or_insert(panic);
             }
             self.done.fetch_add(1, Ordering::Release);
         }
@@ -156,7 +164,7 @@ impl Shared {
     fn work_until_stopped(&self) {
         while !self.stopping.load(Ordering::Relaxed) {
             self.run_unclaimed();
-            let idle_since = Instant::now();
+            let mut idle_since = Instant::now();
             while self.unclaimed.load(Ordering::Relaxed) == 0
                 && !self.stopping.load(Ordering::Relaxed)
             {
@@ -164,20 +172,20 @@ impl Shared {
                     std::hint::spin_loop();
                 }
                 if idle_since.elapsed() > SPIN {
-                    self.sleep_until_work();
+                    self.sleep_until_woken();
+                    // Who wakes late finds the next op by spinning.
+                    idle_since = Instant::now();
                 }
             }
         }
     }
 
-    fn sleep_until_work(&self) {
-        let mut sleep = self.sleep.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Sleeps once; whoever wakes looks for work again.
+    fn sleep_until_woken(&self) {
+        let sleep = self.sleep.lock().unwrap_or_else(PoisonError::into_inner);
         self.num_sleeping.fetch_add(1, Ordering::SeqCst);
-        while self.unclaimed.load(Ordering::SeqCst) == 0 && !self.stopping.load(Ordering::SeqCst) {
-            sleep = self
-                .wake
-                .wait(sleep)
-                .unwrap_or_else(PoisonError::into_inner);
+        if self.unclaimed.load(Ordering::SeqCst) == 0 && !self.stopping.load(Ordering::SeqCst) {
+            drop(self.wake.wait(sleep));
         }
         self.num_sleeping.fetch_sub(1, Ordering::SeqCst);
     }
@@ -203,6 +211,19 @@ mod tests {
                         .all(|count| count.load(Ordering::Relaxed) == 1)
                 );
             }
+        }
+    }
+
+    #[test]
+    fn workers_that_fell_asleep_wake_for_the_next_op() {
+        let pool = ThreadPool::new(4).unwrap();
+        for _ in 0..50 {
+            std::thread::sleep(SPIN * 4);
+            let sum = AtomicUsize::new(0);
+            pool.run(100, &|tile| {
+                sum.fetch_add(tile, Ordering::Relaxed);
+            });
+            assert_eq!(sum.into_inner(), 4950);
         }
     }
 

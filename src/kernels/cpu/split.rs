@@ -7,7 +7,8 @@ pub(crate) struct SplitMut<'a, T> {
     _slice: PhantomData<&'a mut [T]>,
 }
 
-// SAFETY: the only way to the elements is `part`, whose callers promise disjoint ranges.
+// SAFETY: the ways to the elements are `part` and `as_ptr`, whose callers promise that
+// threads write disjoint elements.
 unsafe impl<T: Send> Sync for SplitMut<'_, T> {}
 
 impl<'a, T> SplitMut<'a, T> {

@@ -9,12 +9,12 @@ macro_rules! versions {
         #[allow(clippy::too_many_arguments)]
         pub fn $name $(<$generic: $bound>)? (set: $crate::kernels::cpu::KernelSet, $($arg: $ty),*) $(-> $ret)? {
             #[cfg(target_arch = "x86_64")]
-            #[target_feature(enable = "avx2,fma,f16c")]
+            #[target_feature(enable = "avx2,fma")]
             fn avx2 $(<$generic: $bound>)? ($($arg: $ty),*) $(-> $ret)? {
                 $body::<true $(, $generic)?>($($arg),*)
             }
             #[cfg(target_arch = "x86_64")]
-            #[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl")]
+            #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")]
             fn avx512 $(<$generic: $bound>)? ($($arg: $ty),*) $(-> $ret)? {
                 $body::<true $(, $generic)?>($($arg),*)
             }
