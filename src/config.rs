@@ -11,11 +11,10 @@ use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-/// Every variable with this prefix is a key: `GUICHET_SERVER__LISTEN` is `server.listen`.
+/// Variables with this prefix and a double underscore are keys: `GUICHET_SERVER__LISTEN` is
+/// `server.listen`. Others are not ours alone: an orchestrator sets `GUICHET_PORT` for a
+/// service of that name.
 pub const ENV_PREFIX: &str = "GUICHET_";
-
-/// Variables with the prefix that are not keys.
-const ENV_OTHERS: [&str; 2] = ["weights", "api_key"];
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -117,7 +116,7 @@ impl Default for ServerConfig {
             max_body_mib: 8,
             header_read_timeout_ms: 30_000,
             body_read_timeout_ms: 60_000,
-            shutdown_timeout_ms: 30_000,
+            shutdown_timeout_ms: 25_000,
         }
     }
 }
@@ -165,12 +164,14 @@ impl Config {
     pub fn load(file: Option<&Path>, overrides: impl Serialize) -> Result<Self, ConfigError> {
         let mut figment = Figment::from(Serialized::defaults(Self::default()));
         if let Some(file) = file {
-            if !file.is_file() {
+            if !file.exists() || file.is_dir() {
                 return Err(ConfigError::NoFile(file.to_owned()));
             }
             figment = figment.merge(Toml::file_exact(file));
         }
-        let env = Env::prefixed(ENV_PREFIX).ignore(&ENV_OTHERS).split("__");
+        let env = Env::prefixed(ENV_PREFIX)
+            .filter(|key| key.as_str().contains("__"))
+            .split("__");
         let config: Self = figment
             .merge(env)
             .merge(Serialized::defaults(overrides))

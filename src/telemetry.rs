@@ -46,6 +46,14 @@ pub fn init(config: &LogConfig) -> Result<(), LogError> {
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
+    std::panic::set_hook(Box::new(|panic| {
+        // The message may quote a piece of a prompt; the place says enough.
+        let place = panic
+            .location()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        tracing::error!("a thread panicked at {place}");
+    }));
     // An error says that there is a log already.
     let _ = match config.format {
         LogFormat::Text => builder.try_init(),

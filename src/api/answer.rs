@@ -72,10 +72,17 @@ impl Measured {
     ) -> Result<Self, ApiError> {
         let started = Instant::now();
         let model = Arc::clone(&served.model);
-        let generation = tokio::task::spawn_blocking(move || start(&model))
-            .await
-            .map_err(|e| ApiError::internal(format!("starting a generation: {e}")))?
-            .map_err(|e| ApiError::from_generation(&e, prompt_field))?;
+        // Waiting here and not on a thread, a client that leaves gives up its place.
+        let place = Arc::clone(&state.encoders).acquire_owned().await;
+        let generation = tokio::task::spawn_blocking(move || {
+            let generation = start(&model);
+            drop(place);
+            generation
+        })
+        .await
+        // What a panic says may hold a piece of the prompt.
+        .map_err(|_| ApiError::internal("starting a generation panicked"))?
+        .map_err(|e| ApiError::from_generation(&e, prompt_field))?;
         Ok(Self {
             metrics: Arc::clone(&state.metrics),
             request_id,
@@ -90,6 +97,11 @@ impl Measured {
 
     pub fn num_choices(&self) -> usize {
         self.generation.num_choices
+    }
+
+    /// The chat template makes nothing of the messages' names.
+    pub fn names_ignored(&self) -> bool {
+        self.generation.names_ignored
     }
 
     pub fn request_id(&self) -> &RequestId {

@@ -102,6 +102,9 @@ pub async fn create(
         model.chat(&messages, &params, clock)
     })
     .await?;
+    if generation.names_ignored() {
+        ignored.add("messages[].name");
+    }
     let head = Head::new("chatcmpl", served);
     let mut response = match delivery {
         Delivery::Stream { include_usage } => sse::response(

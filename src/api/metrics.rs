@@ -1,9 +1,10 @@
 //! `GET /metrics`: what an operator watches, in the OpenMetrics format.
 
+use super::error::ApiError;
 use super::state::{ApiState, Served};
 use axum::extract::State;
+use axum::http::Method;
 use axum::http::header::CONTENT_TYPE;
-use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, text};
@@ -130,7 +131,7 @@ pub async fn get(State(state): State<Arc<ApiState>>) -> Response {
     let mut body = String::new();
     match text::encode(&mut body, &state.metrics.registry) {
         Ok(()) => ([(CONTENT_TYPE, CONTENT_TYPE_OPENMETRICS)], body).into_response(),
-        Err(fmt::Error) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        Err(fmt::Error) => ApiError::internal("encoding the metrics").into_response(),
     }
 }
 

@@ -3,6 +3,7 @@
 use super::error::ApiError;
 use super::state::{ApiState, Served};
 use axum::Json;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use serde::Serialize;
 use std::sync::Arc;
@@ -33,9 +34,11 @@ pub async fn list(State(state): State<Arc<ApiState>>) -> Result<Json<ModelList>,
 
 pub async fn get(
     State(state): State<Arc<ApiState>>,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
 ) -> Result<Json<Model>, ApiError> {
     let served = state.served()?;
+    // What is not UTF-8 names no model.
+    let id = id.map_or_else(|_| char::REPLACEMENT_CHARACTER.to_string(), |Path(id)| id);
     if id != served.model.id {
         return Err(ApiError::unknown_model(&id, &served.model.id));
     }

@@ -38,7 +38,7 @@ impl Ignored {
         }
     }
 
-    fn add(&mut self, name: &'static str) {
+    pub fn add(&mut self, name: &'static str) {
         if !self.0.contains(&name) {
             self.0.push(name);
         }
@@ -148,7 +148,7 @@ pub const CHAT: &[Parameter] = &[
         "temperature",
         "0 to 2; 0 is greedy; absent: the model's default",
     ),
-    honoured("top_p", "above 0, at most 1; absent: the model's default"),
+    honoured("top_p", "0 to 1; absent: the model's default"),
     honoured(
         "seed",
         "a 64-bit integer; the same seed gives the same answer; absent: drawn",
@@ -209,7 +209,7 @@ pub const COMPLETIONS: &[Parameter] = &[
         "temperature",
         "0 to 2; 0 is greedy; absent: the model's default",
     ),
-    honoured("top_p", "above 0, at most 1; absent: the model's default"),
+    honoured("top_p", "0 to 1; absent: the model's default"),
     honoured(
         "seed",
         "a 64-bit integer; the same seed gives the same answer; absent: drawn",
@@ -243,14 +243,20 @@ pub const MESSAGE: &[Parameter] = &[
         "required; `system`, `developer`, `user` or `assistant`",
     ),
     honoured("content", "required; a string or an array of text parts"),
-    honoured("name", "given to the chat template"),
+    honoured(
+        "name",
+        "given to the chat template; listed as ignored where that makes nothing of it",
+    ),
 ];
 
 /// A message of the role assistant, as an earlier answer may be sent back.
 pub const ASSISTANT_MESSAGE: &[Parameter] = &[
     honoured("role", "required"),
     honoured("content", "required; a string or an array of text parts"),
-    honoured("name", "given to the chat template"),
+    honoured(
+        "name",
+        "given to the chat template; listed as ignored where that makes nothing of it",
+    ),
     refused("refusal", &[], ""),
     refused("tool_calls", &["[]"], ""),
     refused("function_call", &[], ""),

@@ -34,7 +34,7 @@ pub fn sampling(body: &Fields<'_>) -> Result<GenerationParams, ApiError> {
         .transpose()?;
     let top_p = body
         .get("top_p")
-        .map(|field| field.number("above 0 and at most 1", |p| p > 0.0 && p <= 1.0))
+        .map(|field| field.number("from 0 to 1", |p| (0.0..=1.0).contains(&p)))
         .transpose()?;
     let seed = body
         .get("seed")
@@ -47,7 +47,7 @@ pub fn sampling(body: &Fields<'_>) -> Result<GenerationParams, ApiError> {
     Ok(GenerationParams {
         max_tokens: None,
         temperature: temperature.map(|t| t as f32),
-        // A positive number may be too small for an f32, and 0 is not allowed.
+        // 0 keeps the most probable token, as the smallest positive number does.
         top_p: top_p.map(|p| (p as f32).max(f32::MIN_POSITIVE)),
         seed: seed.map(i64::cast_unsigned),
         stop: body

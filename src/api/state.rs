@@ -7,6 +7,7 @@ use crate::generation::ServedModel;
 use crate::tenant::KeyRing;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+use tokio::sync::Semaphore;
 
 /// The model that is served, once it is loaded.
 pub struct Served {
@@ -22,6 +23,9 @@ pub struct ApiState {
     pub(super) max_body_bytes: usize,
     pub(super) body_read_timeout: Duration,
     pub(super) metrics: Arc<Metrics>,
+    /// Places for rendering and tokenizing, which take a core each and memory in
+    /// proportion to the prompt: half the cores, so that decoding goes on.
+    pub(super) encoders: Arc<Semaphore>,
 }
 
 impl ApiState {
@@ -32,6 +36,7 @@ impl ApiState {
             served,
             keys,
             max_body_bytes: server.max_body_bytes(),
+            encoders: Arc::new(Semaphore::new(num_encoders())),
             body_read_timeout: Duration::from_millis(server.body_read_timeout_ms),
         }
     }
@@ -56,4 +61,9 @@ impl ApiState {
             Err(ApiError::stopped())
         }
     }
+}
+
+fn num_encoders() -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
+    (cores / 2).max(1)
 }

@@ -8,7 +8,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tracing::{debug, info, warn};
@@ -100,10 +100,14 @@ async fn accept(
 async fn stop_engine(state: &ApiState, deadline: Instant) {
     let Some(served) = state.loaded() else { return };
     let engine = served.model.engine.clone();
-    if tokio::task::spawn_blocking(move || engine.shutdown(deadline))
-        .await
-        .is_err()
-    {
+    let (ended, end) = oneshot::channel();
+    // A thread of its own: those for blocking work may all be tokenizing.
+    std::thread::spawn(move || {
+        engine.shutdown(deadline);
+        // Nobody waits any more if the process ends first.
+        let _ = ended.send(());
+    });
+    if end.await.is_err() {
         warn!("the engine did not stop in order");
     }
 }

@@ -2,7 +2,8 @@
 
 use super::client::{Client, ClientError, Question};
 use super::local_server::{DEFAULT_MODEL, LocalServer, LocalServerError};
-use std::io::{self, Write as _};
+use std::borrow::Cow;
+use std::io::{self, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 
 /// Ask a model one question and print the answer while it is written
@@ -93,9 +94,10 @@ async fn ask(
         temperature: None,
     };
     let mut out = io::stdout();
+    let to_terminal = out.is_terminal();
     let answer = client
         .ask(&question, |text| {
-            out.write_all(text.as_bytes())?;
+            out.write_all(shown(text, to_terminal).as_bytes())?;
             out.flush()
         })
         .await;
@@ -116,6 +118,15 @@ async fn ask(
         Err(ClientError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         Err(error) => Err(error.into()),
     }
+}
+
+/// A terminal obeys control characters, and what a model writes is not to be obeyed.
+fn shown(text: &str, to_terminal: bool) -> Cow<'_, str> {
+    let harmless = |c: char| !c.is_control() || matches!(c, '\n' | '\t');
+    if !to_terminal || text.chars().all(harmless) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(text.chars().filter(|c| harmless(*c)).collect())
 }
 
 fn read_text(path: &Path) -> Result<String, AskError> {

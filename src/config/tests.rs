@@ -149,3 +149,9 @@ fn the_command_line_wins_over_the_file() {
     assert_eq!(config.server.max_body_mib, 3);
     assert_eq!(config.engine, EngineSection::default());
 }
+
+#[test]
+fn the_documented_limit_on_bodies_is_the_default() {
+    let limit = crate::api::limits::MAX_BODY_BYTES;
+    assert_eq!(ServerConfig::default().max_body_bytes(), limit);
+}

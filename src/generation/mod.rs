@@ -47,6 +47,8 @@ pub struct Generation {
     pub num_choices: usize,
     /// The seed that was asked for, or drawn at admission.
     pub seed: u64,
+    /// The chat template makes nothing of the messages' names.
+    pub names_ignored: bool,
     /// Those that still run.
     choices: Vec<Choice>,
     ready: VecDeque<GenerationEvent>,
@@ -58,6 +60,7 @@ impl Generation {
             num_prompt_tokens,
             num_choices: choices.len(),
             seed,
+            names_ignored: false,
             choices,
             ready: VecDeque::new(),
         }

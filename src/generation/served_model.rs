@@ -1,7 +1,7 @@
 use super::choice::Choice;
 use super::{CompletionPrompt, Generation, GenerationError, GenerationParams, SamplingDefaults};
 use crate::engine::{Engine, SamplingParams, SequenceRequest};
-use crate::text::{ChatMessage, ChatTemplate, Detokenizer, StopStrings, Tokenizer};
+use crate::text::{ChatMessage, ChatTemplate, Detokenizer, GuardedText, StopStrings, Tokenizer};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -38,8 +38,12 @@ impl ServedModel {
             .as_ref()
             .ok_or(GenerationError::NoChatTemplate)?;
         let text = template.render(&self.tokenizer, messages, clock)?;
+        let names_ignored = self.ignores_names(template, messages, &text, clock)?;
         let prompt = self.tokenizer.encode_guarded(&text)?;
-        self.generate(vec![prompt], params, || self.tokenizer.detokenizer())
+        let mut generation =
+            self.generate(vec![prompt], params, || self.tokenizer.detokenizer())?;
+        generation.names_ignored = names_ignored;
+        Ok(generation)
     }
 
     /// Starts the completions of `prompts`. `max_tokens` absent means the rest of the
@@ -60,6 +64,27 @@ impl ServedModel {
         self.generate(prompts, params, || {
             self.tokenizer.detokenizer().continuing()
         })
+    }
+
+    /// Whether there are names and `text` is the same without them.
+    fn ignores_names(
+        &self,
+        template: &ChatTemplate,
+        messages: &[ChatMessage],
+        text: &GuardedText,
+        clock: SystemTime,
+    ) -> Result<bool, GenerationError> {
+        if messages.iter().all(|message| message.name.is_none()) {
+            return Ok(false);
+        }
+        let nameless: Vec<_> = messages
+            .iter()
+            .map(|message| ChatMessage {
+                name: None,
+                ..message.clone()
+            })
+            .collect();
+        Ok(template.render(&self.tokenizer, &nameless, clock)? == *text)
     }
 
     fn generate(

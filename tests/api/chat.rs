@@ -167,6 +167,24 @@ async fn what_is_ignored_is_listed_plain_and_streamed() {
 }
 
 #[tokio::test]
+async fn a_name_that_the_template_makes_nothing_of_is_listed_as_ignored() {
+    let server = TestServer::saying("Yes.").await;
+    let named = json!([{"role": "user", "content": "Hello", "name": "Ada"}]);
+    let answer = server.post(CHAT, &with(json!({"messages": named}))).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.header("x-guichet-ignored"), Some("messages[].name"));
+    let answer = server.post(CHAT, &hello()).await;
+    assert_eq!(answer.header("x-guichet-ignored"), None);
+}
+
+#[tokio::test]
+async fn a_top_p_of_0_is_taken_as_openai_documents_it() {
+    let server = TestServer::saying("Yes.").await;
+    let answer = server.post(CHAT, &with(json!({"top_p": 0}))).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+}
+
+#[tokio::test]
 async fn every_seed_of_64_bits_is_taken() {
     let server = TestServer::saying("ok").await;
     for seed in [0, -1, i64::MIN, i64::MAX] {

@@ -71,6 +71,19 @@ fn an_unknown_key_is_named_with_its_file_or_variable() {
 }
 
 #[test]
+fn variables_of_an_orchestrator_and_of_the_client_are_no_keys() {
+    check_refused(
+        &["serve", "--model", "no-such-model"],
+        &[
+            ("GUICHET_PORT_8080_TCP_ADDR", "10.0.0.1"),
+            ("GUICHET_SERVICE_HOST", "10.0.0.1"),
+            ("GUICHET_API_KEY", "gch_secret"),
+        ],
+        &["no-such-model"],
+    );
+}
+
+#[test]
 fn beyond_loopback_a_server_without_keys_does_not_start() {
     check_refused(
         &["serve", "--model", "x", "--listen", "0.0.0.0:0"],

@@ -187,6 +187,14 @@ async fn a_request_id_is_the_clients_or_a_new_one() {
 }
 
 #[tokio::test]
+async fn a_model_whose_name_is_no_text_is_unknown() {
+    let server = TestServer::saying("Yes.").await;
+    let answer = server.get("/v1/models/%ff").await;
+    assert_eq!(answer.status, 404);
+    assert_eq!(answer.json()["error"]["code"], "model_not_found");
+}
+
+#[tokio::test]
 async fn a_wrong_method_is_told_which_is_right() {
     let server = TestServer::saying("").await;
     for (method, path, allow) in [
