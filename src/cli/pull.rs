@@ -73,7 +73,7 @@ pub fn pull(args: &PullArgs) -> Result<PathBuf, PullError> {
     match lock::check_full(&dir) {
         Ok(Some(checked)) => {
             wanted.refuse_other(&checked.lock, &dir)?;
-            if wanted.is_satisfied_by(&checked.lock, args) {
+            if wanted.is_satisfied_by(&checked.lock) {
                 println!(
                     "{} is complete: its files are as {} delivered them.",
                     dir.display(),
@@ -183,7 +183,7 @@ impl Wanted {
     }
 
     /// A lock of the same model from the source that would be used, or from the next best.
-    fn is_satisfied_by(&self, lock: &Lock, args: &PullArgs) -> bool {
+    fn is_satisfied_by(&self, lock: &Lock) -> bool {
         match &lock.origin.source {
             Source::Hub {
                 revision, commit, ..
