@@ -7,7 +7,7 @@ use super::state::{ApiState, Served};
 use crate::generation::{FinishReason, Generation, GenerationError, GenerationEvent, ServedModel};
 use serde::Serialize;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 use tracing::info;
 
 /// What every answer and chunk begins with.
@@ -47,9 +47,11 @@ pub struct Measured {
 }
 
 impl Head {
-    pub fn new(prefix: &str, served: &Served) -> Self {
-        let created = std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
+    /// `clock` is the request's one time value; `created` records it, so that a prompt whose
+    /// template prints the date can be made again.
+    pub fn new(prefix: &str, served: &Served, clock: SystemTime) -> Self {
+        let created = clock
+            .duration_since(SystemTime::UNIX_EPOCH)
             .map_or(0, |since| since.as_secs());
         Self {
             id: format!("{prefix}-{}", super::random::hex()),

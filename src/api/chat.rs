@@ -105,7 +105,7 @@ pub async fn create(
     if generation.names_ignored() {
         ignored.add("messages[].name");
     }
-    let head = Head::new("chatcmpl", served);
+    let head = Head::new("chatcmpl", served, clock);
     let mut response = match delivery {
         Delivery::Stream { include_usage } => sse::response(
             generation,

@@ -17,6 +17,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use serde::Serialize;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 const PROMPT_FIELD: &str = "prompt";
 
@@ -69,7 +70,7 @@ pub async fn create(
         model.complete(&prompts, &params)
     })
     .await?;
-    let head = Head::new("cmpl", served);
+    let head = Head::new("cmpl", served, SystemTime::now());
     let mut response = match delivery {
         Delivery::Stream { include_usage } => sse::response(
             generation,

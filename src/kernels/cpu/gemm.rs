@@ -24,6 +24,22 @@ pub(super) struct Rows<T> {
     pub stride: usize,
 }
 
+impl<T> Rows<T> {
+    /// `R` rows of `len` elements. Slices of one length let the compiler drop the checks
+    /// that raw pointers keep under debug assertions.
+    ///
+    /// # Safety
+    /// The rows exist.
+    #[inline(always)]
+    pub unsafe fn slices<'a, const R: usize>(self, first: usize, len: usize) -> [&'a [T]; R] {
+        std::array::from_fn(|r| {
+            let start = self.ptr.wrapping_add((first + r) * self.stride);
+            // SAFETY: the row exists by the caller's promise.
+            unsafe { std::slice::from_raw_parts(start, len) }
+        })
+    }
+}
+
 /// Rows of `x` are `w.k()` long, rows of `out` `w.n()`.
 pub fn gemm(
     set: KernelSet,

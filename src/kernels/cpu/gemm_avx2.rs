@@ -35,13 +35,13 @@ unsafe fn block<const R: usize, W: ColumnWeight>(
 ) {
     // SAFETY: in bounds by the caller's promise; loads are unaligned.
     unsafe {
-        let k = w.len() / 16;
+        let (w, _) = w.as_chunks::<16>();
         let mut sums = [[_mm256_setzero_ps(); 2]; R];
-        let x0 = x.ptr.add(first_row * x.stride);
-        for i in 0..k {
-            let w = load::<W>(w.as_ptr().add(i * 16));
-            for (r, sums) in sums.iter_mut().enumerate() {
-                let x = _mm256_broadcast_ss(&*x0.add(r * x.stride + i));
+        let rows = x.slices::<R>(first_row, w.len());
+        for (i, w) in w.iter().enumerate() {
+            let w = load(w);
+            for (row, sums) in rows.iter().zip(&mut sums) {
+                let x = _mm256_set1_ps(row[i]);
                 sums[0] = _mm256_fmadd_ps(x, w[0], sums[0]);
                 sums[1] = _mm256_fmadd_ps(x, w[1], sums[1]);
             }
@@ -74,19 +74,20 @@ unsafe fn block<const R: usize, W: ColumnWeight>(
 /// 16 weights, widened.
 #[target_feature(enable = "avx2,fma")]
 #[inline]
-unsafe fn load<W: ColumnWeight>(w: *const W) -> [__m256; 2] {
-    // SAFETY: 16 weights are readable by the caller's promise, and strips start on cache
-    // lines. Read through the vector type: with debug assertions the load intrinsics go
-    // through the stack.
+unsafe fn load<W: ColumnWeight>(w: &[W; 16]) -> [__m256; 2] {
+    let (first, second) = w.split_at(8);
+    let (first, second) = (first.as_ptr(), second.as_ptr());
+    // SAFETY: each half holds 8 weights, and strips start on cache lines. Read through the
+    // vector type: with debug assertions the load intrinsics go through the stack.
     unsafe {
         if W::BF16 {
-            let half = |i| {
-                let bits = _mm256_cvtepu16_epi32(*w.add(i).cast::<__m128i>());
+            let widen = |half: *const W| {
+                let bits = _mm256_cvtepu16_epi32(*half.cast::<__m128i>());
                 _mm256_castsi256_ps(_mm256_slli_epi32::<16>(bits))
             };
-            [half(0), half(8)]
+            [widen(first), widen(second)]
         } else {
-            [*w.cast::<__m256>(), *w.add(8).cast::<__m256>()]
+            [*first.cast::<__m256>(), *second.cast::<__m256>()]
         }
     }
 }

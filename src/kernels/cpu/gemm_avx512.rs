@@ -36,26 +36,24 @@ pub(super) unsafe fn strip_bf16(x: Rows<u32>, m: usize, w: &[u32], out: &Output)
 unsafe fn block<const R: usize>(x: Rows<u32>, first_row: usize, w: &[u32], out: &Output) {
     // SAFETY: in bounds by the caller's promise; strips start on cache lines.
     unsafe {
-        let pairs = w.len() / 32;
+        let (w, _) = w.as_chunks::<32>();
         let mut sums = [[_mm512_setzero_ps(); 2]; R];
-        let x0 = x.ptr.add(first_row * x.stride);
-        let mut w = w.as_ptr();
-        for i in 0..pairs {
+        let rows = x.slices::<R>(first_row, w.len());
+        for (i, w) in w.iter().enumerate() {
             // Read through the vector type: with debug assertions the load intrinsics go
             // through the stack.
-            let w0 = *w.cast::<__m512bh>();
-            let w1 = *w.add(16).cast::<__m512bh>();
+            let (first, second) = w.split_at(16);
+            let w0 = *first.as_ptr().cast::<__m512bh>();
+            let w1 = *second.as_ptr().cast::<__m512bh>();
             // One strip is one stream; the next lines are asked for early because a single
             // row is bound by memory.
-            _mm_prefetch::<_MM_HINT_T0>(w.wrapping_add(1024).cast());
-            _mm_prefetch::<_MM_HINT_T0>(w.wrapping_add(1040).cast());
-            for (r, sums) in sums.iter_mut().enumerate() {
-                let pair: __m512bh =
-                    std::mem::transmute(_mm512_set1_epi32(*x0.add(r * x.stride + i) as i32));
+            _mm_prefetch::<_MM_HINT_T0>(w.as_ptr().wrapping_add(1024).cast());
+            _mm_prefetch::<_MM_HINT_T0>(w.as_ptr().wrapping_add(1040).cast());
+            for (row, sums) in rows.iter().zip(&mut sums) {
+                let pair: __m512bh = std::mem::transmute(_mm512_set1_epi32(row[i] as i32));
                 sums[0] = _mm512_dpbf16_ps(sums[0], pair, w0);
                 sums[1] = _mm512_dpbf16_ps(sums[1], pair, w1);
             }
-            w = w.add(32);
         }
         for (r, sums) in sums.iter().enumerate() {
             let y = out.ptr.add((first_row + r) * out.stride);
