@@ -5,7 +5,7 @@
 MODEL = smollm2-135m-instruct
 GUICHET = target/debug/guichet
 
-build:    ; @scripts/timed "Building (from nothing: about 10 minutes on 2 cores)" cargo build --locked
+build:    ; @scripts/timed "Building (from nothing: about 8 minutes on 2 cores)" cargo build --locked
 weights: build ; @scripts/timed "Fetching $(MODEL), unless weights/ has it" $(GUICHET) pull $(MODEL)
 demo: weights ; @scripts/timed "Serving $(MODEL) and asking it" $(GUICHET) demo --model $(MODEL)
 serve: weights ; exec $(GUICHET) serve --model $(MODEL)

@@ -1,7 +1,7 @@
 //! The command line: one file a subcommand.
 //!
-//! Each subcommand is a struct of its arguments and a `run`: one line in [`Command`] and
-//! one in [`run`].
+//! Each subcommand is a struct of its arguments and a `run`: one line in `Command` and
+//! one in `run`.
 
 mod ask;
 mod client;

@@ -16,7 +16,7 @@ pub const KV_BLOCK_SIZE: usize = 32;
 pub struct AttentionShape {
     pub num_heads: usize,
     pub num_kv_heads: usize,
-    /// At most [`MAX_HEAD_DIM`].
+    /// At most `AttentionShape::MAX_HEAD_DIM`.
     pub head_dim: usize,
 }
 

@@ -1,4 +1,4 @@
-//! The ops of a decoder: one file an op, its CPU form in [`cpu`].
+//! The ops of a decoder: one file an op, its CPU form in `cpu`.
 //!
 //! Every op writes in place into a tensor that its caller owns, so a step allocates
 //! no activations. Each row of an output depends on that row's inputs alone, and is summed in an
