@@ -53,7 +53,12 @@ fn check_invariance(
         &expected_shuffled,
         "shuffled, five at once",
     );
+}
 
+/// Asks everything at once with too few KV blocks for it, and expects the bits of asking one
+/// by one.
+fn check_preemption(dir: &Path, requests: &[SequenceRequest], base: &ModelOptions) {
+    let expected = alone(&start(dir, base), requests);
     let longest = requests
         .iter()
         .map(|request| request.prompt.len() + request.max_tokens)
@@ -67,10 +72,8 @@ fn check_invariance(
         &expected,
         "with forced preemption",
     );
-    assert!(
-        engine.stats().num_preemptions.load(Ordering::SeqCst) > 0,
-        "nothing was preempted"
-    );
+    let num_preemptions = engine.stats().num_preemptions.load(Ordering::SeqCst);
+    assert!(num_preemptions > 0, "nothing was preempted");
 }
 
 fn check(got: &[Answer], expected: &[Answer], how: &str) {
@@ -91,6 +94,7 @@ fn scheduling_does_not_change_a_bit_with_any_kernel_set_and_number_of_threads() 
                 ..options()
             };
             check_invariance(&tiny(), &requests, &[1, 7, 64, 4096], &base);
+            check_preemption(&tiny(), &long_requests(320), &base);
             let one = together(
                 &start(
                     &tiny(),
@@ -116,12 +120,14 @@ fn scheduling_does_not_change_a_bit_with_any_kernel_set_and_number_of_threads() 
     }
 }
 
+/// Answers that grow over several KV blocks.
+fn long_requests(vocab: usize) -> Vec<SequenceRequest> {
+    requests(8, 60, vocab, 72)
+}
+
 #[test]
 fn scheduling_does_not_change_a_bit_of_smollm2() {
-    check_invariance(
-        &smollm2(),
-        &requests(32, 120, 49_152, 12),
-        &[1, 7, 64, 4096],
-        &options(),
-    );
+    let requests = requests(32, 120, 49_152, 12);
+    check_invariance(&smollm2(), &requests, &[1, 7, 64, 4096], &options());
+    check_preemption(&smollm2(), &long_requests(49_152), &options());
 }

@@ -76,6 +76,9 @@ fn a_full_queue_refuses_all_of_a_request_or_none() {
         engine.submit(requests(1, 5, 320, 5)).unwrap_err(),
         SubmitError::QueueFull { limit: 3 }
     );
+    while engine.stats().num_running.load(Ordering::SeqCst) < 2 {
+        std::thread::yield_now();
+    }
     drop(running);
     wait_until_idle(&engine);
     assert_eq!(together(&engine, &requests(5, 5, 320, 5)).len(), 5);
