@@ -10,7 +10,7 @@ weights: build ; @scripts/timed "Fetching $(MODEL), unless weights/ has it" $(GU
 demo: weights ; @scripts/timed "Serving $(MODEL) and asking it" $(GUICHET) demo --model $(MODEL)
 serve: weights ; exec $(GUICHET) serve --model $(MODEL)
 test: weights ; cargo test --locked && tests/contract/run
-check:    ; cargo fmt --check && cargo clippy --locked --all-targets -- -D warnings && RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps
+check:    ; cargo fmt --check && cargo clippy --locked --all-targets -- -D warnings && cargo check --locked --no-default-features && RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps
 bench: weights ; cargo bench --locked --profile dev --features bench-candle --bench candle
 bless:    ; BLESS=1 cargo test --locked --test api reference
 image:    ; scripts/image

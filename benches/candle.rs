@@ -19,6 +19,8 @@ const DECODE: usize = 48;
 /// One implementation of the same model.
 trait Peer {
     fn name(&self) -> String;
+    /// Forgets the sequence before; not timed.
+    fn reset(&mut self) -> Result<(), Box<dyn Error>>;
     /// Computes a whole prompt and returns the id of the most probable next token.
     fn prefill(&mut self, ids: &[u32]) -> Result<u32, Box<dyn Error>>;
     /// Computes one more token, at `position`.
@@ -94,6 +96,10 @@ impl Peer for Guichet {
         )
     }
 
+    fn reset(&mut self) -> Result<(), Box<dyn Error>> {
+        Ok(())
+    }
+
     fn prefill(&mut self, ids: &[u32]) -> Result<u32, Box<dyn Error>> {
         self.forward(ids, 0)
     }
@@ -144,8 +150,12 @@ impl Peer for Candle {
         format!("candle {:?}", self.dtype)
     }
 
-    fn prefill(&mut self, ids: &[u32]) -> Result<u32, Box<dyn Error>> {
+    fn reset(&mut self) -> Result<(), Box<dyn Error>> {
         self.cache = Cache::new(true, self.dtype, &self.config, &Device::Cpu)?;
+        Ok(())
+    }
+
+    fn prefill(&mut self, ids: &[u32]) -> Result<u32, Box<dyn Error>> {
         self.forward(ids, 0)
     }
 
@@ -188,9 +198,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     for round in 0..=rounds {
         let mut firsts = Vec::new();
         for (peer, speeds) in peers.iter_mut().zip(&mut speeds) {
+            peer.reset()?;
             let start = Instant::now();
             firsts.push(peer.prefill(&prompt)?);
             let prefill = PREFILL as f64 / start.elapsed().as_secs_f64();
+            peer.reset()?;
             let mut id = peer.prefill(&prompt[..PROMPT])?;
             let start = Instant::now();
             for step in 0..DECODE {
