@@ -1,4 +1,3 @@
-use super::cpu::SplitMut;
 use super::{Kernels, PackedWeight, storage};
 use candle_core::{CpuStorage, Error, InplaceOp1, Layout, Result, Tensor};
 
@@ -31,13 +30,9 @@ impl InplaceOp1 for Embedding<'_> {
     }
 
     fn cpu_fwd(&self, out: &mut CpuStorage, layout: &Layout) -> Result<()> {
-        let hidden = self.table.k();
-        let out = SplitMut::new(storage::f32s_mut(self.name(), out, layout)?);
-        self.kernels.for_rows(self.ids.len(), |row| {
-            // SAFETY: each row is written by its own tile.
-            self.table.copy_row(self.ids[row] as usize, unsafe {
-                out.part(row * hidden, hidden)
-            });
+        let out = storage::f32s_mut(self.name(), out, layout)?;
+        self.kernels.for_rows(out, self.table.k(), |row, out| {
+            self.table.copy_row(self.ids[row] as usize, out);
         });
         Ok(())
     }

@@ -13,6 +13,7 @@ mod linear;
 mod logits;
 mod rms_norm;
 mod rope;
+mod rows;
 mod storage;
 mod swiglu;
 

@@ -66,13 +66,11 @@ impl InplaceOp1 for Rope<'_> {
     fn cpu_fwd(&self, qkv: &mut CpuStorage, layout: &Layout) -> Result<()> {
         let (dim, width) = (self.shape.head_dim, self.shape.qkv_width());
         let num_rotated = self.shape.num_heads + self.shape.num_kv_heads;
-        let qkv = SplitMut::new(storage::f32s_mut(self.name(), qkv, layout)?);
-        self.kernels.for_rows(self.positions.len(), |row| {
-            // SAFETY: each row is written by its own tile.
-            let row_values = unsafe { qkv.part(row * width, width) };
+        let qkv = storage::f32s_mut(self.name(), qkv, layout)?;
+        self.kernels.for_rows(qkv, width, |row, values| {
             let table = self.positions[row] as usize * (dim / 2);
             let (cos, sin) = (&self.cos[table..][..dim / 2], &self.sin[table..][..dim / 2]);
-            for head in row_values.chunks_exact_mut(dim).take(num_rotated) {
+            for head in values.chunks_exact_mut(dim).take(num_rotated) {
                 elementwise::rope(self.kernels.set, head, cos, sin);
             }
         });

@@ -1,4 +1,4 @@
-use super::cpu::{SplitMut, elementwise};
+use super::cpu::elementwise;
 use super::{Kernels, storage};
 use candle_core::{CpuStorage, InplaceOp2, Layout, Result, Tensor};
 
@@ -28,11 +28,7 @@ impl InplaceOp2 for SwiGlu<'_> {
         let ffn = storage::row_len(out_layout);
         let x = storage::f32s(self.name(), x, x_layout)?;
         let out = storage::f32s_mut(self.name(), out, out_layout)?;
-        let out_len = out.len();
-        let out = SplitMut::new(out);
-        self.kernels.for_rows(out_len / ffn, |row| {
-            // SAFETY: each row is written by its own tile.
-            let out = unsafe { out.part(row * ffn, ffn) };
+        self.kernels.for_rows(out, ffn, |row, out| {
             elementwise::swiglu(self.kernels.set, &x[row * 2 * ffn..][..2 * ffn], out);
         });
         Ok(())
