@@ -122,7 +122,7 @@ fn scheduling_does_not_change_a_bit_with_any_kernel_set_and_number_of_threads() 
 
 /// Answers that grow over several KV blocks.
 fn long_requests(vocab: usize) -> Vec<SequenceRequest> {
-    requests(8, 60, vocab, 72)
+    requests(32, 60, vocab, 72)
 }
 
 #[test]
