@@ -2,13 +2,14 @@
 
 use super::answer::{Choice, Head, Measured, Usage, finish_reason};
 use super::body::JsonBody;
+use super::delivery::deliver;
 use super::error::ApiError;
 use super::fields::Fields;
 use super::messages;
 use super::parameters::{self, Ignored};
 use super::request::{self, Delivery};
 use super::request_id::RequestId;
-use super::sse::{self, Chunks};
+use super::sse::Chunks;
 use super::state::{ApiState, Served};
 use crate::generation::{FinishReason, GenerationParams};
 use crate::text::ChatMessage;
@@ -98,7 +99,7 @@ pub async fn create(
     } = request;
     // The one clock value of the request, which a template may print.
     let clock = SystemTime::now();
-    let mut generation = Measured::start(&state, served, request_id, PROMPT_FIELD, move |model| {
+    let generation = Measured::start(&state, served, request_id, PROMPT_FIELD, move |model| {
         model.chat(&messages, &params, clock)
     })
     .await?;
@@ -106,25 +107,22 @@ pub async fn create(
         ignored.add("messages[].name");
     }
     let head = Head::new("chatcmpl", served, clock);
-    let mut response = match delivery {
-        Delivery::Stream { include_usage } => sse::response(
-            generation,
-            ChatChunks {
-                head,
-                include_usage,
-            },
-            PROMPT_FIELD,
-        ),
-        Delivery::Plain => {
-            let choices = generation
-                .collect()
-                .await
-                .map_err(|e| ApiError::from_generation(&e, PROMPT_FIELD))?;
-            Json(ChatCompletion::new(head, choices, generation.usage())).into_response()
-        }
+    let chunks = |head, include_usage| ChatChunks {
+        head,
+        include_usage,
     };
-    ignored.write_header(&mut response);
-    Ok(response)
+    let plain =
+        |head, choices, usage| Json(ChatCompletion::new(head, choices, usage)).into_response();
+    deliver(
+        generation,
+        delivery,
+        head,
+        &ignored,
+        PROMPT_FIELD,
+        chunks,
+        plain,
+    )
+    .await
 }
 
 impl ChatRequest {

@@ -1,7 +1,8 @@
 //! `POST /v1/completions`.
 
-use super::answer::{Head, Measured, Usage, finish_reason};
+use super::answer::{Choice, Head, Measured, Usage, finish_reason};
 use super::body::JsonBody;
+use super::delivery::deliver;
 use super::error::ApiError;
 use super::fields::Fields;
 use super::limits;
@@ -9,7 +10,7 @@ use super::parameters::{self, Ignored};
 use super::prompt;
 use super::request::{self, Delivery};
 use super::request_id::RequestId;
-use super::sse::{self, Chunks};
+use super::sse::Chunks;
 use super::state::{ApiState, Served};
 use crate::generation::{CompletionPrompt, FinishReason, GenerationParams};
 use axum::extract::State;
@@ -66,42 +67,33 @@ pub async fn create(
         params,
         delivery,
     } = request;
-    let mut generation = Measured::start(&state, served, request_id, PROMPT_FIELD, move |model| {
+    let generation = Measured::start(&state, served, request_id, PROMPT_FIELD, move |model| {
         model.complete(&prompts, &params)
     })
     .await?;
     let head = Head::new("cmpl", served, SystemTime::now());
-    let mut response = match delivery {
-        Delivery::Stream { include_usage } => sse::response(
-            generation,
-            CompletionChunks {
-                head,
-                include_usage,
-            },
-            PROMPT_FIELD,
-        ),
-        Delivery::Plain => {
-            let choices = generation
-                .collect()
-                .await
-                .map_err(|e| ApiError::from_generation(&e, PROMPT_FIELD))?;
-            let choices = choices
-                .into_iter()
-                .enumerate()
-                .map(|(index, choice)| {
-                    CompletionChoice::new(index, choice.text, Some(choice.reason))
-                })
-                .collect();
-            Json(Completion::new(
-                &head,
-                choices,
-                Some(Some(generation.usage())),
-            ))
-            .into_response()
-        }
+    let chunks = |head, include_usage| CompletionChunks {
+        head,
+        include_usage,
     };
-    ignored.write_header(&mut response);
-    Ok(response)
+    let plain = |head: Head, choices: Vec<Choice>, usage| {
+        let choices = choices
+            .into_iter()
+            .enumerate()
+            .map(|(index, choice)| CompletionChoice::new(index, choice.text, Some(choice.reason)))
+            .collect();
+        Json(Completion::new(&head, choices, Some(Some(usage)))).into_response()
+    };
+    deliver(
+        generation,
+        delivery,
+        head,
+        &ignored,
+        PROMPT_FIELD,
+        chunks,
+        plain,
+    )
+    .await
 }
 
 impl CompletionRequest {

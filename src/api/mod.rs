@@ -9,6 +9,7 @@ mod auth;
 mod body;
 mod chat;
 mod completions;
+mod delivery;
 mod error;
 mod fields;
 mod health;
