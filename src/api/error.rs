@@ -6,6 +6,7 @@ use axum::Json;
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
+use std::time::Duration;
 
 /// An error as a client sees it; `cause` is for the log alone.
 #[derive(Debug, Clone)]
@@ -15,7 +16,7 @@ pub struct ApiError {
     message: String,
     param: Option<String>,
     code: Option<&'static str>,
-    headers: Vec<(header::HeaderName, &'static str)>,
+    headers: Vec<(header::HeaderName, HeaderValue)>,
     cause: Option<String>,
 }
 
@@ -27,8 +28,8 @@ enum Kind {
     Server,
 }
 
-/// Seconds after which a client may ask a busy server again.
-const RETRY_AFTER: &str = "1";
+/// When a client may ask again where nobody has measured how long it takes.
+const SOON: Duration = Duration::from_secs(1);
 
 impl ApiError {
     /// A field that is malformed, out of range or not supported.
@@ -73,7 +74,7 @@ impl ApiError {
     pub fn method_not_allowed(method: &Method, path: &str, allowed: &'static str) -> Self {
         Self {
             code: Some("method_not_allowed"),
-            headers: vec![(header::ALLOW, allowed)],
+            headers: vec![(header::ALLOW, HeaderValue::from_static(allowed))],
             ..Self::new(
                 StatusCode::METHOD_NOT_ALLOWED,
                 Kind::InvalidRequest,
@@ -113,7 +114,7 @@ impl ApiError {
     pub fn body_too_slow() -> Self {
         Self {
             code: Some("request_timeout"),
-            headers: vec![(header::CONNECTION, "close")],
+            headers: vec![(header::CONNECTION, HeaderValue::from_static("close"))],
             ..Self::new(
                 StatusCode::REQUEST_TIMEOUT,
                 Kind::InvalidRequest,
@@ -138,7 +139,7 @@ impl ApiError {
     pub fn loading() -> Self {
         Self {
             code: Some("model_loading"),
-            headers: vec![(header::RETRY_AFTER, RETRY_AFTER)],
+            headers: vec![retry_after(SOON)],
             ..Self::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 Kind::Server,
@@ -150,7 +151,7 @@ impl ApiError {
     pub fn stopped() -> Self {
         Self {
             code: Some("overloaded"),
-            headers: vec![(header::RETRY_AFTER, RETRY_AFTER)],
+            headers: vec![retry_after(SOON)],
             ..Self::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 Kind::Server,
@@ -159,14 +160,55 @@ impl ApiError {
         }
     }
 
-    pub fn overloaded() -> Self {
+    pub fn overloaded(after: Duration) -> Self {
         Self {
             code: Some("overloaded"),
-            headers: vec![(header::RETRY_AFTER, RETRY_AFTER)],
+            headers: vec![retry_after(after)],
             ..Self::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 Kind::Server,
                 "The server is busy: its queue is full. Ask again in a moment.",
+            )
+        }
+    }
+
+    /// The engine died of an error and starts again.
+    pub fn restarting(after: Duration) -> Self {
+        Self {
+            code: Some("overloaded"),
+            headers: vec![retry_after(after)],
+            ..Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                Kind::Server,
+                "The model's engine failed and is starting again; ask again in a moment.",
+            )
+        }
+    }
+
+    /// Computing this request ended the engine twice, so it is not tried again.
+    pub fn quarantined() -> Self {
+        Self {
+            code: Some("request_quarantined"),
+            ..Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                Kind::InvalidRequest,
+                "This request is in quarantine: the model's engine failed on it twice. Change it, or ask \
+                 the operator of this server to lift the quarantine.",
+            )
+        }
+    }
+
+    /// `request_timeout_ms` passed before the answer was complete.
+    pub fn timeout(after: Duration) -> Self {
+        Self {
+            code: Some("request_timeout"),
+            ..Self::new(
+                StatusCode::GATEWAY_TIMEOUT,
+                Kind::Server,
+                format!(
+                    "The answer was not complete within the {} ms that this server allows.",
+                    after.as_millis()
+                ),
             )
         }
     }
@@ -228,7 +270,10 @@ impl ApiError {
                     shown(reason)
                 ),
             ),
-            GenerationError::Overloaded => Self::overloaded(),
+            GenerationError::Overloaded { retry_after } => Self::overloaded(*retry_after),
+            GenerationError::Restarting { retry_after } => Self::restarting(*retry_after),
+            GenerationError::Quarantined => Self::quarantined(),
+            GenerationError::Timeout(after) => Self::timeout(*after),
             GenerationError::Stopped => Self::stopped(),
             GenerationError::Internal(cause) => Self::internal(cause.clone()),
         }
@@ -265,7 +310,7 @@ impl ApiError {
     fn unauthorized(message: &str) -> Self {
         Self {
             code: Some("invalid_api_key"),
-            headers: vec![(header::WWW_AUTHENTICATE, "Bearer")],
+            headers: vec![(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))],
             ..Self::new(StatusCode::UNAUTHORIZED, Kind::Authentication, message)
         }
     }
@@ -283,6 +328,12 @@ impl ApiError {
     }
 }
 
+/// `Retry-After` in whole seconds, at least one.
+fn retry_after(after: Duration) -> (header::HeaderName, HeaderValue) {
+    let seconds = after.as_millis().div_ceil(1000).clamp(1, 3600) as u64;
+    (header::RETRY_AFTER, HeaderValue::from(seconds))
+}
+
 impl Kind {
     fn name(self) -> &'static str {
         match self {
@@ -298,9 +349,7 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut response = (self.status, Json(self.to_json())).into_response();
         for (name, value) in &self.headers {
-            response
-                .headers_mut()
-                .insert(name, HeaderValue::from_static(value));
+            response.headers_mut().insert(name, value.clone());
         }
         response.extensions_mut().insert(self);
         response

@@ -1,15 +1,9 @@
 use super::{SequenceRequest, SubmitError};
+use std::time::Duration;
 
 /// Limits of one engine. Derived from the configuration and the model, then frozen.
 #[derive(Debug, Clone)]
 pub struct EngineConfig {
-    /// Most tokens computed in one step, over all sequences.
-    pub max_num_batched_tokens: usize,
-    /// Most sequences computed in one step.
-    pub max_num_seqs: usize,
-    /// Most sequences that are admitted beyond `max_num_seqs`; one more is refused with
-    /// [`SubmitError::QueueFull`]. They wait, and others with them while KV blocks are short.
-    pub max_num_waiting: usize,
     /// Longest prompt plus completion, in tokens.
     pub max_model_len: usize,
     /// Token ids are below this.
@@ -18,9 +12,63 @@ pub struct EngineConfig {
     pub block_size: usize,
     /// KV blocks that sequences share.
     pub num_blocks: usize,
+    /// Most tokens computed in one step, over all sequences.
+    pub max_num_batched_tokens: usize,
+    /// Most sequences computed in one step.
+    pub max_num_seqs: usize,
+    /// Most rows of logits in one step; at least `max_num_seqs`.
+    pub max_num_outputs: usize,
+    /// How long a step should take while streams wait for their next token; prefills are cut
+    /// to it. `None`: as long as `max_num_batched_tokens` take.
+    pub max_step: Option<Duration>,
+    /// Most sequences of one flow that wait to be started.
+    pub max_num_waiting: usize,
+    /// Most prompt tokens of one flow that wait to be started.
+    pub max_waiting_tokens: usize,
+    /// How many times all KV blocks one flow's admitted sequences may need together.
+    pub max_kv_overcommit: usize,
+    /// A sequence that would probably wait longer than this is refused.
+    pub max_queue: Duration,
+    pub prefix_cache: PrefixCache,
+}
+
+/// What becomes of KV blocks that no sequence reads any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PrefixCache {
+    /// No sequence finds blocks of another request.
+    Off,
+    /// They are kept for sequences of the same namespace, at most so many blocks, until
+    /// their memory is needed.
+    PerNamespace { max_blocks: usize },
 }
 
 impl EngineConfig {
+    /// The limits that the configuration has by default, for a model and its KV cache.
+    pub fn new(
+        vocab_size: usize,
+        max_model_len: usize,
+        block_size: usize,
+        num_blocks: usize,
+    ) -> Self {
+        Self {
+            max_model_len,
+            vocab_size,
+            block_size,
+            num_blocks,
+            max_num_batched_tokens: 512,
+            max_num_seqs: 64,
+            max_num_outputs: 64,
+            max_step: Some(Duration::from_millis(50)),
+            max_num_waiting: 256,
+            max_waiting_tokens: 262_144,
+            max_kv_overcommit: 16,
+            max_queue: Duration::from_secs(30),
+            prefix_cache: PrefixCache::PerNamespace {
+                max_blocks: num_blocks,
+            },
+        }
+    }
+
     /// Longest prompt plus completion that can ever run, in tokens.
     pub fn max_sequence_len(&self) -> usize {
         self.max_model_len.min(self.num_blocks * self.block_size)
@@ -29,7 +77,8 @@ impl EngineConfig {
     /// Whether a request can ever be finished.
     pub fn check(&self, request: &SequenceRequest) -> Result<(), SubmitError> {
         let (num_prompt_tokens, max_tokens) = (request.prompt.len(), request.max_tokens);
-        if num_prompt_tokens == 0 || max_tokens == 0 {
+        let computes = max_tokens > 0 || request.prompt_logprobs.is_some();
+        if num_prompt_tokens == 0 || !computes {
             return Err(SubmitError::Empty);
         }
         let limit = self.max_sequence_len();

@@ -166,11 +166,11 @@ impl EngineThread {
             .runner
             .execute(&items)
             .map_err(|e| EngineError::Step(e.to_string()))?;
-        let complete = output.tokens.len() == items.len()
+        let complete = output.items.len() == items.len()
             && items
                 .iter()
-                .zip(&output.tokens)
-                .all(|(item, token)| item.sample.is_some() == token.is_some());
+                .zip(&output.items)
+                .all(|(item, output)| item.sample.is_some() == output.sampled.is_some());
         if complete {
             Ok(output)
         } else {
@@ -196,10 +196,7 @@ impl EngineThread {
             if let Some(token) = outcome.token {
                 num_generated += 1;
                 // A closed stream is noticed before the next step.
-                let _ = events.send(SequenceEvent::Token {
-                    id: token.id,
-                    logprob: token.logprob,
-                });
+                let _ = events.send(SequenceEvent::Token(token));
             }
             let last = match outcome.end {
                 None => continue,

@@ -112,11 +112,14 @@ pub fn load(dir: &Path, options: &ModelOptions) -> Result<LoadedModel, LoadError
         config: EngineConfig {
             max_num_batched_tokens: limits.max_rows,
             max_num_seqs: limits.max_output_rows,
+            max_num_outputs: limits.max_output_rows,
             max_num_waiting: options.max_num_waiting,
-            max_model_len: limits.max_positions,
-            vocab_size: decoder.config().vocab_size,
-            block_size,
-            num_blocks,
+            ..EngineConfig::new(
+                decoder.config().vocab_size,
+                limits.max_positions,
+                block_size,
+                num_blocks,
+            )
         },
         runner: Box::new(ModelRunner::new(decoder, cache)),
         description,

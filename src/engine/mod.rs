@@ -6,6 +6,7 @@
 
 mod block_manager;
 mod config;
+mod constraint;
 mod engine_thread;
 mod load;
 mod model_runner;
@@ -16,14 +17,19 @@ mod sequence;
 mod stats;
 
 pub use block_manager::{BlockManager, BlockTable, OutOfBlocks};
-pub use config::EngineConfig;
+pub use config::{EngineConfig, PrefixCache};
+pub use constraint::{TokenConstraint, TokenMask};
 pub use load::{Dtype, LoadError, LoadedModel, ModelOptions, load};
 pub use model_runner::ModelRunner;
-pub use runner::{RunnerError, StepItem, StepOutput, StepRunner, TokenOutput};
+pub use runner::{
+    ItemOutput, RunnerError, SampleRequest, ScoreRequest, StepItem, StepOutput, StepRunner,
+    TokenOutput, TopToken,
+};
 pub use sampling::SamplingParams;
 pub use scheduler::{Committed, End, Outcome, ScheduledTokens, Scheduler, Step};
 pub use sequence::{
-    EngineError, FinishReason, SequenceEvent, SequenceId, SequenceRequest, SubmitError,
+    Class, EngineError, FinishReason, FlowId, Namespace, Origin, PromptReport, SequenceEvent,
+    SequenceId, SequenceRequest, SubmitError,
 };
 pub use stats::EngineStats;
 
@@ -32,7 +38,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 /// The events of one sequence. Dropping it cancels the sequence.
@@ -110,8 +116,8 @@ impl Engine {
         let open = &self.stats.num_open;
         if open.fetch_add(count, Ordering::SeqCst) + count > limit {
             open.fetch_sub(count, Ordering::SeqCst);
-            return Err(SubmitError::QueueFull {
-                limit: self.config.max_num_waiting,
+            return Err(SubmitError::Overloaded {
+                retry_after: Duration::from_secs(1),
             });
         }
         Ok(())

@@ -1,4 +1,4 @@
-use super::runner::{RunnerError, StepItem, StepOutput, StepRunner};
+use super::runner::{ItemOutput, RunnerError, StepItem, StepOutput, StepRunner};
 use super::sampling::sample;
 use crate::kernels::AttentionSpan;
 use crate::model::{Decoder, ForwardContext, KvCache, ModelError};
@@ -44,9 +44,9 @@ impl StepRunner for ModelRunner {
                     block_table,
                 });
             }
-            if let Some(params) = item.sample {
+            if let Some(sample) = item.sample {
                 output_rows.push(self.token_ids.len() - 1);
-                sampled.push((index, params, item.start + item.tokens.len()));
+                sampled.push((index, sample.params, item.start + item.tokens.len()));
             }
         }
         let context = ForwardContext {
@@ -60,7 +60,7 @@ impl StepRunner for ModelRunner {
             .forward(&context, &self.cache)
             .map_err(runner_error)?;
         let mut output = StepOutput {
-            tokens: vec![None; step.len()],
+            items: vec![ItemOutput::default(); step.len()],
         };
         if sampled.is_empty() {
             return Ok(output);
@@ -73,12 +73,12 @@ impl StepRunner for ModelRunner {
             })
             .map_err(|e| runner_error(e.into()))?;
         for ((index, ..), token) in sampled.iter().zip(drawn) {
-            output.tokens[*index] = token;
+            output.items[*index].sampled = token;
         }
         Ok(output)
     }
 }
 
 fn runner_error(error: ModelError) -> RunnerError {
-    RunnerError(error.to_string())
+    RunnerError::Step(error.to_string())
 }

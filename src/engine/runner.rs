@@ -1,6 +1,7 @@
-use super::SamplingParams;
+use super::constraint::TokenConstraint;
+use super::sampling::SamplingParams;
 
-/// One sequence's share of a step: compute the tokens `positions` of it.
+/// One sequence's share of a step: compute a range of its tokens.
 ///
 /// Prefill is a range of many, decode a range of one, chunked prefill a range cut short.
 #[derive(Debug)]
@@ -14,28 +15,85 @@ pub struct StepItem<'a> {
     /// KV blocks of the whole sequence, for each KV group.
     pub block_tables: &'a [Vec<u32>],
     /// Sample a token from the last row's logits.
-    pub sample: Option<&'a SamplingParams>,
+    pub sample: Option<SampleRequest<'a>>,
+    /// Report the log-probabilities of tokens that are known.
+    pub score: Option<ScoreRequest<'a>>,
+}
+
+/// What choosing the next token takes besides the logits.
+#[derive(Debug, Clone, Copy)]
+pub struct SampleRequest<'a> {
+    pub params: &'a SamplingParams,
+    pub prompt: &'a [u32],
+    pub generated: &'a [u32],
+    /// Ids that must not be chosen yet.
+    pub banned: &'a [u32],
+    pub constraint: Option<&'a dyn TokenConstraint>,
+}
+
+/// Asks for the log-probabilities of the tokens that follow the rows of a range.
+#[derive(Debug, Clone, Copy)]
+pub struct ScoreRequest<'a> {
+    /// `targets[i]` follows the i-th token of the range. One shorter than the range where
+    /// the last token's successor is not known yet.
+    pub targets: &'a [u32],
+    /// How many of the most probable tokens to report beside each target.
+    pub num_top: usize,
+}
+
+/// A token with the natural logarithm of its probability under the model's own
+/// distribution: before biases, penalties, temperature and all that cuts it.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct TokenOutput {
+    pub id: u32,
+    pub logprob: f32,
+    /// The most probable tokens at this place, best first; equals in the order of their ids.
+    pub top: Vec<TopToken>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct TokenOutput {
+pub struct TopToken {
     pub id: u32,
-    /// Natural logarithm of the token's probability before temperature, top-k and top-p.
     pub logprob: f32,
 }
 
-/// For each item of the step: the token sampled, where one was asked for.
-#[derive(Debug, Default, Clone, PartialEq)]
-pub struct StepOutput {
-    pub tokens: Vec<Option<TokenOutput>>,
+/// What a step computed for one item.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ItemOutput {
+    /// There where the item asked for it.
+    pub sampled: Option<TokenOutput>,
+    /// As many as the item had targets.
+    pub scored: Vec<TokenOutput>,
 }
 
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("{0}")]
-pub struct RunnerError(pub String);
+/// For each item of the step, in its order.
+#[derive(Debug, Default, Clone, PartialEq)]
+pub struct StepOutput {
+    pub items: Vec<ItemOutput>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RunnerError {
+    /// The step failed; another may succeed.
+    #[error("{0}")]
+    Step(String),
+    /// The device failed in a way that only a new process clears.
+    #[error("{0}")]
+    Device(String),
+}
 
 /// What computes a step. The only part of the engine that touches a device; tests put
 /// a scripted one in its place.
 pub trait StepRunner: Send {
+    /// After an error or a panic the next call starts from an empty KV cache.
     fn execute(&mut self, step: &[StepItem<'_>]) -> Result<StepOutput, RunnerError>;
+}
+
+impl StepItem<'_> {
+    /// Rows of logits that this item needs.
+    pub fn num_outputs(&self) -> usize {
+        let scored = self.score.map_or(0, |score| score.targets.len());
+        // The last row serves both, if it is scored.
+        scored + usize::from(self.sample.is_some() && scored < self.tokens.len())
+    }
 }

@@ -1,6 +1,7 @@
 use crate::engine::TokenOutput;
 use crate::kernels::{Kernels, RowSummary};
 use std::cell::RefCell;
+use std::sync::Arc;
 
 /// How the next token is chosen from the logits.
 ///
@@ -8,15 +9,47 @@ use std::cell::RefCell;
 /// with its batch mates.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SamplingParams {
+    /// Added to the logits of these ids, each named once.
+    pub logit_bias: Arc<[(u32, f32)]>,
+    /// Above 0; 1 changes nothing. Positive logits of tokens in the prompt or the answer are
+    /// divided by it, negative ones multiplied (Keskar et al. 2019).
+    pub repetition_penalty: f32,
+    /// Subtracted once for each time that the token stands in the answer.
+    pub frequency_penalty: f32,
+    /// Subtracted if the token stands in the answer.
+    pub presence_penalty: f32,
     /// 0 is greedy.
     pub temperature: f32,
-    /// Smallest set of tokens whose probabilities reach this sum; in (0, 1].
-    pub top_p: f32,
     /// Only the k most probable tokens.
     pub top_k: Option<usize>,
+    /// Smallest set of tokens whose probabilities reach this sum; in (0, 1].
+    pub top_p: f32,
+    /// Only tokens with at least this share of the most probable one's probability; 0 to 1.
+    pub min_p: f32,
     pub seed: u64,
     /// Index of the choice within its request.
     pub choice: u32,
+    /// How many of the most probable tokens to report at each place.
+    pub num_top_logprobs: usize,
+}
+
+impl Default for SamplingParams {
+    /// Draws from the model's own distribution.
+    fn default() -> Self {
+        Self {
+            logit_bias: Arc::new([]),
+            repetition_penalty: 1.0,
+            frequency_penalty: 0.0,
+            presence_penalty: 0.0,
+            temperature: 1.0,
+            top_k: None,
+            top_p: 1.0,
+            min_p: 0.0,
+            seed: 0,
+            choice: 0,
+            num_top_logprobs: 0,
+        }
+    }
 }
 
 /// Draws the token at `position`. The order is temperature, top-k, top-p.
@@ -45,6 +78,7 @@ pub fn sample(
     TokenOutput {
         id: id as u32,
         logprob: logits[id] - summary.log_sum_exp,
+        top: Vec::new(),
     }
 }
 
@@ -175,11 +209,8 @@ mod tests {
 
     fn params() -> SamplingParams {
         SamplingParams {
-            temperature: 1.0,
-            top_p: 1.0,
-            top_k: None,
             seed: 42,
-            choice: 0,
+            ..SamplingParams::default()
         }
     }
 

@@ -1,6 +1,6 @@
 use super::EngineConfig;
 use super::block_manager::BlockManager;
-use super::runner::{StepItem, StepOutput, TokenOutput};
+use super::runner::{SampleRequest, StepItem, StepOutput, TokenOutput};
 use super::sequence::{FinishReason, Sequence, SequenceId, SequenceRequest};
 use std::collections::VecDeque;
 
@@ -37,7 +37,7 @@ pub struct ScheduledTokens {
 }
 
 /// What a step meant for one sequence.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Outcome {
     pub sequence: SequenceId,
     pub token: Option<TokenOutput>,
@@ -168,7 +168,14 @@ impl Scheduler {
                     tokens: &sequence.tokens[item.start..item.start + item.num_tokens],
                     start: item.start,
                     block_tables: &sequence.block_tables,
-                    sample: item.samples.then_some(&sequence.sampling),
+                    sample: item.samples.then(|| SampleRequest {
+                        params: &sequence.request.sampling,
+                        prompt: &sequence.request.prompt,
+                        generated: sequence.generated(),
+                        banned: &[],
+                        constraint: sequence.request.constraint.as_deref(),
+                    }),
+                    score: None,
                 }
             })
             .collect()
@@ -179,14 +186,14 @@ impl Scheduler {
     pub fn commit(&mut self, step: &Step, output: &StepOutput) -> Committed {
         let mut committed = Committed::default();
         let mut ended = Vec::new();
-        for (item, token) in step.items.iter().zip(&output.tokens) {
+        for (item, computed) in step.items.iter().zip(&output.items) {
             let sequence = &mut self.running[item.index];
             debug_assert_eq!(sequence.id, item.sequence);
             sequence.num_computed += item.num_tokens;
-            let counted = sequence.num_computed.min(sequence.num_prompt);
+            let counted = sequence.num_computed.min(sequence.num_prompt());
             committed.num_prompt_tokens += counted.saturating_sub(sequence.num_prompt_counted);
             sequence.num_prompt_counted = sequence.num_prompt_counted.max(counted);
-            let Some(token) = token.filter(|_| item.samples) else {
+            let Some(token) = computed.sampled.clone().filter(|_| item.samples) else {
                 continue;
             };
             let (token, end) = sequence.accept(token);

@@ -1,5 +1,5 @@
 use super::*;
-use crate::engine::SamplingParams;
+use crate::engine::ItemOutput;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -34,33 +34,31 @@ impl HashRunner {
                 )]
                     .hash(&mut hasher);
             }
-            TokenOutput {
-                id: hasher.finish() as u32 % 50,
-                logprob: -1.0,
+            ItemOutput {
+                sampled: Some(TokenOutput {
+                    id: hasher.finish() as u32 % 50,
+                    logprob: -1.0,
+                    top: Vec::new(),
+                }),
+                scored: Vec::new(),
             }
         };
         StepOutput {
-            tokens: items
+            items: items
                 .iter()
-                .map(|item| item.sample.map(|_| next(item)))
+                .map(|item| match item.sample {
+                    Some(_) => next(item),
+                    None => ItemOutput::default(),
+                })
                 .collect(),
         }
     }
 }
 
 fn request(prompt: Vec<u32>, max_tokens: usize) -> SequenceRequest {
-    let sampling = SamplingParams {
-        temperature: 0.0,
-        top_p: 1.0,
-        top_k: None,
-        seed: 0,
-        choice: 0,
-    };
     SequenceRequest {
-        prompt,
-        max_tokens,
         stop_token_ids: [7u32].into(),
-        sampling,
+        ..SequenceRequest::new(prompt, max_tokens)
     }
 }
 
@@ -68,11 +66,8 @@ fn config(max_num_batched_tokens: usize, max_num_seqs: usize, num_blocks: usize)
     EngineConfig {
         max_num_batched_tokens,
         max_num_seqs,
-        max_num_waiting: 100,
-        max_model_len: 64,
-        vocab_size: 1000,
-        block_size: 4,
-        num_blocks,
+        max_num_outputs: max_num_seqs,
+        ..EngineConfig::new(1000, 64, 4, num_blocks)
     }
 }
 

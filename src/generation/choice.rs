@@ -41,9 +41,10 @@ impl Choice {
         out: &mut VecDeque<GenerationEvent>,
     ) -> ControlFlow<()> {
         match event {
-            Some(SequenceEvent::Token { id, .. }) => {
+            Some(SequenceEvent::Prompt(_)) => ControlFlow::Continue(()),
+            Some(SequenceEvent::Token(token)) => {
                 self.num_tokens += 1;
-                let text = self.detokenizer.push(id);
+                let text = self.detokenizer.push(token.id);
                 if self.emit(&text, out) {
                     // Dropping the choice drops its stream, which cancels the sequence.
                     self.finish(FinishReason::Stop, out);

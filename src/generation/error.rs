@@ -1,5 +1,6 @@
 use crate::engine::{EngineError, SubmitError};
 use crate::text::TextError;
+use std::time::Duration;
 
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum GenerationError {
@@ -23,8 +24,16 @@ pub enum GenerationError {
     /// The template refused the messages, in its own words.
     #[error("{0}")]
     Template(String),
+    /// This caller's part of the queue is full.
     #[error("the server is busy: its queue is full")]
-    Overloaded,
+    Overloaded { retry_after: Duration },
+    /// The engine died and starts again.
+    #[error("the engine starts again")]
+    Restarting { retry_after: Duration },
+    #[error("this request is in quarantine")]
+    Quarantined,
+    #[error("not finished within {} ms", .0.as_millis())]
+    Timeout(Duration),
     #[error("the engine has stopped")]
     Stopped,
     #[error("internal: {0}")]
@@ -46,7 +55,9 @@ impl From<SubmitError> for GenerationError {
             SubmitError::Empty => Self::EmptyPrompt,
             SubmitError::UnknownToken { id, vocab_size } => Self::UnknownToken { id, vocab_size },
             SubmitError::TooMany { count, limit } => Self::TooManyChoices { count, limit },
-            SubmitError::QueueFull { .. } => Self::Overloaded,
+            SubmitError::Overloaded { retry_after } => Self::Overloaded { retry_after },
+            SubmitError::Restarting { retry_after } => Self::Restarting { retry_after },
+            SubmitError::Quarantined => Self::Quarantined,
             SubmitError::Stopped => Self::Stopped,
         }
     }
@@ -57,6 +68,7 @@ impl From<EngineError> for GenerationError {
         match error {
             EngineError::Stopped => Self::Stopped,
             EngineError::Step(message) => Self::Internal(message),
+            EngineError::Timeout(after) => Self::Timeout(after),
             EngineError::NotANumber => Self::Internal(error.to_string()),
         }
     }

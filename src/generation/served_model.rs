@@ -101,10 +101,9 @@ impl ServedModel {
         let mut requests = Vec::with_capacity(prompts.len() * params.n);
         for prompt in prompts {
             let max_tokens = self.max_tokens(prompt.len(), params)?;
+            let prompt: Arc<[u32]> = prompt.into();
             for _ in 0..params.n {
                 requests.push(SequenceRequest {
-                    prompt: prompt.clone(),
-                    max_tokens,
                     stop_token_ids: self.stop_token_ids.clone(),
                     sampling: SamplingParams {
                         temperature: params.temperature.unwrap_or(self.defaults.temperature),
@@ -112,7 +111,9 @@ impl ServedModel {
                         top_k: self.defaults.top_k,
                         seed,
                         choice: requests.len() as u32,
+                        ..SamplingParams::default()
                     },
+                    ..SequenceRequest::new(prompt.clone(), max_tokens)
                 });
             }
         }

@@ -1,7 +1,7 @@
 //! A model that says what it is told to, and the tokenizer and template around it.
 
 use guichet::engine::{
-    Engine, EngineConfig, RunnerError, StepItem, StepOutput, StepRunner, TokenOutput,
+    Engine, EngineConfig, ItemOutput, RunnerError, StepItem, StepOutput, StepRunner, TokenOutput,
 };
 use guichet::generation::{SamplingDefaults, ServedModel};
 use guichet::text::{ChatTemplate, Tokenizer};
@@ -51,26 +51,34 @@ struct ScriptedRunner {
 impl StepRunner for ScriptedRunner {
     fn execute(&mut self, step: &[StepItem<'_>]) -> Result<StepOutput, RunnerError> {
         std::thread::sleep(self.script.step);
-        let mut tokens = Vec::new();
+        let mut items = Vec::new();
         for item in step {
-            let Some(sampling) = item.sample else {
-                tokens.push(None);
+            let Some(sample) = item.sample else {
+                items.push(ItemOutput::default());
                 continue;
             };
             let position = item.start + item.tokens.len();
             let said = position - *self.prompt_lens.entry(item.sequence).or_insert(position);
             if self.script.fails_at == Some(said) {
                 assert!(!self.script.panics, "the script panics here");
-                return Err(RunnerError("the script fails here".to_owned()));
+                return Err(RunnerError::Step("the script fails here".to_owned()));
             }
-            let text = &self.script.choices[sampling.choice as usize % self.script.choices.len()];
+            let text =
+                &self.script.choices[sample.params.choice as usize % self.script.choices.len()];
             let id = text
                 .as_bytes()
                 .get(said)
                 .map_or(IM_END, |&byte| u32::from(byte));
-            tokens.push(Some(TokenOutput { id, logprob: -0.5 }));
+            items.push(ItemOutput {
+                sampled: Some(TokenOutput {
+                    id,
+                    logprob: -0.5,
+                    top: Vec::new(),
+                }),
+                scored: Vec::new(),
+            });
         }
-        Ok(StepOutput { tokens })
+        Ok(StepOutput { items })
     }
 }
 
@@ -78,11 +86,9 @@ pub fn engine_config() -> EngineConfig {
     EngineConfig {
         max_num_batched_tokens: 64,
         max_num_seqs: 16,
+        max_num_outputs: 16,
         max_num_waiting: 32,
-        max_model_len: MAX_MODEL_LEN,
-        vocab_size: 258,
-        block_size: 16,
-        num_blocks: 1024,
+        ..EngineConfig::new(258, MAX_MODEL_LEN, 16, 1024)
     }
 }
 

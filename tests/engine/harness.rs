@@ -78,17 +78,15 @@ pub fn requests(
     (0..count)
         .map(|index| {
             let len = 1 + noise.below(max_len);
+            let prompt: Vec<u32> = (0..len).map(|_| noise.below(vocab) as u32).collect();
             SequenceRequest {
-                prompt: (0..len).map(|_| noise.below(vocab) as u32).collect(),
-                max_tokens,
-                stop_token_ids: [].into(),
                 sampling: SamplingParams {
                     temperature: if index % 4 == 3 { 1.0 } else { 0.0 },
                     top_p: 0.95,
-                    top_k: None,
                     seed: index as u64,
-                    choice: 0,
+                    ..SamplingParams::default()
                 },
+                ..SequenceRequest::new(prompt, max_tokens)
             }
         })
         .collect()
@@ -101,7 +99,8 @@ pub fn collect(mut stream: SequenceStream) -> Answer {
     let mut answer = Vec::new();
     loop {
         match stream.blocking_recv() {
-            Some(SequenceEvent::Token { id, logprob }) => answer.push((id, logprob.to_bits())),
+            Some(SequenceEvent::Prompt(_)) => {}
+            Some(SequenceEvent::Token(token)) => answer.push((token.id, token.logprob.to_bits())),
             Some(SequenceEvent::Finished(FinishReason::Length | FinishReason::Stop)) => {
                 return answer;
             }

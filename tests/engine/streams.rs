@@ -1,7 +1,7 @@
 use crate::harness::{collect, options, requests, smollm2, start, tiny, together};
 use guichet::engine::{
-    Engine, ModelOptions, RunnerError, SequenceEvent, StepItem, StepOutput, StepRunner,
-    SubmitError, load,
+    Engine, ItemOutput, ModelOptions, RunnerError, SequenceEvent, StepItem, StepOutput, StepRunner,
+    SubmitError, TokenOutput, load,
 };
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -72,10 +72,10 @@ fn a_full_queue_refuses_all_of_a_request_or_none() {
         SubmitError::TooMany { count: 9, limit: 5 }
     );
     let running = engine.submit(requests(5, 5, 320, 400)).unwrap();
-    assert_eq!(
+    assert!(matches!(
         engine.submit(requests(1, 5, 320, 5)).unwrap_err(),
-        SubmitError::QueueFull { limit: 3 }
-    );
+        SubmitError::Overloaded { .. }
+    ));
     while engine.stats().num_running.load(Ordering::SeqCst) < 2 {
         std::thread::yield_now();
     }
@@ -123,14 +123,17 @@ impl StepRunner for Failing {
         self.steps += 1;
         assert!(!(self.panics && self.steps == 3), "the device is gone");
         if self.steps == 3 {
-            return Err(RunnerError("the device is gone".into()));
+            return Err(RunnerError::Step("the device is gone".into()));
         }
-        let token = guichet::engine::TokenOutput {
-            id: 1,
-            logprob: 0.0,
+        let output = |item: &StepItem<'_>| ItemOutput {
+            sampled: item.sample.map(|_| TokenOutput {
+                id: 1,
+                ..TokenOutput::default()
+            }),
+            ..ItemOutput::default()
         };
         Ok(StepOutput {
-            tokens: step.iter().map(|item| item.sample.map(|_| token)).collect(),
+            items: step.iter().map(output).collect(),
         })
     }
 }
@@ -181,14 +184,16 @@ fn a_damaged_weight_ends_the_request_that_reaches_it_and_no_other() {
 
     let mut healthy = requests(5, 20, 320, 12);
     for request in &mut healthy {
-        request.prompt.retain(|id| *id != 7);
-        request.prompt.push(8);
+        let mut prompt = request.prompt.to_vec();
+        prompt.retain(|id| *id != 7);
+        prompt.push(8);
+        request.prompt = prompt.into();
         request.sampling.temperature = 0.0;
     }
     let expected = together(&start_engine(&tiny()), &healthy);
     let engine = start_engine(dir.path());
     let mut all = healthy.clone();
-    all[2].prompt = vec![8, 7, 8];
+    all[2].prompt = [8, 7, 8].into();
     for (index, mut stream) in engine.submit(all).unwrap().into_iter().enumerate() {
         if index == 2 {
             let event = stream.blocking_recv().unwrap();
@@ -253,7 +258,7 @@ struct Silent;
 impl StepRunner for Silent {
     fn execute(&mut self, step: &[StepItem<'_>]) -> Result<StepOutput, RunnerError> {
         Ok(StepOutput {
-            tokens: vec![None; step.len()],
+            items: vec![ItemOutput::default(); step.len()],
         })
     }
 }
