@@ -1,16 +1,17 @@
-/// Hands out KV blocks, one pool for each KV group.
+use super::faults::{Bug, Faults};
+use super::prefix::{BlockHash, Scope};
+use std::collections::{BTreeMap, HashMap};
+
+/// Hands out KV blocks and finds those that already hold a prefix, one pool for each KV
+/// group.
 ///
-/// Free and used blocks are disjoint and sum to all; a block has one owner.
+/// A block is free, cached (nobody reads it, but its contents are known) or used. The three
+/// are disjoint and sum to all. Only blocks that are full and computed are ever shared, so
+/// a shared block is never written.
 #[derive(Debug)]
 pub struct BlockManager {
     block_size: usize,
     groups: Vec<BlockPool>,
-}
-
-#[derive(Debug)]
-struct BlockPool {
-    num_blocks: usize,
-    free: Vec<u32>,
 }
 
 /// The blocks of one sequence in one group, in the order of its positions.
@@ -20,15 +21,69 @@ pub type BlockTable = Vec<u32>;
 #[error("there are not enough free KV blocks")]
 pub struct OutOfBlocks;
 
+/// The full blocks of a sequence, as a cache knows them.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Prefix<'a> {
+    pub scope: Scope,
+    /// One for each full block of `tokens`.
+    pub hashes: &'a [BlockHash],
+    pub tokens: &'a [u32],
+}
+
+#[derive(Debug)]
+struct BlockPool {
+    blocks: Vec<Block>,
+    /// Blocks without contents.
+    free: Vec<u32>,
+    /// Blocks that nobody reads, by the time since when: the least recently used first.
+    cached: BTreeMap<u64, u32>,
+    max_cached: usize,
+    index: HashMap<BlockHash, u32>,
+    /// Counts releases and contents: gives each a number of its own.
+    clock: u64,
+    faults: Faults,
+}
+
+#[derive(Debug, Default)]
+struct Block {
+    num_readers: u32,
+    contents: Option<Contents>,
+    /// Its key in `cached`, while it is there.
+    released_at: u64,
+}
+
+/// What a published block holds.
+#[derive(Debug)]
+struct Contents {
+    /// Names these contents; never used twice.
+    id: u64,
+    hash: BlockHash,
+    scope: Scope,
+    /// The contents before these.
+    parent: Option<u64>,
+    tokens: Box<[u32]>,
+}
+
 impl BlockManager {
-    /// `num_blocks` for each group; a block holds `block_size` tokens.
-    pub fn new(block_size: usize, num_blocks: &[usize]) -> Self {
+    /// `num_blocks` for each group; a block holds `block_size` tokens. At most `max_cached`
+    /// blocks are kept for nobody.
+    pub(super) fn new(
+        block_size: usize,
+        num_blocks: &[usize],
+        max_cached: usize,
+        faults: Faults,
+    ) -> Self {
         let groups = num_blocks
             .iter()
-            // Popped from the end, so that the first blocks are used first.
             .map(|&num_blocks| BlockPool {
-                num_blocks,
+                blocks: (0..num_blocks).map(|_| Block::default()).collect(),
+                // Popped from the end, so that the first blocks are used first.
                 free: (0..num_blocks as u32).rev().collect(),
+                cached: BTreeMap::new(),
+                max_cached,
+                index: HashMap::new(),
+                clock: 0,
+                faults,
             })
             .collect();
         Self { block_size, groups }
@@ -39,20 +94,68 @@ impl BlockManager {
     }
 
     pub fn num_blocks(&self) -> usize {
-        self.groups.iter().map(|group| group.num_blocks).sum()
+        self.groups.iter().map(|group| group.blocks.len()).sum()
     }
 
+    /// Blocks that a sequence reads.
     pub fn num_used(&self) -> usize {
-        self.groups
-            .iter()
-            .map(|group| group.num_blocks - group.free.len())
-            .sum()
+        self.num_blocks()
+            - self
+                .groups
+                .iter()
+                .map(BlockPool::num_available)
+                .sum::<usize>()
     }
 
-    /// Whether empty tables could grow to `num_tokens` and leave `spare` blocks free.
-    pub fn could_hold(&self, num_tokens: usize, spare: usize) -> bool {
-        let needed = num_tokens.div_ceil(self.block_size) + spare;
-        self.groups.iter().all(|group| group.free.len() >= needed)
+    /// Blocks that nobody reads and whose contents may be found again.
+    pub fn num_cached(&self) -> usize {
+        self.groups.iter().map(|group| group.cached.len()).sum()
+    }
+
+    /// Blocks that could be had at once, in the group that has fewest.
+    pub fn num_available(&self) -> usize {
+        let groups = self.groups.iter().map(BlockPool::num_available);
+        groups.min().unwrap_or(0)
+    }
+
+    /// How many of the first blocks of `prefix`, at most `max_blocks`, every group holds.
+    pub(super) fn num_found(&self, prefix: Prefix<'_>, max_blocks: usize) -> usize {
+        let found = |group: &BlockPool| group.find(prefix, self.block_size, max_blocks).len();
+        self.groups.iter().map(found).min().unwrap_or(0)
+    }
+
+    /// Fills empty tables with the `num_found` first blocks of `prefix` and others until
+    /// they hold `num_tokens`, in all groups or in none; `spare` blocks stay available.
+    pub(super) fn start(
+        &mut self,
+        tables: &mut [BlockTable],
+        prefix: Prefix<'_>,
+        num_found: usize,
+        num_tokens: usize,
+        spare: usize,
+    ) -> Result<(), OutOfBlocks> {
+        let block_size = self.block_size;
+        let needed = num_tokens.div_ceil(block_size);
+        let found: Vec<Vec<u32>> = self
+            .groups
+            .iter()
+            .map(|group| group.find(prefix, block_size, num_found))
+            .collect();
+        let fits = self.groups.iter().zip(&found).all(|(group, found)| {
+            let adopted = found.iter().filter(|id| group.is_cached(**id)).count();
+            needed - found.len() + spare <= group.num_available() - adopted
+        });
+        if !fits {
+            return Err(OutOfBlocks);
+        }
+        for ((group, found), table) in self.groups.iter_mut().zip(found).zip(tables.iter_mut()) {
+            debug_assert!(table.is_empty(), "a sequence is started once");
+            for id in found {
+                group.adopt(id);
+                table.push(id);
+            }
+        }
+        self.grow(tables, num_tokens)
     }
 
     /// Grows the tables until they hold `num_tokens`, in all groups or in none.
@@ -67,76 +170,215 @@ impl BlockManager {
             .groups
             .iter()
             .zip(tables.iter())
-            .any(|(group, table)| group.free.len() < missing(table))
+            .any(|(group, table)| group.num_available() < missing(table))
         {
             return Err(OutOfBlocks);
         }
         for (group, table) in self.groups.iter_mut().zip(tables) {
-            let rest = group.free.len() - missing(table);
-            table.extend(group.free.drain(rest..).rev());
+            for _ in 0..missing(table) {
+                table.extend(group.take());
+            }
         }
         Ok(())
     }
 
-    /// Takes every block back and leaves the tables empty.
+    /// Offers the computed block `index` of a sequence to others. Where another sequence has
+    /// published the same contents before, the table takes that block, so that whoever reads
+    /// a block also reads all before it.
+    pub(super) fn publish(&mut self, tables: &mut [BlockTable], prefix: Prefix<'_>, index: usize) {
+        let range = index * self.block_size..(index + 1) * self.block_size;
+        // A planted bug publishes what is not there yet.
+        let end = range.end.min(prefix.tokens.len());
+        let tokens = &prefix.tokens[range.start..end];
+        for (group, table) in self.groups.iter_mut().zip(tables) {
+            group.publish(table, prefix, index, tokens);
+        }
+    }
+
+    /// Gives back every block and leaves the tables empty. The last blocks go first, so that
+    /// a block is never evicted before those that follow it.
     pub fn release(&mut self, tables: &mut [BlockTable]) {
         for (group, table) in self.groups.iter_mut().zip(tables) {
-            group.free.extend(table.drain(..).rev());
-            debug_assert!(
-                group.free.len() <= group.num_blocks,
-                "a block was freed twice"
-            );
+            for id in table.drain(..).rev() {
+                group.release(id);
+            }
+        }
+    }
+
+    #[cfg(test)]
+    pub fn num_readers(&self, block: u32) -> u32 {
+        self.groups[0].blocks[block as usize].num_readers
+    }
+
+    /// Panics unless free, cached and used blocks are disjoint, sum to all and are read by
+    /// exactly the sequences whose `tables` are given, one item a sequence.
+    #[cfg(test)]
+    pub fn check(&self, tables: &[&[BlockTable]]) {
+        for (index, group) in self.groups.iter().enumerate() {
+            let mut readers = vec![0u32; group.blocks.len()];
+            for id in tables.iter().flat_map(|tables| &tables[index]) {
+                readers[*id as usize] += 1;
+            }
+            let mut idle = vec![0; group.blocks.len()];
+            for id in group.free.iter().chain(group.cached.values()) {
+                idle[*id as usize] += 1;
+            }
+            for (id, block) in group.blocks.iter().enumerate() {
+                assert_eq!(block.num_readers, readers[id], "readers of block {id}");
+                let expected = u32::from(readers[id] == 0);
+                assert_eq!(idle[id], expected, "block {id} of {} readers", readers[id]);
+                if let Some(contents) = &block.contents {
+                    assert_eq!(group.index.get(&contents.hash), Some(&(id as u32)));
+                }
+            }
+            let num_known = group
+                .blocks
+                .iter()
+                .filter(|block| block.contents.is_some())
+                .count();
+            assert_eq!(group.index.len(), num_known, "the index names other blocks");
         }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-    use std::collections::BTreeSet;
+impl BlockPool {
+    fn num_available(&self) -> usize {
+        self.free.len() + self.cached.len()
+    }
 
-    fn check_blocks(manager: &BlockManager, sequences: &[Vec<BlockTable>]) {
-        for (index, group) in manager.groups.iter().enumerate() {
-            let mut seen = BTreeSet::new();
-            let used = sequences.iter().flat_map(|tables| &tables[index]);
-            for block in group.free.iter().chain(used) {
-                assert!(
-                    (*block as usize) < group.num_blocks && seen.insert(*block),
-                    "block {block} is in two places"
-                );
+    fn is_cached(&self, id: u32) -> bool {
+        self.blocks[id as usize].num_readers == 0
+    }
+
+    fn tick(&mut self) -> u64 {
+        self.clock += 1;
+        self.clock
+    }
+
+    /// The blocks that hold the beginning of `prefix`.
+    fn find(&self, prefix: Prefix<'_>, block_size: usize, max_blocks: usize) -> Vec<u32> {
+        let mut found = Vec::new();
+        let mut parent = None;
+        let blocks = prefix.hashes.iter().zip(prefix.tokens.chunks(block_size));
+        for (hash, tokens) in blocks.take(max_blocks) {
+            let Some(&id) = self.index.get(hash) else {
+                break;
+            };
+            let Some(contents) = &self.blocks[id as usize].contents else {
+                break;
+            };
+            if !self.holds(contents, prefix.scope, parent, tokens) {
+                break;
             }
-            assert_eq!(seen.len(), group.num_blocks, "a block is lost");
+            parent = Some(contents.id);
+            found.push(id);
+        }
+        found
+    }
+
+    /// Hashes only find candidates: what counts is the same scope, tokens and contents before.
+    fn holds(
+        &self,
+        contents: &Contents,
+        scope: Scope,
+        parent: Option<u64>,
+        tokens: &[u32],
+    ) -> bool {
+        self.faults.has(Bug::TrustHash)
+            || (contents.scope == scope || self.faults.has(Bug::IgnoreNamespace))
+                && (contents.parent == parent || self.faults.has(Bug::IgnoreParent))
+                && (*contents.tokens == *tokens)
+    }
+
+    fn publish(
+        &mut self,
+        table: &mut BlockTable,
+        prefix: Prefix<'_>,
+        index: usize,
+        tokens: &[u32],
+    ) {
+        let id = table[index];
+        if self.blocks[id as usize].contents.is_some() {
+            return;
+        }
+        let before = index.checked_sub(1).map(|index| table[index]);
+        let parent = match before {
+            None => None,
+            Some(before) => match &self.blocks[before as usize].contents {
+                Some(contents) => Some(contents.id),
+                // What comes before is not to be found, so neither could this be.
+                None => return,
+            },
+        };
+        let hash = prefix.hashes[index];
+        if let Some(&other) = self.index.get(&hash) {
+            let contents = self.blocks[other as usize].contents.as_ref();
+            let same = |contents: &Contents| self.holds(contents, prefix.scope, parent, tokens);
+            // After a collision the first stays.
+            if contents.is_some_and(same) {
+                self.adopt(other);
+                table[index] = other;
+                self.release(id);
+            }
+            return;
+        }
+        self.index.insert(hash, id);
+        let contents = Contents {
+            id: self.tick(),
+            hash,
+            scope: prefix.scope,
+            parent,
+            tokens: tokens.into(),
+        };
+        self.blocks[id as usize].contents = Some(contents);
+    }
+
+    fn adopt(&mut self, id: u32) {
+        let block = &mut self.blocks[id as usize];
+        if block.num_readers == 0 && !self.faults.has(Bug::EvictReferenced) {
+            self.cached.remove(&block.released_at);
+        }
+        if !self.faults.has(Bug::ForgetReader) || block.num_readers == 0 {
+            block.num_readers += 1;
         }
     }
 
-    proptest! {
-        #[test]
-        fn blocks_are_neither_lost_nor_shared_over_any_interleaving(
-            operations in prop::collection::vec((0usize..6, 0usize..40, any::<bool>()), 1..200),
-        ) {
-            let mut manager = BlockManager::new(4, &[13, 9]);
-            let mut sequences: Vec<Vec<BlockTable>> = vec![vec![Vec::new(), Vec::new()]; 6];
-            for (sequence, num_tokens, grow) in operations {
-                let tables = &mut sequences[sequence];
-                if grow {
-                    let before = tables.clone();
-                    match manager.grow(tables, num_tokens) {
-                        Ok(()) => prop_assert!(tables.iter().all(|table| table.len() * 4 >= num_tokens)),
-                        Err(OutOfBlocks) => {
-                            prop_assert!(tables.iter().any(|table| table.len() * 4 < num_tokens));
-                            prop_assert_eq!(&*tables, &before);
-                        }
-                    }
-                } else {
-                    manager.release(tables);
-                }
-                check_blocks(&manager, &sequences);
-            }
-            for tables in &mut sequences {
-                manager.release(tables);
-            }
-            prop_assert_eq!(manager.num_used(), 0);
+    fn release(&mut self, id: u32) {
+        let now = self.tick();
+        let block = &mut self.blocks[id as usize];
+        debug_assert!(block.num_readers > 0, "block {id} was freed twice");
+        block.num_readers = block.num_readers.saturating_sub(1);
+        if block.num_readers > 0 {
+            return;
         }
+        if block.contents.is_none() {
+            self.free.push(id);
+            return;
+        }
+        block.released_at = now;
+        self.cached.insert(now, id);
+        while self.cached.len() > self.max_cached
+            && let Some(id) = self.evict()
+        {
+            self.free.push(id);
+        }
+    }
+
+    /// A block for new contents: a free one, or the cached one that was used least recently.
+    fn take(&mut self) -> Option<u32> {
+        let id = self.free.pop().or_else(|| self.evict())?;
+        self.blocks[id as usize].num_readers = 1;
+        Some(id)
+    }
+
+    fn evict(&mut self) -> Option<u32> {
+        let (_, id) = self.cached.pop_first()?;
+        let contents = self.blocks[id as usize].contents.take();
+        if let Some(contents) = contents
+            && !self.faults.has(Bug::KeepEvictedInIndex)
+        {
+            self.index.remove(&contents.hash);
+        }
+        Some(id)
     }
 }

@@ -1,4 +1,5 @@
 use super::{SequenceRequest, SubmitError};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Limits of one engine. Derived from the configuration and the model, then frozen.
@@ -30,6 +31,13 @@ pub struct EngineConfig {
     /// A sequence that would probably wait longer than this is refused.
     pub max_queue: Duration,
     pub prefix_cache: PrefixCache,
+    /// How long a dead engine waits before it starts again; doubles with each death that
+    /// follows soon, up to a minute.
+    pub restart_delay: Duration,
+    /// A step that takes longer than this is stuck.
+    pub stall_timeout: Duration,
+    /// Where the fingerprints of requests in quarantine are kept; `None`: in memory alone.
+    pub quarantine_path: Option<PathBuf>,
 }
 
 /// What becomes of KV blocks that no sequence reads any more.
@@ -66,6 +74,9 @@ impl EngineConfig {
             prefix_cache: PrefixCache::PerNamespace {
                 max_blocks: num_blocks,
             },
+            restart_delay: Duration::from_secs(1),
+            stall_timeout: Duration::from_secs(300),
+            quarantine_path: None,
         }
     }
 

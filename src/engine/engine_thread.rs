@@ -1,108 +1,133 @@
-use super::runner::StepRunner;
-use super::scheduler::{Committed, End, Scheduler, Step};
-use super::sequence::{EngineError, SequenceEvent, SequenceId, SequenceRequest};
-use super::stats::EngineStats;
-use super::{EngineConfig, StepOutput};
+use super::core::{Core, Submission};
+use super::quarantine::Fingerprint;
+use super::runner::{RunnerError, StepItem, StepOutput, StepRunner};
+use super::sequence::{EngineError, SequenceEvent};
+use super::shared::Shared;
+use super::step::Step;
 use std::any::Any;
-use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::Instant;
-use tokio::sync::mpsc::UnboundedSender;
+
+/// An empty step although there is work is right when the only sequence had to give way. So
+/// many in a row are a mistake in the schedule, and better an error than a hang.
+const MAX_EMPTY_STEPS: u32 = 4;
 
 /// What a handle says to the engine's thread.
 pub(super) enum Command {
+    /// The sequences of one request.
     Submit(Vec<Submission>),
     /// Finish what is admitted, at most until the deadline, then end.
-    Shutdown {
-        deadline: Instant,
-    },
-}
-
-pub(super) struct Submission {
-    pub request: SequenceRequest,
-    pub events: UnboundedSender<SequenceEvent>,
+    Shutdown { deadline: Instant },
 }
 
 /// The state that one engine's thread owns without locks.
 pub(super) struct EngineThread {
-    scheduler: Scheduler,
-    runner: Box<dyn StepRunner>,
-    commands: Receiver<Command>,
-    /// Where each admitted sequence reports. A closed one is a client that left.
-    events: HashMap<SequenceId, UnboundedSender<SequenceEvent>>,
-    next_id: u64,
-    stats: Arc<EngineStats>,
-    alive: Arc<AtomicBool>,
-    shutdown: Option<Instant>,
+    pub core: Core,
+    pub runner: Box<dyn StepRunner>,
+    pub commands: Receiver<Command>,
+    pub shared: Arc<Shared>,
+    pub shutdown: Option<Instant>,
+    /// The requests in the step that is being computed.
+    pub in_step: Vec<Fingerprint>,
+}
+
+/// Why an engine cannot go on.
+pub(super) struct Death {
+    pub error: EngineError,
+    /// Only a new process can use the device again.
+    pub is_device_lost: bool,
 }
 
 impl EngineThread {
-    pub fn new(
-        config: &EngineConfig,
-        runner: Box<dyn StepRunner>,
-        commands: Receiver<Command>,
-        stats: Arc<EngineStats>,
-        alive: Arc<AtomicBool>,
-    ) -> Self {
-        let scheduler = Scheduler::new(config.clone());
-        stats
-            .num_blocks_total
-            .store(scheduler.num_blocks() as u64, Ordering::Relaxed);
-        Self {
-            scheduler,
-            runner,
-            commands,
-            events: HashMap::new(),
-            next_id: 0,
-            stats,
-            alive,
-            shutdown: None,
-        }
+    /// Runs until every handle is gone, a shutdown is complete, or a step fails.
+    pub fn run(&mut self) -> Result<(), Death> {
+        let end = catch_unwind(AssertUnwindSafe(|| self.run_steps()));
+        self.shared.stats.end_step();
+        end.unwrap_or_else(|panic| {
+            Err(Death {
+                error: EngineError::Step(panic_message(&*panic)),
+                is_device_lost: false,
+            })
+        })
     }
 
-    /// Runs until every handle is gone, a shutdown is complete, or a step fails.
-    pub fn run(mut self) {
-        let end = catch_unwind(AssertUnwindSafe(|| self.run_steps()))
-            .unwrap_or_else(|panic| Err(EngineError::Step(panic_message(&*panic))));
-        self.alive.store(false, Ordering::SeqCst);
-        let error = match end {
-            Ok(()) => EngineError::Stopped,
-            Err(error) => {
-                tracing::error!(%error, "the engine has stopped: {error}");
-                error
-            }
-        };
-        for (id, events) in std::mem::take(&mut self.events) {
-            // The client may have left; then nobody misses the event.
-            self.close(1);
-            let _ = events.send(SequenceEvent::Failed(error.clone()));
-            self.scheduler.cancel(id);
-        }
+    /// Ends everything that is admitted or on its way here.
+    pub fn fail_all(&mut self, error: &EngineError) {
+        self.core.fail_all(error);
         while let Ok(command) = self.commands.try_recv() {
-            if let Command::Submit(submissions) = command {
-                self.close(submissions.len());
-                for submission in submissions {
-                    let _ = submission.events.send(SequenceEvent::Failed(error.clone()));
-                }
-            }
+            self.refuse(command, error);
         }
         self.publish_gauges();
     }
 
-    fn run_steps(&mut self) -> Result<(), EngineError> {
+    /// Answers a command while there is nobody to carry it out.
+    pub fn refuse(&mut self, command: Command, error: &EngineError) {
+        match command {
+            Command::Shutdown { deadline } => self.shutdown = Some(deadline),
+            Command::Submit(submissions) => {
+                for Submission { events, ticket, .. } in submissions {
+                    drop(ticket);
+                    // The client may have left; then nobody misses the event.
+                    let _ = events.send(SequenceEvent::Failed(error.clone()));
+                }
+            }
+        }
+    }
+
+    fn run_steps(&mut self) -> Result<(), Death> {
+        let mut num_empty = 0;
         while self.receive() {
-            self.drop_cancelled();
-            let step = self.scheduler.schedule();
-            if !step.items.is_empty() {
-                let output = self.execute(&step)?;
-                let committed = self.scheduler.commit(&step, &output);
-                self.publish(committed);
+            let now = self.shared.now();
+            let step = self.core.schedule(now);
+            if step.items.is_empty() {
+                num_empty += 1;
+                if num_empty > MAX_EMPTY_STEPS && !self.core.scheduler().is_idle() {
+                    return Err(step_failed(
+                        "nothing can be scheduled although there is work",
+                    ));
+                }
+            } else {
+                num_empty = 0;
+                self.compute(&step)?;
             }
             self.publish_gauges();
         }
+        Ok(())
+    }
+
+    fn compute(&mut self, step: &Step) -> Result<(), Death> {
+        self.in_step = self.core.fingerprints(step);
+        let began = self.shared.now();
+        self.shared.stats.begin_step(began);
+        let items = self.core.step_items(step);
+        let output = self.runner.execute(&items).map_err(|error| Death {
+            is_device_lost: matches!(error, RunnerError::Device(_)),
+            error: EngineError::Step(error.to_string()),
+        })?;
+        if !is_complete(&items, &output) {
+            return Err(step_failed(
+                "the runner left out a token, or gave one too many",
+            ));
+        }
+        drop(items);
+        self.shared.stats.end_step();
+        self.in_step.clear();
+
+        let took = self.shared.now().saturating_sub(began);
+        let progress = self.core.commit(step, output, took);
+        for fingerprint in &progress.finished {
+            self.shared.quarantine.clear(fingerprint);
+        }
+        let stats = &self.shared.stats;
+        let add = |counter: &std::sync::atomic::AtomicU64, count: usize| {
+            counter.fetch_add(count as u64, Ordering::Relaxed);
+        };
+        add(&stats.num_prompt_tokens, progress.num_prompt_tokens);
+        add(&stats.num_generated_tokens, progress.num_generated_tokens);
+        add(&stats.num_steps, 1);
         Ok(())
     }
 
@@ -110,12 +135,13 @@ impl EngineThread {
     /// time to end.
     fn receive(&mut self) -> bool {
         loop {
+            let is_idle = self.core.scheduler().is_idle();
             if let Some(deadline) = self.shutdown
-                && (self.scheduler.is_idle() || Instant::now() >= deadline)
+                && (is_idle || Instant::now() >= deadline)
             {
                 return false;
             }
-            let command = if self.scheduler.is_idle() {
+            let command = if is_idle {
                 match self.commands.recv() {
                     Ok(command) => command,
                     // The last handle is gone.
@@ -129,108 +155,47 @@ impl EngineThread {
                 }
             };
             match command {
-                Command::Submit(submissions) => self.admit(submissions),
+                Command::Submit(submissions) => {
+                    self.core.admit(submissions);
+                    self.publish_gauges();
+                }
                 Command::Shutdown { deadline } => self.shutdown = Some(deadline),
             }
         }
     }
 
-    fn admit(&mut self, submissions: Vec<Submission>) {
-        for Submission { request, events } in submissions {
-            let id = SequenceId(self.next_id);
-            self.next_id += 1;
-            self.scheduler.add(id, request);
-            self.events.insert(id, events);
-        }
-        self.publish_gauges();
-    }
-
-    /// A dropped stream is the cancellation.
-    fn drop_cancelled(&mut self) {
-        let before = self.events.len();
-        let scheduler = &mut self.scheduler;
-        self.events.retain(|id, events| {
-            // Asked once: a client may leave at any moment.
-            let left = events.is_closed();
-            if left {
-                scheduler.cancel(*id);
-            }
-            !left
-        });
-        self.close(before - self.events.len());
-    }
-
-    fn execute(&mut self, step: &Step) -> Result<StepOutput, EngineError> {
-        let items = self.scheduler.step_items(step);
-        let output = self
-            .runner
-            .execute(&items)
-            .map_err(|e| EngineError::Step(e.to_string()))?;
-        let complete = output.items.len() == items.len()
-            && items
-                .iter()
-                .zip(&output.items)
-                .all(|(item, output)| item.sample.is_some() == output.sampled.is_some());
-        if complete {
-            Ok(output)
-        } else {
-            Err(EngineError::Step(
-                "the runner left out a token, or sampled one too many".into(),
-            ))
-        }
-    }
-
-    /// Gives back places that [`super::Engine::submit`] took.
-    fn close(&self, count: usize) {
-        self.stats
-            .num_open
-            .fetch_sub(count as u64, Ordering::SeqCst);
-    }
-
-    fn publish(&mut self, committed: Committed) {
-        let mut num_generated = 0;
-        for outcome in committed.outcomes {
-            let Some(events) = self.events.get(&outcome.sequence) else {
-                continue;
-            };
-            if let Some(token) = outcome.token {
-                num_generated += 1;
-                // A closed stream is noticed before the next step.
-                let _ = events.send(SequenceEvent::Token(token));
-            }
-            let last = match outcome.end {
-                None => continue,
-                Some(End::Finished(reason)) => SequenceEvent::Finished(reason),
-                Some(End::Damaged) => SequenceEvent::Failed(EngineError::NotANumber),
-            };
-            // The place is free before the client knows, so that it may ask again at once.
-            self.stats.num_open.fetch_sub(1, Ordering::SeqCst);
-            let _ = events.send(last);
-            self.events.remove(&outcome.sequence);
-        }
-        self.stats
-            .num_generated_tokens
-            .fetch_add(num_generated, Ordering::Relaxed);
-        self.stats
-            .num_prompt_tokens
-            .fetch_add(committed.num_prompt_tokens as u64, Ordering::Relaxed);
-        self.stats.num_steps.fetch_add(1, Ordering::Relaxed);
-    }
-
     fn publish_gauges(&self) {
-        let stats = &self.stats;
-        stats
-            .num_running
-            .store(self.scheduler.num_running() as u64, Ordering::SeqCst);
-        stats
-            .num_waiting
-            .store(self.scheduler.num_waiting() as u64, Ordering::SeqCst);
-        stats
-            .num_blocks_used
-            .store(self.scheduler.num_blocks_used() as u64, Ordering::SeqCst);
+        let (stats, scheduler) = (&self.shared.stats, self.core.scheduler());
+        let set = |gauge: &std::sync::atomic::AtomicU64, value: usize| {
+            gauge.store(value as u64, Ordering::SeqCst);
+        };
+        set(&stats.num_running, scheduler.num_running());
+        set(&stats.num_waiting, scheduler.num_waiting());
+        set(&stats.num_blocks_used, scheduler.num_blocks_used());
+        set(&stats.num_blocks_cached, scheduler.num_blocks_cached());
+        set(&stats.num_blocks_total, scheduler.num_blocks());
         stats
             .num_preemptions
-            .store(self.scheduler.num_preemptions(), Ordering::Relaxed);
+            .store(scheduler.num_preemptions(), Ordering::Relaxed);
+        stats
+            .num_cached_tokens
+            .store(scheduler.num_cached_tokens(), Ordering::Relaxed);
+    }
+}
+
+/// Whether every item has what it asked for, and nothing else.
+fn is_complete(items: &[StepItem<'_>], output: &StepOutput) -> bool {
+    output.items.len() == items.len()
+        && items.iter().zip(&output.items).all(|(item, output)| {
+            item.sample.is_some() == output.sampled.is_some()
+                && item.score.map_or(0, |score| score.targets.len()) == output.scored.len()
+        })
+}
+
+fn step_failed(message: &str) -> Death {
+    Death {
+        error: EngineError::Step(message.to_owned()),
+        is_device_lost: false,
     }
 }
 

@@ -1,22 +1,38 @@
 //! Continuous batching: tokens in, tokens out.
 //!
-//! Owns sequences, KV blocks, the schedule and sampling. Refuses to know text, JSON,
-//! HTTP or who is asking. One thread a served model owns its state without locks and
-//! repeats four calls: receive, schedule, execute, commit.
+//! Owns sequences, KV blocks, the schedule, admission and sampling. Refuses to know text,
+//! JSON, HTTP or who is asking: a sequence carries a flow, a class and a namespace. One
+//! thread a served model owns its state without locks and repeats four calls: receive,
+//! schedule, execute, commit. If it dies, a supervisor starts it again.
 
+mod admission;
 mod block_manager;
+mod commit;
 mod config;
 mod constraint;
+mod core;
 mod engine_thread;
+mod faults;
+mod flows;
 mod load;
 mod model_runner;
+mod pace;
+mod prefix;
+mod quarantine;
 mod runner;
 mod sampling;
 mod scheduler;
 mod sequence;
+mod shared;
+mod shares;
+#[cfg(test)]
+mod simulation;
+mod start;
 mod stats;
+mod step;
+mod supervisor;
 
-pub use block_manager::{BlockManager, BlockTable, OutOfBlocks};
+pub use block_manager::{BlockTable, OutOfBlocks};
 pub use config::{EngineConfig, PrefixCache};
 pub use constraint::{TokenConstraint, TokenMask};
 pub use load::{Dtype, LoadError, LoadedModel, ModelOptions, load};
@@ -26,19 +42,25 @@ pub use runner::{
     TokenOutput, TopToken,
 };
 pub use sampling::SamplingParams;
-pub use scheduler::{Committed, End, Outcome, ScheduledTokens, Scheduler, Step};
+pub use scheduler::Scheduler;
 pub use sequence::{
     Class, EngineError, FinishReason, FlowId, Namespace, Origin, PromptReport, SequenceEvent,
     SequenceId, SequenceRequest, SubmitError,
 };
+pub use shared::EngineState;
 pub use stats::EngineStats;
+pub use step::{Committed, End, Outcome, PrefillLimits, ScheduledTokens, Step};
 
-use engine_thread::{Command, EngineThread, Submission};
-use std::sync::atomic::{AtomicBool, Ordering};
+use self::core::Submission;
+use engine_thread::Command;
+use quarantine::Fingerprint;
+use shared::Shared;
+use std::io;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Instant;
+use supervisor::Supervisor;
 use tokio::sync::mpsc;
 
 /// The events of one sequence. Dropping it cancels the sequence.
@@ -46,63 +68,65 @@ use tokio::sync::mpsc;
 /// Bounded by what the sequence may generate, so the engine never waits for a reader.
 pub type SequenceStream = mpsc::UnboundedReceiver<SequenceEvent>;
 
-/// A handle to an engine thread. Clones share the thread, which ends when the last handle
-/// is gone and nothing runs.
+/// A handle to an engine. Clones share it; it ends when the last handle is gone and nothing
+/// runs.
 #[derive(Clone)]
 pub struct Engine {
     commands: Sender<Command>,
-    config: Arc<EngineConfig>,
-    stats: Arc<EngineStats>,
-    alive: Arc<AtomicBool>,
+    shared: Arc<Shared>,
     thread: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
 
 impl Engine {
-    /// Starts the engine's thread, which owns `runner` until [`Engine::shutdown`].
-    pub fn start(runner: Box<dyn StepRunner>, config: EngineConfig) -> std::io::Result<Self> {
+    /// Starts the engine, which owns `runner` until [`Engine::shutdown`].
+    pub fn start(runner: Box<dyn StepRunner>, config: EngineConfig) -> io::Result<Self> {
+        let mut key = [0; 32];
+        getrandom::fill(&mut key).map_err(io::Error::other)?;
         let (commands, receiver) = std::sync::mpsc::channel();
-        let stats = Arc::new(EngineStats::default());
-        let alive = Arc::new(AtomicBool::new(true));
-        let thread = EngineThread::new(&config, runner, receiver, stats.clone(), alive.clone());
+        let shared = Arc::new(Shared::new(config));
+        let supervisor = Supervisor::new(runner, receiver, Arc::clone(&shared), key);
         let thread = std::thread::Builder::new()
-            .name("engine".into())
-            .spawn(move || thread.run())?;
+            .name("supervisor".into())
+            .spawn(move || supervisor.run())?;
         Ok(Self {
             commands,
-            config: Arc::new(config),
-            stats,
-            alive,
+            shared,
             thread: Arc::new(Mutex::new(Some(thread))),
         })
     }
 
-    /// Submits the sequences of one request, all or none.
+    /// Submits the sequences of one request, which come from one flow: all or none.
     pub fn submit(
         &self,
         requests: Vec<SequenceRequest>,
     ) -> Result<Vec<SequenceStream>, SubmitError> {
+        self.check_state()?;
         requests
             .iter()
-            .try_for_each(|request| self.config.check(request))?;
-        if !self.is_alive() {
-            return Err(SubmitError::Stopped);
+            .try_for_each(|request| self.shared.config.check(request))?;
+        let now = self.shared.now();
+        let fingerprints: Vec<_> = requests.iter().map(Fingerprint::of).collect();
+        for fingerprint in &fingerprints {
+            if self.shared.quarantine.contains(fingerprint) {
+                tracing::warn!(%fingerprint, "refused: request {fingerprint} is in quarantine");
+                return Err(SubmitError::Quarantined);
+            }
         }
-        let limit = self
-            .config
-            .max_num_seqs
-            .saturating_add(self.config.max_num_waiting);
-        if requests.len() > limit {
-            return Err(SubmitError::TooMany {
-                count: requests.len(),
-                limit,
-            });
-        }
-        self.reserve(requests.len() as u64, limit as u64)?;
+        let tickets = self.shared.admission.admit(now, &requests)?;
         let (submissions, streams) = requests
             .into_iter()
-            .map(|request| {
+            .zip(tickets)
+            .zip(fingerprints)
+            .map(|((request, ticket), fingerprint)| {
                 let (events, stream) = mpsc::unbounded_channel();
-                (Submission { request, events }, stream)
+                let submission = Submission {
+                    request,
+                    ticket,
+                    events,
+                    fingerprint,
+                    submitted_at: now,
+                };
+                (submission, stream)
             })
             .unzip();
         self.commands
@@ -111,38 +135,48 @@ impl Engine {
         Ok(streams)
     }
 
-    /// Takes places, which the engine's thread gives back when a sequence has ended.
-    fn reserve(&self, count: u64, limit: u64) -> Result<(), SubmitError> {
-        let open = &self.stats.num_open;
-        if open.fetch_add(count, Ordering::SeqCst) + count > limit {
-            open.fetch_sub(count, Ordering::SeqCst);
-            return Err(SubmitError::Overloaded {
-                retry_after: Duration::from_secs(1),
-            });
-        }
-        Ok(())
+    /// Whether a request of this origin would be admitted now, however small: asked before
+    /// a prompt is rendered and tokenized, so that a refusal costs next to nothing.
+    pub fn check_room(&self, origin: Origin) -> Result<(), SubmitError> {
+        self.check_state()?;
+        let now = self.shared.now();
+        self.shared.admission.check(now, origin.flow, origin.weight)
     }
 
     /// The limits this engine was started with.
     pub fn config(&self) -> &EngineConfig {
-        &self.config
+        &self.shared.config
     }
 
     /// Gauges and counters, read without stopping the engine.
     pub fn stats(&self) -> &EngineStats {
-        &self.stats
+        &self.shared.stats
     }
 
-    /// Whether the engine's thread still takes sequences.
+    /// Sequences that were admitted and have not ended.
+    pub fn num_open(&self) -> usize {
+        self.shared.admission.num_open()
+    }
+
+    pub fn state(&self) -> EngineState {
+        self.shared.state()
+    }
+
+    /// Whether the engine takes sequences.
     pub fn is_alive(&self) -> bool {
-        self.alive.load(Ordering::SeqCst)
+        self.state() == EngineState::Running
+    }
+
+    /// Returns once the device is lost, after everyone was told; the process should end.
+    pub async fn lost(&self) {
+        self.shared.lost.notified().await;
     }
 
     /// Takes no more sequences, finishes the admitted ones, then ends the thread. Waits
     /// at most until `deadline` and one step; what still runs then ends with
     /// [`EngineError::Stopped`].
     pub fn shutdown(&self, deadline: Instant) {
-        self.alive.store(false, Ordering::SeqCst);
+        self.shared.stop();
         // A thread that has ended needs no command.
         let _ = self.commands.send(Command::Shutdown { deadline });
         let thread = self
@@ -153,6 +187,15 @@ impl Engine {
         if let Some(thread) = thread {
             // The thread catches the panics of its runner.
             let _ = thread.join();
+        }
+    }
+
+    fn check_state(&self) -> Result<(), SubmitError> {
+        match self.state() {
+            // A stuck step may still end; the probes say what an operator must know.
+            EngineState::Running | EngineState::Stuck { .. } => Ok(()),
+            EngineState::Restarting { retry_after } => Err(SubmitError::Restarting { retry_after }),
+            EngineState::Stopped | EngineState::Lost => Err(SubmitError::Stopped),
         }
     }
 }

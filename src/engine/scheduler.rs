@@ -1,105 +1,152 @@
 use super::EngineConfig;
+use super::PrefixCache;
 use super::block_manager::BlockManager;
-use super::runner::{SampleRequest, StepItem, StepOutput, TokenOutput};
-use super::sequence::{FinishReason, Sequence, SequenceId, SequenceRequest};
-use std::collections::VecDeque;
+use super::faults::{Bug, Faults};
+use super::flows::{Flow, Flows};
+use super::prefix::{BlockHash, BlockHasher, Scope};
+use super::runner::{SampleRequest, ScoreRequest, StepItem};
+use super::sequence::{Class, FlowId, Sequence, SequenceId, SequenceRequest};
+use super::step::{Plan, PrefillLimits, ScheduledTokens, Step};
+use std::collections::HashMap;
+
+/// Tokens that a step computes for prefills in any case, so that streams cannot hold them up.
+const MIN_PREFILL: usize = 16;
+
+/// In every so manieth step the batch class is served first.
+const BATCH_TURN: u64 = 16;
 
 /// Decides who runs, which of their tokens, and in which blocks.
 ///
 /// Pure: no tensors, no clock, no I/O. [`Scheduler::schedule`] decides,
-/// [`Scheduler::commit`] applies what the step computed.
+/// [`Scheduler::commit`] applies what the step computed. `docs/scheduling.md` says what it
+/// promises.
 pub struct Scheduler {
-    config: EngineConfig,
-    blocks: BlockManager,
-    /// In order of arrival; a preempted sequence returns to the front.
-    waiting: VecDeque<Sequence>,
-    /// In order of arrival.
-    running: Vec<Sequence>,
-    num_preemptions: u64,
+    pub(super) config: EngineConfig,
+    pub(super) blocks: BlockManager,
+    hasher: BlockHasher,
+    pub(super) flows: Flows,
+    /// One for each that may run; a sequence keeps its slot while it runs.
+    pub(super) slots: Vec<Option<Sequence>>,
+    pub(super) num_running: usize,
+    pub(super) places: HashMap<SequenceId, Place>,
+    /// Blocks that a running prefill of this class is about to publish, by how many.
+    pub(super) computing: HashMap<(Class, BlockHash), u32>,
+    pub(super) num_steps: u64,
+    pub(super) num_preemptions: u64,
+    pub(super) num_cached_tokens: u64,
+    pub(super) faults: Faults,
 }
 
-/// A decided step: for each item a running sequence and how many of its tokens to compute.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Step {
-    pub items: Vec<ScheduledTokens>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ScheduledTokens {
-    pub sequence: SequenceId,
-    /// Where it stands among the running.
-    index: usize,
-    /// Position of the first token.
-    pub start: usize,
-    pub num_tokens: usize,
-    /// The range reaches the sequence's last token, so the next one is sampled.
-    pub samples: bool,
-}
-
-/// What a step meant for one sequence.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Outcome {
-    pub sequence: SequenceId,
-    pub token: Option<TokenOutput>,
-    /// Set on the sequence's last outcome.
-    pub end: Option<End>,
-}
-
-/// How a sequence ends by itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
-    Finished(FinishReason),
-    /// Its logits held no number.
-    Damaged,
-}
-
-/// Outcomes of a step, and the prompt tokens that it computed for the first time.
-#[derive(Debug, Default, PartialEq)]
-pub struct Committed {
-    pub outcomes: Vec<Outcome>,
-    pub num_prompt_tokens: usize,
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Place {
+    Waiting(FlowId, Class),
+    Running(usize),
 }
 
 impl Scheduler {
-    pub fn new(config: EngineConfig) -> Self {
-        let blocks = BlockManager::new(config.block_size, &[config.num_blocks]);
+    /// `key` is for hashing blocks; nobody else should know it.
+    pub fn new(config: EngineConfig, key: [u8; 32]) -> Self {
+        Self::with_faults(config, key, Faults::default())
+    }
+
+    pub(super) fn with_faults(config: EngineConfig, key: [u8; 32], faults: Faults) -> Self {
+        let max_cached = match config.prefix_cache {
+            // The choices of a request still share its prompt.
+            PrefixCache::Off => config.num_blocks,
+            PrefixCache::PerNamespace { max_blocks } => max_blocks,
+        };
+        let blocks = BlockManager::new(config.block_size, &[config.num_blocks], max_cached, faults);
         Self {
-            config,
             blocks,
-            waiting: VecDeque::new(),
-            running: Vec::new(),
+            hasher: BlockHasher::new(key, faults),
+            flows: Flows::default(),
+            slots: (0..config.max_num_seqs).map(|_| None).collect(),
+            num_running: 0,
+            places: HashMap::new(),
+            computing: HashMap::new(),
+            num_steps: 0,
             num_preemptions: 0,
+            num_cached_tokens: 0,
+            config,
+            faults,
         }
     }
 
-    /// Queues a sequence, whose request [`EngineConfig::check`] accepted.
-    pub fn add(&mut self, id: SequenceId, request: SequenceRequest) {
-        self.waiting
-            .push_back(Sequence::new(id, request, self.blocks.num_groups()));
+    /// Cuts hashes short, so that a test sees collisions.
+    #[cfg(test)]
+    pub(super) fn cut_hashes(&mut self, bits: u32) {
+        self.hasher.bits = bits;
     }
 
-    /// Removes a sequence in any state; unknown ids are ignored.
+    /// Queues a sequence, whose request [`EngineConfig::check`] accepted. Ids rise in the
+    /// order of arrival; `submission` is equal for the sequences of one request.
+    pub fn add(&mut self, id: SequenceId, submission: u64, request: SequenceRequest) {
+        let origin = request.origin;
+        let scope = match self.config.prefix_cache {
+            PrefixCache::Off => Scope::Request(submission),
+            PrefixCache::PerNamespace { .. } => Scope::Namespace(origin.namespace),
+        };
+        let mut sequence = Sequence::new(id, scope, request, self.blocks.num_groups());
+        self.hash_blocks(&mut sequence);
+        self.places
+            .insert(id, Place::Waiting(origin.flow, origin.class));
+        self.flows.enqueue(sequence);
+    }
+
+    /// Removes a sequence in any state; unknown ids are ignored. Not between `schedule` and
+    /// `commit`.
     pub fn cancel(&mut self, id: SequenceId) {
-        self.waiting.retain(|sequence| sequence.id != id);
-        if let Some(index) = self.running.iter().position(|sequence| sequence.id == id) {
-            self.release(index);
+        match self.places.remove(&id) {
+            None => {}
+            Some(Place::Waiting(flow, class)) => {
+                let sequence = self.flows.remove(flow, class, id);
+                if self.faults.has(Bug::DoubleFreeAfterPreemption)
+                    && let Some(mut sequence) = sequence
+                {
+                    self.blocks.release(&mut sequence.block_tables);
+                }
+            }
+            Some(Place::Running(slot)) => {
+                if let Some(mut sequence) = self.vacate(slot) {
+                    if self.faults.has(Bug::LeakBlockOnCancel) {
+                        sequence.block_tables[0].pop();
+                    }
+                    self.blocks.release(&mut sequence.block_tables);
+                }
+            }
         }
+        self.flows.drop_empty();
+    }
+
+    #[cfg(test)]
+    pub(super) fn find_waiting(&self, id: SequenceId) -> Option<&Sequence> {
+        let Some(Place::Waiting(flow, class)) = self.places.get(&id) else {
+            return None;
+        };
+        let queue = self.flows.get(*flow)?.waiting(*class);
+        queue.iter().find(|sequence| sequence.id == id)
     }
 
     pub fn is_idle(&self) -> bool {
-        self.waiting.is_empty() && self.running.is_empty()
+        self.places.is_empty()
     }
 
     pub fn num_waiting(&self) -> usize {
-        self.waiting.len()
+        self.places.len() - self.num_running
     }
 
     pub fn num_running(&self) -> usize {
-        self.running.len()
+        self.num_running
     }
 
+    /// Blocks that running sequences hold.
     pub fn num_blocks_used(&self) -> usize {
         self.blocks.num_used()
+    }
+
+    /// Blocks that only the prefix cache holds.
+    pub fn num_blocks_cached(&self) -> usize {
+        self.blocks.num_cached()
     }
 
     pub fn num_blocks(&self) -> usize {
@@ -110,155 +157,263 @@ impl Scheduler {
         self.num_preemptions
     }
 
-    /// Decides the next step. Decodes come first, so that a long prefill never stalls a
-    /// stream by more than one step; then prefills in order of arrival, cut to the budget;
-    /// then new sequences. Out of blocks, the latest arrival gives way.
-    pub fn schedule(&mut self) -> Step {
-        let mut budget = self.config.max_num_batched_tokens;
-        let mut items: Vec<ScheduledTokens> = Vec::new();
-        let preempted_before = self.num_preemptions;
-        for decodes in [true, false] {
-            let mut index = 0;
-            while index < self.running.len() && budget > 0 {
-                let sequence = &self.running[index];
-                let missing = sequence.num_missing();
-                if (missing == 1) == decodes {
-                    let num_tokens = missing.min(budget);
-                    if self.make_room(index, num_tokens) {
-                        items.push(self.item(index, num_tokens));
-                        budget -= num_tokens;
-                    }
-                }
-                index += 1;
-            }
+    /// Prompt tokens that sequences found in the prefix cache when they first started.
+    pub fn num_cached_tokens(&self) -> u64 {
+        self.num_cached_tokens
+    }
+
+    /// Decides the next step. First every stream gets its next token. Then prefills share
+    /// what is left, within `limits`: the interactive class before the batch class, and
+    /// within a class flow by flow.
+    pub fn schedule(&mut self, limits: PrefillLimits) -> Step {
+        self.num_steps += 1;
+        let mut plan = Plan::new(&self.config);
+        if !self.faults.has(Bug::StarveDecode) {
+            self.plan_decodes(&mut plan);
         }
-        // Someone who had to give way in this step must not be replaced by a newcomer.
-        while budget > 0
-            && self.num_preemptions == preempted_before
-            && self.running.len() < self.config.max_num_seqs
-            && let Some(mut sequence) = self.waiting.pop_front()
-        {
-            let num_tokens = sequence.num_missing().min(budget);
-            // Blocks for the whole prompt at once: half a prefill would only hold blocks
-            // that nobody can use, and lose them again. A spare block for each that runs
-            // keeps their next tokens from preempting the newcomer at once.
-            let whole = sequence.tokens.len();
-            if !self.blocks.could_hold(whole, self.running.len())
-                || self.blocks.grow(&mut sequence.block_tables, whole).is_err()
-            {
-                self.waiting.push_front(sequence);
-                break;
-            }
-            self.running.push(sequence);
-            items.push(self.item(self.running.len() - 1, num_tokens));
-            budget -= num_tokens;
+        let limit = match plan.is_empty() {
+            true => limits.alone,
+            false => limits.beside_streams,
+        };
+        plan.num_prefill = plan.num_tokens.min(limit.max(MIN_PREFILL));
+        if !plan.is_empty() && self.faults.has(Bug::StarvePrefill) {
+            plan.num_prefill = 0;
         }
-        Step { items }
+        let claimant = self.claimant();
+        let batch_first = match claimant {
+            Some((_, class)) => class == Class::Batch,
+            None => self.num_steps.is_multiple_of(BATCH_TURN) && !self.faults.has(Bug::StarveBatch),
+        };
+        let mut classes = [Class::Interactive, Class::Batch];
+        if batch_first {
+            classes.reverse();
+        }
+        for class in classes {
+            self.plan_prefills(&mut plan, class, claimant);
+        }
+        if self.faults.has(Bug::StarveDecode) {
+            self.plan_decodes(&mut plan);
+        }
+        self.count_overtaken(&plan);
+        plan.finish()
     }
 
     /// The step's items as a runner takes them.
     pub fn step_items(&self, step: &Step) -> Vec<StepItem<'_>> {
         step.items
             .iter()
-            .map(|item| {
-                let sequence = &self.running[item.index];
+            .filter_map(|item| {
+                let sequence = self.slots[item.slot].as_ref()?;
                 debug_assert_eq!(sequence.id, item.sequence);
-                StepItem {
-                    sequence: item.sequence.0,
-                    tokens: &sequence.tokens[item.start..item.start + item.num_tokens],
-                    start: item.start,
-                    block_tables: &sequence.block_tables,
-                    sample: item.samples.then(|| SampleRequest {
-                        params: &sequence.request.sampling,
-                        prompt: &sequence.request.prompt,
-                        generated: sequence.generated(),
-                        banned: &[],
-                        constraint: sequence.request.constraint.as_deref(),
-                    }),
-                    score: None,
-                }
+                Some(step_item(sequence, *item))
             })
             .collect()
     }
 
-    /// Applies a computed step: advances ranges, accepts tokens, frees what is finished.
-    /// Nothing may be added or cancelled between `schedule` and `commit`.
-    pub fn commit(&mut self, step: &Step, output: &StepOutput) -> Committed {
-        let mut committed = Committed::default();
-        let mut ended = Vec::new();
-        for (item, computed) in step.items.iter().zip(&output.items) {
-            let sequence = &mut self.running[item.index];
-            debug_assert_eq!(sequence.id, item.sequence);
-            sequence.num_computed += item.num_tokens;
-            let counted = sequence.num_computed.min(sequence.num_prompt());
-            committed.num_prompt_tokens += counted.saturating_sub(sequence.num_prompt_counted);
-            sequence.num_prompt_counted = sequence.num_prompt_counted.max(counted);
-            let Some(token) = computed.sampled.clone().filter(|_| item.samples) else {
+    /// Adds the tokens that are missing of every running sequence that misses one.
+    fn plan_decodes(&mut self, plan: &mut Plan) {
+        for slot in 0..self.slots.len() {
+            let Some(sequence) = &self.slots[slot] else {
                 continue;
             };
-            let (token, end) = sequence.accept(token);
-            if end.is_some() {
-                ended.push(item.index);
+            if sequence.num_missing() != 1 || plan.num_tokens == 0 {
+                continue;
             }
-            committed.outcomes.push(Outcome {
-                sequence: item.sequence,
-                token,
-                end,
+            let flow = sequence.request.origin.flow;
+            if self.make_room(plan, slot) && self.plan_tokens(plan, slot, 1) > 0 {
+                self.flows.charge(flow, 1);
+            }
+        }
+    }
+
+    /// Shares the plan's prefill tokens among those of one class, which may be new ones.
+    fn plan_prefills(&mut self, plan: &mut Plan, class: Class, claimant: Option<(FlowId, Class)>) {
+        let mut done: Vec<FlowId> = Vec::new();
+        while plan.num_prefill > 0 {
+            let slots = &self.slots;
+            let has_work = |id: FlowId, flow: &Flow| {
+                !done.contains(&id)
+                    && (!flow.waiting(class).is_empty()
+                        || flow.num_running > 0 && prefill_of(slots, plan, id, class).is_some())
+            };
+            let next = if self.faults.has(Bug::FirstComeFirstServed) {
+                let first = |(_, flow): &(FlowId, &Flow)| {
+                    flow.waiting(class)
+                        .front()
+                        .map_or(0, |sequence| sequence.id.0)
+                };
+                let flows = self.flows.iter().filter(|(id, flow)| has_work(*id, flow));
+                flows
+                    .min_by_key(first)
+                    .map(|(id, _)| (id, plan.num_prefill))
+            } else {
+                self.flows.next(has_work)
+            };
+            let Some((flow, deficit)) = next else { return };
+            let may_start = claimant.is_none_or(|claimant| claimant == (flow, class))
+                && !plan.victims.contains(&flow);
+            let slot = prefill_of(&self.slots, plan, flow, class).or_else(|| {
+                may_start
+                    .then(|| self.start_next(plan, flow, class))
+                    .flatten()
             });
+            let num_tokens = slot.map_or(0, |slot| {
+                self.plan_tokens(plan, slot, deficit.min(plan.num_prefill))
+            });
+            if num_tokens == 0 {
+                done.push(flow);
+            }
+            plan.num_prefill -= num_tokens;
+            self.flows.charge(flow, num_tokens);
         }
-        ended.sort_unstable();
-        for index in ended.into_iter().rev() {
-            self.release(index);
-        }
-        committed
     }
 
-    fn item(&self, index: usize, num_tokens: usize) -> ScheduledTokens {
-        let sequence = &self.running[index];
-        ScheduledTokens {
+    /// Plans up to `max` more tokens of a running sequence; how many it became.
+    fn plan_tokens(&self, plan: &mut Plan, slot: usize, max: usize) -> usize {
+        let Some(sequence) = &self.slots[slot] else {
+            return 0;
+        };
+        let planned = plan.item(slot);
+        let start = planned.map_or(sequence.num_computed, |item| item.start);
+        let before = planned.map_or(0, |item| item.num_tokens);
+        let end = start + before;
+        let mut added = max.min(plan.num_tokens).min(sequence.tokens.len() - end);
+        if sequence.num_unscored() > 0 && start < sequence.scored.len() {
+            // What is scored already ends a range, so that targets begin with one.
+            added = added.min(sequence.scored.len().saturating_sub(end));
+        }
+        let outputs_before = sequence.num_outputs(start, before);
+        let outputs = |added: usize| sequence.num_outputs(start, before + added) - outputs_before;
+        if outputs(added) > plan.num_outputs {
+            // Each further row takes at most one output.
+            added = added.min(plan.num_outputs);
+            while added > 0 && outputs(added) > plan.num_outputs {
+                added -= 1;
+            }
+        }
+        if added == 0 {
+            return 0;
+        }
+        plan.num_tokens -= added;
+        plan.num_outputs -= outputs(added);
+        plan.set(ScheduledTokens {
             sequence: sequence.id,
-            index,
-            start: sequence.num_computed,
-            num_tokens,
-            samples: num_tokens == sequence.num_missing(),
-        }
+            slot,
+            start,
+            num_tokens: before + added,
+        });
+        added
     }
 
-    /// Grows the tables of `running[index]` by `num_tokens`, preempting later arrivals if
-    /// need be. False: the sequence itself was the latest and had to give way.
-    ///
-    /// Later arrivals are not in the step yet: decodes are taken in order, and prefills have
-    /// their blocks since they were admitted.
-    fn make_room(&mut self, index: usize, num_tokens: usize) -> bool {
-        loop {
-            let sequence = &mut self.running[index];
-            let needed = sequence.num_computed + num_tokens;
-            if self.blocks.grow(&mut sequence.block_tables, needed).is_ok() {
-                return true;
-            }
-            let latest = self.running.len() - 1;
-            self.preempt(latest);
-            if latest == index {
-                return false;
-            }
-        }
+    pub(super) fn hash_blocks(&self, sequence: &mut Sequence) {
+        let hashes = &mut sequence.hashes;
+        self.hasher.extend(
+            hashes,
+            sequence.scope,
+            &sequence.tokens,
+            self.config.block_size,
+        );
     }
 
-    /// Frees a running sequence's blocks; it starts again from its first token.
-    fn preempt(&mut self, index: usize) {
-        let mut sequence = self.running.remove(index);
-        self.blocks.release(&mut sequence.block_tables);
-        sequence.num_computed = 0;
+    /// Takes a sequence out of its slot, with its blocks.
+    pub(super) fn vacate(&mut self, slot: usize) -> Option<Sequence> {
+        let sequence = self.slots[slot].take()?;
+        self.num_running -= 1;
+        if let Some(flow) = self.flows.get_mut(sequence.request.origin.flow) {
+            flow.num_running -= 1;
+        }
+        if !self.faults.has(Bug::WaitForCancelledLeader) {
+            self.withdraw(&sequence, sequence.num_published..sequence.num_announced);
+        }
+        Some(sequence)
+    }
+
+    /// Frees a running sequence's blocks and queues it again; it starts from its first token,
+    /// or from what the cache still has then.
+    pub(super) fn preempt(&mut self, plan: &mut Plan, slot: usize) {
+        if let Some(item) = plan.remove(slot) {
+            plan.num_tokens += item.num_tokens;
+            if let Some(sequence) = &self.slots[slot] {
+                plan.num_outputs += sequence.num_outputs(item.start, item.num_tokens);
+                if sequence.num_missing() > 1 {
+                    plan.num_prefill += item.num_tokens;
+                }
+            }
+        }
+        let Some(mut sequence) = self.vacate(slot) else {
+            return;
+        };
+        if self.faults.has(Bug::DoubleFreeAfterPreemption) {
+            self.blocks.release(&mut sequence.block_tables.clone());
+        } else {
+            self.blocks.release(&mut sequence.block_tables);
+        }
+        if !self.faults.has(Bug::KeepComputedOnPreemption) {
+            sequence.num_computed = 0;
+        }
+        sequence.num_published = 0;
+        // What it generated may be found again, too.
+        self.hash_blocks(&mut sequence);
+        if self.faults.has(Bug::RestartCountOnPreemption) {
+            let generated = sequence.generated().len();
+            sequence.request.max_tokens += generated;
+        }
+        let origin = sequence.request.origin;
+        self.places
+            .insert(sequence.id, Place::Waiting(origin.flow, origin.class));
+        plan.victims.push(origin.flow);
+        self.flows.enqueue(sequence);
         self.num_preemptions += 1;
-        self.waiting.push_front(sequence);
-    }
-
-    fn release(&mut self, index: usize) {
-        let mut sequence = self.running.remove(index);
-        self.blocks.release(&mut sequence.block_tables);
     }
 }
 
-#[cfg(test)]
-#[path = "scheduler_tests.rs"]
-mod tests;
+/// The earliest arrival among a flow's running sequences that still have tokens to plan
+/// beyond a single one.
+fn prefill_of(
+    slots: &[Option<Sequence>],
+    plan: &Plan,
+    flow: FlowId,
+    class: Class,
+) -> Option<usize> {
+    let mut found: Option<(SequenceId, usize)> = None;
+    for (slot, sequence) in slots.iter().enumerate() {
+        let Some(sequence) = sequence else { continue };
+        let origin = sequence.request.origin;
+        if sequence.num_missing() <= 1 || (origin.flow, origin.class) != (flow, class) {
+            continue;
+        }
+        let planned = plan.item(slot).map_or(0, |item| item.num_tokens);
+        if planned < sequence.num_missing() && found.is_none_or(|(id, _)| sequence.id < id) {
+            found = Some((sequence.id, slot));
+        }
+    }
+    found.map(|(_, slot)| slot)
+}
+
+fn step_item(sequence: &Sequence, item: ScheduledTokens) -> StepItem<'_> {
+    let request = &sequence.request;
+    let end = item.start + item.num_tokens;
+    let generated = sequence.generated();
+    let scored = sequence.scored_rows(item.start, item.num_tokens);
+    StepItem {
+        sequence: sequence.id.0,
+        tokens: &sequence.tokens[item.start..end],
+        start: item.start,
+        block_tables: &sequence.block_tables,
+        sample: sequence.samples(end).then(|| SampleRequest {
+            params: &request.sampling,
+            prompt: &request.prompt,
+            generated,
+            banned: if generated.len() < request.min_tokens {
+                &request.stop_token_ids
+            } else {
+                &[]
+            },
+            constraint: request.constraint.as_deref(),
+        }),
+        score: (scored > 0).then(|| ScoreRequest {
+            targets: &sequence.tokens[item.start + 1..][..scored],
+            num_top: request.prompt_logprobs.unwrap_or(0),
+        }),
+    }
+}

@@ -1,8 +1,9 @@
-use super::block_manager::BlockTable;
+use super::block_manager::{BlockTable, Prefix};
 use super::constraint::TokenConstraint;
+use super::prefix::{BlockHash, Scope};
 use super::runner::TokenOutput;
 use super::sampling::SamplingParams;
-use super::scheduler::End;
+use super::step::End;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,12 +46,25 @@ impl SequenceRequest {
 }
 
 /// Where a sequence comes from, as far as the engine must know to share itself fairly.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Origin {
     pub flow: FlowId,
+    /// The flow's share beside others'; at least 1.
+    pub weight: u32,
     pub class: Class,
     /// Sequences share cached blocks only within one namespace.
     pub namespace: Namespace,
+}
+
+impl Default for Origin {
+    fn default() -> Self {
+        Self {
+            flow: FlowId::default(),
+            weight: 1,
+            class: Class::default(),
+            namespace: Namespace::default(),
+        }
+    }
 }
 
 /// Those who share the engine among them: each gets its part, however much it asks.
@@ -148,24 +162,52 @@ pub struct SequenceId(pub u64);
 pub(super) struct Sequence {
     pub id: SequenceId,
     pub request: SequenceRequest,
+    pub scope: Scope,
     /// The prompt, then what was generated.
     pub tokens: Vec<u32>,
+    /// One for each full block of `tokens`, as far as they were needed.
+    pub hashes: Vec<BlockHash>,
     /// Tokens whose keys and values are in the cache. Preemption sets it back to 0.
     pub num_computed: usize,
+    /// Blocks that others may find.
+    pub num_published: usize,
+    /// Blocks that others may wait for: published, or about to be.
+    pub num_announced: usize,
     /// Prompt tokens counted as computed so far, so that a recomputation is not counted.
     pub num_prompt_counted: usize,
     pub block_tables: Vec<BlockTable>,
+    /// Log-probabilities of the prompt's tokens, from the second on.
+    pub scored: Vec<TokenOutput>,
+    /// Prompt tokens found in the cache at the first start.
+    pub num_cached: Option<usize>,
+    pub prompt_reported: bool,
+    /// Starts of others while this one was first in its queue and there was no room for it.
+    pub num_overtaken: u32,
+    /// The step in which it was started last.
+    pub started_in: u64,
+    /// It was overtaken so often that it is not preempted for others.
+    pub protected: bool,
 }
 
 impl Sequence {
-    pub fn new(id: SequenceId, request: SequenceRequest, num_groups: usize) -> Self {
+    pub fn new(id: SequenceId, scope: Scope, request: SequenceRequest, num_groups: usize) -> Self {
         Self {
             id,
+            scope,
             tokens: request.prompt.to_vec(),
             request,
+            hashes: Vec::new(),
             num_computed: 0,
+            num_published: 0,
+            num_announced: 0,
             num_prompt_counted: 0,
             block_tables: vec![BlockTable::new(); num_groups],
+            scored: Vec::new(),
+            num_cached: None,
+            prompt_reported: false,
+            num_overtaken: 0,
+            started_in: 0,
+            protected: false,
         }
     }
 
@@ -180,6 +222,52 @@ impl Sequence {
 
     pub fn generated(&self) -> &[u32] {
         &self.tokens[self.num_prompt()..]
+    }
+
+    pub fn prefix(&self) -> Prefix<'_> {
+        Prefix {
+            scope: self.scope,
+            hashes: &self.hashes,
+            tokens: &self.tokens,
+        }
+    }
+
+    /// Prompt tokens whose log-probabilities are still to be computed.
+    pub fn num_unscored(&self) -> usize {
+        match self.request.prompt_logprobs {
+            Some(_) => self.num_prompt() - 1 - self.scored.len(),
+            None => 0,
+        }
+    }
+
+    /// Blocks that may come from the cache: the last token is computed in any case, and so is
+    /// each whose successor must be scored.
+    pub fn max_cached_blocks(&self, block_size: usize) -> usize {
+        let needed = if self.num_unscored() > 0 {
+            self.scored.len()
+        } else {
+            self.tokens.len() - 1
+        };
+        needed / block_size
+    }
+
+    /// How many rows of logits the next `num_tokens` tokens from `start` on need.
+    pub fn num_outputs(&self, start: usize, num_tokens: usize) -> usize {
+        self.scored_rows(start, num_tokens) + usize::from(self.samples(start + num_tokens))
+    }
+
+    /// Rows of the range whose successors are to be scored: all up to the prompt's last but
+    /// one, or none.
+    pub fn scored_rows(&self, start: usize, num_tokens: usize) -> usize {
+        if self.num_unscored() == 0 || start < self.scored.len() {
+            return 0;
+        }
+        num_tokens.min((self.num_prompt() - 1).saturating_sub(start))
+    }
+
+    /// Whether a token is sampled once everything before `end` is computed.
+    pub fn samples(&self, end: usize) -> bool {
+        end == self.tokens.len() && self.request.max_tokens > 0
     }
 
     /// Takes a sampled token: what is reported of it, and whether the sequence ends.

@@ -1,0 +1,121 @@
+use std::time::Duration;
+
+/// Steps without streams may take so many times as long: nobody waits for a next token, and
+/// long ranges are computed faster.
+const ALONE: u32 = 4;
+
+const FIRST_GUESS: f64 = 64.0;
+
+/// Finds how many prefill tokens a step may have so that it takes the time it should.
+///
+/// A controller rather than a model of the machine: it looks at how long steps took and
+/// corrects itself, whatever contexts, models and neighbours make of a token's cost.
+#[derive(Debug)]
+pub(super) struct Pace {
+    beside_streams: Option<Controller>,
+    alone: Option<Controller>,
+}
+
+#[derive(Debug)]
+struct Controller {
+    target: Duration,
+    max_prefill: f64,
+    limit: f64,
+}
+
+impl Pace {
+    /// `max_step` is for steps with streams; `limit` tokens are never exceeded.
+    pub fn new(max_step: Option<Duration>, limit: usize) -> Self {
+        let controller = |target: Duration| Controller {
+            target,
+            max_prefill: FIRST_GUESS.min(limit as f64),
+            limit: limit as f64,
+        };
+        Self {
+            beside_streams: max_step.map(controller),
+            alone: max_step.map(|max_step| controller(max_step * ALONE)),
+        }
+    }
+
+    /// Prefill tokens for a step with or without streams.
+    pub fn max_prefill(&self, has_streams: bool) -> usize {
+        let controller = if has_streams {
+            &self.beside_streams
+        } else {
+            &self.alone
+        };
+        controller
+            .as_ref()
+            .map_or(usize::MAX, |controller| controller.max_prefill as usize)
+    }
+
+    /// Notes how long a step took.
+    pub fn observe(&mut self, num_decodes: usize, num_prefill: usize, took: Duration) {
+        let controller = if num_decodes > 0 {
+            &mut self.beside_streams
+        } else {
+            &mut self.alone
+        };
+        if let Some(controller) = controller {
+            controller.observe(num_prefill, took);
+        }
+    }
+}
+
+impl Controller {
+    fn observe(&mut self, num_prefill: usize, took: Duration) {
+        // A step that had less to do than it might says nothing about its limit, unless it
+        // was too long all the same.
+        let is_full = num_prefill as f64 >= 0.75 * self.max_prefill;
+        let ratio = self.target.as_secs_f64() / took.as_secs_f64().max(1e-6);
+        if num_prefill == 0 || (!is_full && ratio > 1.0) {
+            return;
+        }
+        let factor = ratio.clamp(0.5, 1.5);
+        self.max_prefill = (self.max_prefill * factor).clamp(1.0, self.limit);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Milliseconds of a step on an imagined machine.
+    fn cost(num_decodes: usize, num_prefill: usize) -> Duration {
+        Duration::from_micros(5_000 + 500 * num_decodes as u64 + 1_200 * num_prefill as u64)
+    }
+
+    #[test]
+    fn steps_come_to_take_the_time_they_should_and_follow_the_load() {
+        let mut pace = Pace::new(Some(Duration::from_millis(50)), 512);
+        for num_decodes in [4, 60, 20] {
+            for _ in 0..20 {
+                let num_prefill = pace.max_prefill(true);
+                pace.observe(num_decodes, num_prefill, cost(num_decodes, num_prefill));
+            }
+            let took = cost(num_decodes, pace.max_prefill(true)).as_secs_f64();
+            assert!(
+                (0.045..0.055).contains(&took),
+                "{took} s with {num_decodes} streams"
+            );
+        }
+        for _ in 0..20 {
+            let num_prefill = pace.max_prefill(false);
+            pace.observe(0, num_prefill, cost(0, num_prefill));
+        }
+        let took = cost(0, pace.max_prefill(false)).as_secs_f64();
+        assert!((0.18..0.22).contains(&took), "{took} s without streams");
+    }
+
+    #[test]
+    fn short_prefills_do_not_raise_the_limit_and_none_is_needed() {
+        let mut pace = Pace::new(Some(Duration::from_millis(50)), 512);
+        let before = pace.max_prefill(true);
+        for _ in 0..100 {
+            pace.observe(1, 3, Duration::from_millis(2));
+            pace.observe(1, 0, Duration::from_millis(2));
+        }
+        assert_eq!(pace.max_prefill(true), before);
+        assert_eq!(Pace::new(None, 512).max_prefill(true), usize::MAX);
+    }
+}

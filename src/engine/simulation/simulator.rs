@@ -1,0 +1,476 @@
+//! Drives an engine through a scenario on a clock of its own, and looks at everything after
+//! every step.
+
+use super::client::Client;
+use super::model::HashModel;
+use super::scenario::{Arrival, Kind, Reader, Scenario};
+use crate::engine::admission::Admission;
+use crate::engine::core::{Core, Submission};
+use crate::engine::faults::{Bug, Faults};
+use crate::engine::quarantine::Fingerprint;
+use crate::engine::sequence::Sequence;
+use crate::engine::{EngineConfig, EngineError, PrefixCache, SequenceId, Step, SubmitError};
+use std::collections::VecDeque;
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// More steps than any scenario takes: something never ends.
+const MAX_STEPS: u64 = 20_000;
+
+/// Steps until the prompt of the single request of another flow must be computed.
+const FLOOD_BOUND: u64 = 8;
+const LARGE_BOUND: u64 = 160;
+const BATCH_BOUND: u64 = 200;
+
+/// What one run was like.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// Every decision and every answer, in order.
+    pub trace: String,
+    pub num_steps: u64,
+    pub num_preemptions: u64,
+    pub num_cached_tokens: u64,
+    pub num_refused: u64,
+    pub num_timeouts: u64,
+    pub num_left: u64,
+    pub num_deaths: u64,
+}
+
+struct Simulator {
+    scenario: Scenario,
+    faults: Faults,
+    core: Core,
+    model: HashModel,
+    admission: Arc<Admission>,
+    arrivals: VecDeque<Arrival>,
+    clients: Vec<Client>,
+    now: Duration,
+    step: u64,
+    died_in: Vec<u64>,
+    report: Report,
+}
+
+/// Runs the scenario of `seed`; what was wrong, if anything.
+pub fn simulate(seed: u64, bug: Option<Bug>) -> Result<Report, String> {
+    let mut scenario = Scenario::new(seed);
+    let faults = Faults(bug);
+    let mut simulator = Simulator {
+        core: new_core(&scenario, faults),
+        model: HashModel::new(scenario.config.block_size, scenario.config.num_blocks),
+        admission: Arc::new(Admission::new(&scenario.config, faults)),
+        arrivals: std::mem::take(&mut scenario.arrivals).into(),
+        scenario,
+        faults,
+        clients: Vec::new(),
+        now: Duration::ZERO,
+        step: 0,
+        died_in: Vec::new(),
+        report: Report::default(),
+    };
+    match simulator.run() {
+        Ok(()) => Ok(simulator.report),
+        Err(violation) => Err(format!(
+            "seed {seed}, step {}: {violation}\n{:?}\n{}",
+            simulator.step, simulator.scenario, simulator.report.trace
+        )),
+    }
+}
+
+fn new_core(scenario: &Scenario, faults: Faults) -> Core {
+    let mut core = Core::with_faults(&scenario.config, [7; 32], faults);
+    core.scheduler_mut().cut_hashes(scenario.hash_bits);
+    core
+}
+
+impl Simulator {
+    fn run(&mut self) -> Result<(), String> {
+        while !self.arrivals.is_empty() || !self.core.scheduler().is_idle() {
+            self.step += 1;
+            if self.step > MAX_STEPS {
+                return Err("it never ends".into());
+            }
+            let jumps = self.scenario.jumps.iter();
+            let jump: Duration = jumps
+                .filter(|(step, _)| *step == self.step)
+                .map(|(_, by)| *by)
+                .sum();
+            self.now += jump;
+            self.arrive()?;
+            self.leave();
+            self.advance()?;
+            self.read()?;
+            self.check_blocks();
+        }
+        self.finish()
+    }
+
+    fn arrive(&mut self) -> Result<(), String> {
+        if self.core.scheduler().is_idle()
+            && let Some(next) = self.arrivals.front()
+        {
+            self.now = self.now.max(next.at);
+        }
+        while self
+            .arrivals
+            .front()
+            .is_some_and(|arrival| arrival.at <= self.now)
+        {
+            let Some(Arrival {
+                requests, reader, ..
+            }) = self.arrivals.pop_front()
+            else {
+                break;
+            };
+            self.submit(requests, reader)?;
+        }
+        Ok(())
+    }
+
+    /// What [`crate::engine::Engine::submit`] does.
+    fn submit(
+        &mut self,
+        requests: Vec<crate::engine::SequenceRequest>,
+        reader: Reader,
+    ) -> Result<(), String> {
+        let config = &self.scenario.config;
+        let checked = requests
+            .iter()
+            .try_for_each(|request| config.check(request));
+        if checked.is_err() && !self.faults.has(Bug::AdmitNeverFitting) {
+            self.report.num_refused += 1;
+            return Ok(());
+        }
+        let flow = requests[0].origin.flow;
+        let is_first = self.clients.iter().all(|client| {
+            client.end.is_some() || client.is_gone() || client.request.origin.flow != flow
+        });
+        let tickets = match self.admission.admit(self.now, &requests) {
+            Ok(tickets) => tickets,
+            Err(SubmitError::Overloaded { .. }) if is_first => {
+                return Err(format!(
+                    "flow {flow:?} is refused although it has nothing here"
+                ));
+            }
+            Err(_) => {
+                self.report.num_refused += 1;
+                return Ok(());
+            }
+        };
+        let mut streams = Vec::new();
+        let mut submissions = Vec::new();
+        for (request, ticket) in requests.iter().zip(tickets) {
+            let (events, stream) = tokio::sync::mpsc::unbounded_channel();
+            streams.push(stream);
+            submissions.push(Submission {
+                request: request.clone(),
+                ticket,
+                events,
+                fingerprint: Fingerprint::of(request),
+                submitted_at: self.now,
+            });
+        }
+        let ids = self.core.admit(submissions);
+        for ((id, request), stream) in ids.into_iter().zip(requests).zip(streams) {
+            let client = Client::new(id, request, reader, stream, self.step, self.now);
+            self.clients.push(client);
+        }
+        Ok(())
+    }
+
+    fn leave(&mut self) {
+        for client in &mut self.clients {
+            if let Reader::Leaves(after) = client.reader
+                && self.step >= client.arrived_in + after
+                && client.end.is_none()
+                && client.stream.take().is_some()
+            {
+                self.report.num_left += 1;
+            }
+        }
+    }
+
+    /// One turn of the engine's loop.
+    fn advance(&mut self) -> Result<(), String> {
+        let decoding = self.running(|sequence| sequence.num_missing() == 1);
+        let waiting = self.first_in_line();
+        let step = self.core.schedule(self.now);
+        self.note_step(&step);
+        self.check_deadlines()?;
+        self.check_step(&step, &decoding)?;
+        self.check_order(&step, &waiting)?;
+        if step.items.is_empty() {
+            self.now += Duration::from_millis(1);
+            return Ok(());
+        }
+        let items = self.core.step_items(&step);
+        if items.len() != step.items.len() {
+            return Err("an item has no sequence".into());
+        }
+        let output = self.model.execute(&items);
+        drop(items);
+        if self.scenario.deaths.contains(&self.step) {
+            self.die();
+            return Ok(());
+        }
+        let took = Duration::from_micros(1_000 + 100 * step.num_tokens() as u64);
+        self.now += took;
+        for (item, output) in step.items.iter().zip(&output.items) {
+            let sampled = output.sampled.as_ref().map(|token| token.id);
+            let _ = write!(self.report.trace, " {}={sampled:?}", item.sequence.0);
+        }
+        self.core.commit(&step, output, took);
+        Ok(())
+    }
+
+    /// The step fails after it wrote into blocks; a new engine starts on the same memory.
+    fn die(&mut self) {
+        self.died_in.push(self.step);
+        self.report.num_deaths += 1;
+        self.report.num_preemptions += self.core.scheduler().num_preemptions();
+        self.core.fail_all(&EngineError::Step("it died".into()));
+        self.core = new_core(&self.scenario, self.faults);
+        self.now += Duration::from_secs(1);
+    }
+
+    fn read(&mut self) -> Result<(), String> {
+        for client in &mut self.clients {
+            if client.reader != Reader::Slow {
+                let id = client.id;
+                client.read(self.step).map_err(|e| format!("{id:?}: {e}"))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<(), String> {
+        for client in &mut self.clients {
+            client.read(self.step)?;
+        }
+        for client in &self.clients {
+            let id = client.id;
+            let died = self.died_in.iter().any(|step| *step >= client.arrived_in);
+            client.check(died).map_err(|e| format!("{id:?}: {e}"))?;
+            self.check_cached(client)?;
+            if matches!(client.end, Some(Err(EngineError::Timeout(_)))) {
+                self.report.num_timeouts += 1;
+            }
+        }
+        self.check_bounds()?;
+        let scheduler = self.core.scheduler();
+        let left = (
+            scheduler.num_blocks_used(),
+            self.admission.num_open(),
+            scheduler.num_running(),
+            scheduler.flows.num_waiting(),
+            scheduler.computing.len(),
+        );
+        if left != (0, 0, 0, 0, 0) {
+            return Err(format!(
+                "left over (blocks, places, running, waiting, computing): {left:?}"
+            ));
+        }
+        self.report.num_steps = self.step;
+        self.report.num_preemptions += scheduler.num_preemptions();
+        self.report.num_cached_tokens += scheduler.num_cached_tokens();
+        Ok(())
+    }
+
+    fn running(&self, which: impl Fn(&Sequence) -> bool) -> Vec<SequenceId> {
+        let slots = self.core.scheduler().slots.iter().flatten();
+        slots.filter(|s| which(s)).map(|s| s.id).collect()
+    }
+
+    /// In each queue, the first that waits for no prefix.
+    fn first_in_line(&self) -> Vec<SequenceId> {
+        let scheduler = self.core.scheduler();
+        let classes = [
+            crate::engine::Class::Interactive,
+            crate::engine::Class::Batch,
+        ];
+        let queues = scheduler
+            .flows
+            .iter()
+            .flat_map(|(_, flow)| classes.map(|class| flow.waiting(class)));
+        queues
+            .filter_map(|queue| queue.iter().find(|s| !scheduler.is_computing(s)))
+            .filter(|s| s.num_cached.is_none())
+            .map(|s| s.id)
+            .collect()
+    }
+
+    fn note_step(&mut self, step: &Step) {
+        let trace = &mut self.report.trace;
+        let _ = write!(trace, "\n{} {}us:", self.step, self.now.as_micros());
+        for item in &step.items {
+            let id = item.sequence.0;
+            let _ = write!(trace, " {id}[{}+{}]", item.start, item.num_tokens);
+        }
+    }
+
+    fn check_deadlines(&self) -> Result<(), String> {
+        let late = self.clients.iter().find(|client| {
+            client.end.is_none()
+                && client
+                    .stream
+                    .as_ref()
+                    .is_some_and(|stream| stream.is_empty() && !stream.is_closed())
+                && client.deadline.is_some_and(|deadline| deadline <= self.now)
+        });
+        match late {
+            Some(client) => Err(format!("{:?} goes on after its deadline", client.id)),
+            None => Ok(()),
+        }
+    }
+
+    /// The step is within its limits, writes no shared block and leaves nobody out.
+    fn check_step(&self, step: &Step, decoding: &[SequenceId]) -> Result<(), String> {
+        let EngineConfig {
+            max_num_batched_tokens,
+            max_num_outputs,
+            block_size,
+            ..
+        } = self.scenario.config;
+        let scheduler = self.core.scheduler();
+        let items = scheduler.step_items(step);
+        let num_outputs: usize = items.iter().map(|item| item.num_outputs()).sum();
+        if step.num_tokens() > max_num_batched_tokens || num_outputs > max_num_outputs {
+            return Err(format!(
+                "{} tokens and {num_outputs} outputs",
+                step.num_tokens()
+            ));
+        }
+        for item in &items {
+            let blocks =
+                item.start / block_size..=(item.start + item.tokens.len() - 1) / block_size;
+            for index in blocks {
+                let Some(block) = item.block_tables[0].get(index) else {
+                    return Err(format!("sequence {} has no block {index}", item.sequence));
+                };
+                if scheduler.blocks.num_readers(*block) != 1 {
+                    return Err(format!("block {block} is written and has other readers"));
+                }
+            }
+        }
+        let has_item = |id: &SequenceId| step.items.iter().any(|item| item.sequence == *id);
+        let still = self.running(|_| true);
+        let is_left_out = |id: &&SequenceId| still.contains(id) && !has_item(id);
+        if let Some(id) = decoding.iter().find(is_left_out) {
+            return Err(format!("the stream of {id:?} gets no token"));
+        }
+        let prefilling = self.running(|sequence| sequence.num_missing() > 1);
+        if !prefilling.is_empty()
+            && !prefilling.iter().any(has_item)
+            && step.num_tokens() < max_num_batched_tokens
+        {
+            let slots: Vec<_> = scheduler.slots.iter().flatten().map(|s| (s.id, s.request.origin, s.tokens.len(), s.num_computed, s.num_prompt(), s.scored.len(), s.started_in, s.request.prompt_logprobs, s.protected)).collect();
+            return Err(format!("no prefill of {prefilling:?} gets a token: {step:?} {slots:#?} {:#?}", scheduler.flows.iter().map(|(id,f)| (id, f.num_running, f.waiting(crate::engine::Class::Interactive).len(),f.waiting(crate::engine::Class::Batch).len())).collect::<Vec<_>>()));
+        }
+        Ok(())
+    }
+
+    /// Within a flow and class, who came first starts first.
+    fn check_order(&self, step: &Step, first: &[SequenceId]) -> Result<(), String> {
+        let origin = |id: &SequenceId| {
+            let client = self
+                .clients
+                .iter()
+                .find(|client| client.id == *id && client.arrived_in > self.last_death());
+            client.map(|client| (client.request.origin.flow, client.request.origin.class))
+        };
+        let scheduler = self.core.scheduler();
+        if self.scenario.hash_bits < 256 {
+            // Collisions make sequences wait for prefixes that are not theirs, now and then.
+            return Ok(());
+        }
+        for id in &step.started {
+            let is_passed = |other: &&SequenceId| {
+                let sequence = scheduler.find_waiting(**other);
+                // One whose prefix another began to compute in this step waits for that.
+                sequence.is_some_and(|sequence| !scheduler.is_computing(sequence))
+                    && !step.started.contains(other)
+                    && *other < id
+                    && origin(other) == origin(id)
+            };
+            let earlier = first.iter().find(is_passed);
+            if let Some(earlier) = earlier {
+                return Err(format!("{id:?} starts before {earlier:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    fn last_death(&self) -> u64 {
+        self.died_in.last().copied().unwrap_or(0)
+    }
+
+    fn check_blocks(&self) {
+        let scheduler = self.core.scheduler();
+        let tables: Vec<_> = scheduler
+            .slots
+            .iter()
+            .flatten()
+            .map(|sequence| &sequence.block_tables[..])
+            .collect();
+        scheduler.blocks.check(&tables);
+    }
+
+    /// Nobody finds more than what came before it in its own namespace.
+    fn check_cached(&self, client: &Client) -> Result<(), String> {
+        let Some(num_cached) = client.num_cached_tokens() else {
+            return Ok(());
+        };
+        let config = &self.scenario.config;
+        let namespace = client.request.origin.namespace;
+        let common = |other: &Client| {
+            let (a, b) = (&client.request.prompt, &other.request.prompt);
+            // What was generated is cached, too.
+            let (_, generated) = super::model::reference(&other.request);
+            let other = b
+                .iter()
+                .copied()
+                .chain(generated.iter().map(|token| token.id));
+            a.iter().zip(other).take_while(|(a, b)| **a == *b).count()
+        };
+        let known = self
+            .clients
+            .iter()
+            .filter(|other| other.id != client.id && other.request.origin.namespace == namespace)
+            .map(common)
+            .max()
+            .unwrap_or(0);
+        let limit = match config.prefix_cache {
+            PrefixCache::Off => 0,
+            PrefixCache::PerNamespace { .. } => known.min(client.request.prompt.len() - 1),
+        };
+        if num_cached > limit || !num_cached.is_multiple_of(config.block_size) {
+            return Err(format!(
+                "{:?} found {num_cached} tokens of {limit}",
+                client.id
+            ));
+        }
+        Ok(())
+    }
+
+    /// The one request of flow 1 is answered within its bound, whatever the others send.
+    fn check_bounds(&self) -> Result<(), String> {
+        let bound = match self.scenario.kind {
+            Kind::Mixed => return Ok(()),
+            Kind::Flood => FLOOD_BOUND,
+            Kind::Large => LARGE_BOUND,
+            Kind::Batch => BATCH_BOUND,
+        };
+        let single = self
+            .clients
+            .iter()
+            .find(|client| client.request.origin.flow.0 == 1);
+        let Some(single) = single else {
+            return Err("the single request of flow 1 was refused".into());
+        };
+        let took = single.prompted_in.map(|step| step - single.arrived_in);
+        match took.is_some_and(|took| took <= bound) {
+            true => Ok(()),
+            false => Err(format!("flow 1 waited {took:?} steps of {bound}")),
+        }
+    }
+}

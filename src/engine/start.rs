@@ -1,0 +1,169 @@
+//! Starting sequences: from the queue into a slot, with blocks for all their tokens.
+
+use super::PrefixCache;
+use super::faults::Bug;
+use super::scheduler::{Place, Scheduler};
+use super::sequence::{Class, FlowId, Sequence};
+use super::step::Plan;
+
+/// How often the first in a queue is overtaken, at most, before everyone waits for it.
+const MAX_OVERTAKEN: u32 = 16;
+const MAX_OVERTAKEN_BATCH: u32 = 256;
+
+/// How far into a queue to look past those that wait for a prefix which is being computed.
+const LOOK_AHEAD: usize = 64;
+
+impl Scheduler {
+    /// Starts the first sequence in a queue that need not wait for a prefix which another one
+    /// is computing; its slot. None: there is nobody, or no room.
+    pub(super) fn start_next(
+        &mut self,
+        plan: &mut Plan,
+        flow: FlowId,
+        class: Class,
+    ) -> Option<usize> {
+        if plan.is_full {
+            return None;
+        }
+        let queue = self.flows.get(flow)?.waiting(class);
+        let candidate = if self.faults.has(Bug::ResumeOutOfOrder) {
+            queue.back()
+        } else {
+            queue
+                .iter()
+                .take(LOOK_AHEAD)
+                .find(|sequence| !self.is_computing(sequence))
+        };
+        let (id, num_tokens) = candidate.map(|sequence| (sequence.id, sequence.tokens.len()))?;
+        let slot = self.free_slot(plan, flow, class);
+        let mut sequence = self.flows.remove(flow, class, id)?;
+        let Some(slot) = slot.filter(|_| self.allocate(plan, &mut sequence)) else {
+            self.flows.enqueue(sequence);
+            plan.refused.push((flow, class));
+            return None;
+        };
+        let num_cached = sequence.num_computed;
+        if sequence.num_cached.is_none() {
+            let num_cached = match self.config.prefix_cache {
+                // What choices share is not what a request finds.
+                PrefixCache::Off => 0,
+                PrefixCache::PerNamespace { .. } => num_cached,
+            };
+            sequence.num_cached = Some(num_cached);
+            self.num_cached_tokens += num_cached as u64;
+            plan.started.push(id);
+        }
+        let protected = sequence.num_overtaken >= max_overtaken(class);
+        sequence.protected |= protected;
+        sequence.num_overtaken = 0;
+        sequence.started_in = self.num_steps;
+        plan.num_starts += 1;
+        let block_size = self.config.block_size;
+        sequence.num_announced = num_tokens / block_size;
+        for hash in &sequence.hashes[sequence.num_published..sequence.num_announced] {
+            *self.computing.entry((class, *hash)).or_default() += 1;
+        }
+        if self.faults.has(Bug::PublishBeforeComputed) {
+            for index in 0..num_tokens / block_size {
+                let mut tables = std::mem::take(&mut sequence.block_tables);
+                self.blocks.publish(&mut tables, sequence.prefix(), index);
+                sequence.block_tables = tables;
+            }
+        }
+        self.places.insert(id, Place::Running(slot));
+        self.slots[slot] = Some(sequence);
+        self.num_running += 1;
+        if let Some(flow) = self.flows.get_mut(flow) {
+            flow.num_running += 1;
+        }
+        Some(slot)
+    }
+
+    /// Gives a sequence blocks for all its tokens: half a prefill would only hold blocks
+    /// that nobody can use, and lose them again. A spare block for each that runs keeps their
+    /// next tokens from preempting the newcomer at once.
+    fn allocate(&mut self, plan: &mut Plan, sequence: &mut Sequence) -> bool {
+        let block_size = self.config.block_size;
+        let mut max_found = sequence.max_cached_blocks(block_size);
+        if self.faults.has(Bug::CacheWholePrompt) && sequence.num_unscored() == 0 {
+            max_found = sequence.tokens.len() / block_size;
+        }
+        let num_tokens = sequence.tokens.len();
+        loop {
+            let num_found = self.blocks.num_found(sequence.prefix(), max_found);
+            let mut tables = std::mem::take(&mut sequence.block_tables);
+            let spare = self.num_running;
+            let prefix = sequence.prefix();
+            let started = self
+                .blocks
+                .start(&mut tables, prefix, num_found, num_tokens, spare);
+            sequence.block_tables = tables;
+            if started.is_ok() {
+                if !self.faults.has(Bug::KeepComputedOnPreemption) {
+                    sequence.num_computed = 0;
+                }
+                sequence.num_computed = sequence.num_computed.max(num_found * block_size);
+                sequence.num_published = num_found;
+                return true;
+            }
+            let needed = num_tokens.div_ceil(block_size) - num_found + spare;
+            if !self.free_blocks(plan, sequence, needed) {
+                return false;
+            }
+        }
+    }
+
+    /// Whether another sequence is computing the first block that this one does not find.
+    pub(super) fn is_computing(&self, sequence: &Sequence) -> bool {
+        if self.computing.is_empty() || sequence.num_unscored() > 0 {
+            return false;
+        }
+        let max_found = sequence.max_cached_blocks(self.config.block_size);
+        let num_found = self.blocks.num_found(sequence.prefix(), max_found);
+        let class = sequence.request.origin.class;
+        num_found < max_found
+            && self
+                .computing
+                .contains_key(&(class, sequence.hashes[num_found]))
+    }
+
+    /// The first in a queue that was overtaken so often that nobody else starts before it.
+    pub(super) fn claimant(&self) -> Option<(FlowId, Class)> {
+        if self.faults.has(Bug::OvertakeForEver) {
+            return None;
+        }
+        let heads = self.flows.iter().flat_map(|(id, flow)| {
+            [Class::Interactive, Class::Batch]
+                .into_iter()
+                .filter_map(move |class| Some((flow.waiting(class).front()?, id, class)))
+        });
+        heads
+            .filter(|(head, _, class)| head.num_overtaken >= max_overtaken(*class))
+            .min_by_key(|(head, ..)| head.id)
+            .map(|(_, flow, class)| (flow, class))
+    }
+
+    /// Counts the starts of this step against those that had no room although nothing of
+    /// their flow runs, and against every batch sequence that is first in its queue.
+    pub(super) fn count_overtaken(&mut self, plan: &Plan) {
+        if plan.num_starts == 0 {
+            return;
+        }
+        for (id, flow) in self.flows.iter_mut() {
+            for class in [Class::Interactive, Class::Batch] {
+                let counts = flow.num_running == 0
+                    && (class == Class::Batch || plan.refused.contains(&(id, class)));
+                if let Some(head) = flow.waiting_mut(class).front_mut().filter(|_| counts) {
+                    head.num_overtaken += plan.num_starts;
+                }
+            }
+        }
+    }
+}
+
+fn max_overtaken(class: Class) -> u32 {
+    match class {
+        Class::Interactive => MAX_OVERTAKEN,
+        Class::Batch => MAX_OVERTAKEN_BATCH,
+    }
+}
