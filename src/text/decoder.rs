@@ -201,15 +201,7 @@ impl Stage {
                 });
             }
             Self::ByteLevel { incomplete } => {
-                match token
-                    .chars()
-                    .map(|character| BYTES.get(&character).copied())
-                    .collect::<Option<Vec<u8>>>()
-                {
-                    Some(bytes) => incomplete.extend(bytes),
-                    // An added token is not written in byte-level characters.
-                    None => incomplete.extend(token.as_bytes()),
-                }
+                incomplete.extend(byte_level_bytes(&token));
                 out.push(take_complete(incomplete));
             }
             Self::ByteFallback { run } => match fallback_byte(&token) {
@@ -294,6 +286,16 @@ impl Stage {
     }
 }
 
+/// The bytes that a token of a byte-level vocabulary stands for.
+pub(super) fn byte_level_bytes(token: &str) -> Vec<u8> {
+    let bytes: Option<Vec<u8>> = token
+        .chars()
+        .map(|character| BYTES.get(&character).copied())
+        .collect();
+    // An added token is not written in byte-level characters.
+    bytes.unwrap_or_else(|| token.as_bytes().to_vec())
+}
+
 /// Takes the text from the start of `bytes`, U+FFFD for what can never become a character,
 /// and leaves the beginning of a character that may still be completed.
 fn take_complete(bytes: &mut Vec<u8>) -> String {
@@ -316,7 +318,7 @@ fn incomplete_len(bytes: &[u8]) -> usize {
 }
 
 /// The byte that a token such as `<0x0A>` stands for.
-fn fallback_byte(token: &str) -> Option<u8> {
+pub(super) fn fallback_byte(token: &str) -> Option<u8> {
     let digits = token.strip_prefix("<0x")?.strip_suffix('>')?;
     (digits.len() == 2)
         .then(|| u8::from_str_radix(digits, 16).ok())
@@ -332,7 +334,7 @@ fn end_run(run: &mut Vec<u8>) -> Vec<String> {
     vec![text.unwrap_or_else(|_| "\u{FFFD}".repeat(num_bytes))]
 }
 
-fn strip(token: &str, content: char, start: usize, stop: usize) -> &str {
+pub(super) fn strip(token: &str, content: char, start: usize, stop: usize) -> &str {
     let is_content = |character: &char| *character == content;
     let first = token.chars().take(start).take_while(is_content).count() * content.len_utf8();
     let token = &token[first..];

@@ -45,14 +45,9 @@ impl Detokenizer {
                 return String::new();
             }
         };
-        let pipeline = &self.tokenizer.pipeline;
-        let added = pipeline.get_added_vocabulary();
-        let token = added
-            .simple_id_to_token(id)
-            .or_else(|| pipeline.id_to_token(id));
-        match token.filter(|token| !added.is_special_token(token)) {
-            Some(token) => run_stages(stages, vec![token]),
-            None => String::new(),
+        match self.tokenizer.written(id) {
+            Some(token) if !self.tokenizer.is_special(&token) => run_stages(stages, vec![token]),
+            Some(_) | None => String::new(),
         }
     }
 

@@ -29,7 +29,7 @@ pub(super) fn added(content: &str, id: usize, special: bool) -> Value {
 }
 
 /// Byte-level BPE with every byte, a few merges and [`ADDED`].
-pub(super) fn byte_level_json() -> Value {
+pub(crate) fn byte_level_json() -> Value {
     let mut alphabet: Vec<String> = ByteLevel::alphabet()
         .into_iter()
         .map(String::from)
@@ -75,7 +75,7 @@ pub(super) fn byte_level_json() -> Value {
 }
 
 /// As sentencepiece models are converted: spaces are `▁`, unknown characters are bytes.
-pub(super) fn sentencepiece_json() -> Value {
+pub(crate) fn sentencepiece_json() -> Value {
     let mut words: Vec<String> = ["<unk>", "<s>", "</s>"].map(String::from).to_vec();
     words.extend((0..=255).map(|byte| format!("<0x{byte:02X}>")));
     words.extend(
@@ -133,7 +133,7 @@ pub(super) fn unigram_json() -> Value {
     })
 }
 
-pub(super) fn tokenizer(json: &Value) -> Arc<Tokenizer> {
+pub(crate) fn tokenizer(json: &Value) -> Arc<Tokenizer> {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("tokenizer.json"), json.to_string()).unwrap();
     Arc::new(Tokenizer::from_dir(dir.path()).unwrap())

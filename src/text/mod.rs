@@ -15,6 +15,7 @@ mod message;
 mod reserved;
 mod stop;
 mod template_environment;
+mod token_bytes;
 mod tokenizer;
 
 #[cfg(test)]
@@ -22,7 +23,7 @@ mod chat_template_tests;
 #[cfg(test)]
 mod detokenizer_tests;
 #[cfg(test)]
-mod fixtures;
+pub(crate) mod fixtures;
 #[cfg(test)]
 mod guard_tests;
 #[cfg(test)]

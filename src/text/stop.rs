@@ -51,12 +51,7 @@ impl StopStrings {
         let start = self.held.len();
         self.held.push_str(delta);
         for (index, byte) in delta.bytes().enumerate() {
-            let complete = self
-                .patterns
-                .iter_mut()
-                .filter_map(|pattern| pattern.step(byte))
-                .max();
-            if let Some(length) = complete {
+            if let Some(length) = self.step(byte) {
                 self.stopped = true;
                 let mut text = std::mem::take(&mut self.held);
                 text.truncate(start + index + 1 - length);
@@ -66,24 +61,41 @@ impl StopStrings {
                 };
             }
         }
-        // What may still become a stop string begins with a stop string's first byte, so the
-        // cut is between characters.
-        let open = self
-            .patterns
-            .iter()
-            .map(|pattern| pattern.matched)
-            .max()
-            .unwrap_or(0);
-        let rest = self.held.split_off(self.held.len() - open);
         Scan {
-            text: std::mem::replace(&mut self.held, rest),
+            text: self.take_certain(),
             stopped: false,
         }
+    }
+
+    /// Text in which no stop string ends the generation. One that begins here and is complete
+    /// later does.
+    pub fn pass(&mut self, delta: &str) -> String {
+        self.held.push_str(delta);
+        for byte in delta.bytes() {
+            self.step(byte);
+        }
+        self.take_certain()
     }
 
     /// What was held back, at the end.
     pub fn finish(&mut self) -> String {
         std::mem::take(&mut self.held)
+    }
+
+    /// Reads one byte; the length of the longest stop string that is complete with it.
+    fn step(&mut self, byte: u8) -> Option<usize> {
+        self.patterns
+            .iter_mut()
+            .filter_map(|pattern| pattern.step(byte))
+            .max()
+    }
+
+    /// All but what may still become a stop string. That begins with a stop string's first
+    /// byte, so the cut is between characters.
+    fn take_certain(&mut self) -> String {
+        let open = self.patterns.iter().map(|pattern| pattern.matched).max();
+        let rest = self.held.split_off(self.held.len() - open.unwrap_or(0));
+        std::mem::replace(&mut self.held, rest)
     }
 }
 
@@ -112,7 +124,12 @@ impl Pattern {
             self.matched = self.fallback[self.matched - 1];
         }
         self.matched += usize::from(self.bytes[self.matched] == byte);
-        (self.matched == self.bytes.len()).then_some(self.matched)
+        if self.matched < self.bytes.len() {
+            return None;
+        }
+        // Where the text goes on, the next one may overlap this one.
+        self.matched = self.fallback[self.matched - 1];
+        Some(self.bytes.len())
     }
 }
 
@@ -168,6 +185,23 @@ mod tests {
         assert_eq!(
             (texts.concat().as_str(), stopped, rest.as_str()),
             ("a", true, "")
+        );
+    }
+
+    #[test]
+    fn what_is_complete_in_passed_text_does_not_stop_and_what_is_complete_later_does() {
+        let mut strings = StopStrings::new(vec!["aa".to_owned(), "end".to_owned()]);
+        assert_eq!(strings.pass("xaaaa e"), "xaaaa ");
+        let scan = strings.push("ndy");
+        assert_eq!((scan.text.as_str(), scan.stopped), ("", true));
+
+        let mut strings = StopStrings::new(vec!["aa".to_owned()]);
+        assert_eq!(strings.pass("aa"), "a");
+        let scan = strings.push("ab");
+        assert_eq!(
+            (scan.text.as_str(), scan.stopped),
+            ("", true),
+            "they overlap"
         );
     }
 

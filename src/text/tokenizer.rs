@@ -99,6 +99,20 @@ impl Tokenizer {
         Detokenizer::new(Arc::clone(self))
     }
 
+    /// The token as the vocabulary writes it; `None` for unknown ids.
+    pub(super) fn written(&self, id: u32) -> Option<String> {
+        self.pipeline
+            .get_added_vocabulary()
+            .simple_id_to_token(id)
+            .or_else(|| self.pipeline.id_to_token(id))
+    }
+
+    pub(super) fn is_special(&self, written: &str) -> bool {
+        self.pipeline
+            .get_added_vocabulary()
+            .is_special_token(written)
+    }
+
     fn encode(&self, text: &str, add_special_tokens: bool) -> Result<Vec<u32>, TextError> {
         let encoding = self.pipeline.encode_fast(text, add_special_tokens);
         let encoding = encoding.map_err(|error| TextError::Tokenize(error.to_string()))?;
