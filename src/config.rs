@@ -35,6 +35,7 @@ pub struct ServerConfig {
     pub max_body_mib: usize,
     pub header_read_timeout_ms: u64,
     pub body_read_timeout_ms: u64,
+    pub request_timeout_ms: u64,
     pub shutdown_timeout_ms: u64,
 }
 
@@ -116,6 +117,7 @@ impl Default for ServerConfig {
             max_body_mib: 8,
             header_read_timeout_ms: 30_000,
             body_read_timeout_ms: 60_000,
+            request_timeout_ms: 600_000,
             shutdown_timeout_ms: 25_000,
         }
     }
@@ -236,6 +238,12 @@ impl Config {
         if server.header_read_timeout_ms == 0 || server.body_read_timeout_ms == 0 {
             return Err(ConfigError::Value {
                 key: "server.header_read_timeout_ms and body_read_timeout_ms",
+                must: "at least 1",
+            });
+        }
+        if server.request_timeout_ms == 0 {
+            return Err(ConfigError::Value {
+                key: "server.request_timeout_ms",
                 must: "at least 1",
             });
         }

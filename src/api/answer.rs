@@ -4,7 +4,9 @@ use super::error::ApiError;
 use super::metrics::Metrics;
 use super::request_id::RequestId;
 use super::state::{ApiState, Served};
-use crate::generation::{FinishReason, Generation, GenerationError, GenerationEvent, ServedModel};
+use crate::generation::{
+    FinishReason, Generation, GenerationError, GenerationEvent, ServedModel, TokenLogprob,
+};
 use serde::Serialize;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
@@ -25,12 +27,21 @@ pub struct Usage {
     pub prompt_tokens: usize,
     pub completion_tokens: usize,
     pub total_tokens: usize,
+    pub prompt_tokens_details: PromptTokensDetails,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct PromptTokensDetails {
+    /// Found in the prefix cache. The choices of one prompt share it, so it counts once.
+    pub cached_tokens: usize,
 }
 
 /// One choice of a plain answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Choice {
     pub text: String,
+    /// Empty unless asked for.
+    pub logprobs: Vec<TokenLogprob>,
     pub reason: FinishReason,
 }
 
@@ -42,6 +53,7 @@ pub struct Measured {
     started: Instant,
     last_text: Vec<Option<Instant>>,
     num_unfinished: usize,
+    cached_tokens: usize,
     completion_tokens: usize,
     failed: bool,
 }
@@ -91,6 +103,7 @@ impl Measured {
             started,
             last_text: vec![None; generation.num_choices],
             num_unfinished: generation.num_choices,
+            cached_tokens: 0,
             completion_tokens: 0,
             failed: false,
             generation,
@@ -121,6 +134,16 @@ impl Measured {
             ))
         });
         match &event {
+            GenerationEvent::Prompt {
+                choice,
+                num_cached_tokens,
+            } => {
+                // The others of a prompt find what the first has computed.
+                if choice % self.generation.n == 0 {
+                    self.cached_tokens += num_cached_tokens;
+                }
+            }
+            GenerationEvent::Echo { .. } => {}
             GenerationEvent::Delta { choice, .. } => self.measure_text(*choice),
             GenerationEvent::Finished {
                 num_completion_tokens,
@@ -144,28 +167,49 @@ impl Measured {
             prompt_tokens,
             completion_tokens: self.completion_tokens,
             total_tokens: prompt_tokens + self.completion_tokens,
+            prompt_tokens_details: PromptTokensDetails {
+                cached_tokens: self.cached_tokens,
+            },
         }
     }
 
     /// The plain answer: a fold over the same events that a stream sends.
     pub async fn collect(&mut self) -> Result<Vec<Choice>, GenerationError> {
-        let mut texts = vec![String::new(); self.num_choices()];
-        let mut reasons = vec![None; self.num_choices()];
+        let mut answers = vec![(String::new(), Vec::new(), None); self.num_choices()];
         while let Some(event) = self.next().await {
             match event {
-                GenerationEvent::Delta { choice, text } => texts[choice].push_str(&text),
-                GenerationEvent::Finished { choice, reason, .. } => reasons[choice] = Some(reason),
+                GenerationEvent::Prompt { .. } => {}
+                GenerationEvent::Echo {
+                    choice,
+                    text,
+                    logprobs,
+                }
+                | GenerationEvent::Delta {
+                    choice,
+                    text,
+                    logprobs,
+                } => {
+                    let (answer, tokens, _) = &mut answers[choice];
+                    answer.push_str(&text);
+                    tokens.extend(logprobs);
+                }
+                GenerationEvent::Finished { choice, reason, .. } => {
+                    answers[choice].2 = Some(reason);
+                }
                 GenerationEvent::Failed(error) => return Err(error),
             }
         }
-        texts
+        answers
             .into_iter()
-            .zip(reasons)
-            .map(|(text, reason)| {
+            .map(|(text, logprobs, reason)| {
                 let reason = reason.ok_or_else(|| {
                     GenerationError::Internal("a choice did not finish".to_owned())
                 })?;
-                Ok(Choice { text, reason })
+                Ok(Choice {
+                    text,
+                    logprobs,
+                    reason,
+                })
             })
             .collect()
     }
@@ -194,6 +238,7 @@ impl Drop for Measured {
             request.id = %id,
             seed = self.generation.seed,
             num_prompt_tokens = self.generation.num_prompt_tokens,
+            num_cached_tokens = self.cached_tokens,
             num_completion_tokens = self.completion_tokens,
             duration_ms = self.started.elapsed().as_millis(),
             "generation of request {id} {outcome}"

@@ -5,13 +5,16 @@ use super::body::JsonBody;
 use super::delivery::deliver;
 use super::error::ApiError;
 use super::fields::Fields;
+use super::logprobs::{self, ChatLogprobs};
 use super::messages;
 use super::parameters::{self, Ignored};
 use super::request::{self, Delivery};
 use super::request_id::RequestId;
+use super::sampling_fields;
+use super::service_tier::ServiceTier;
 use super::sse::Chunks;
 use super::state::{ApiState, Served};
-use crate::generation::{FinishReason, GenerationParams};
+use crate::generation::{Caller, FinishReason, GenerationParams, TokenLogprob};
 use crate::text::ChatMessage;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -26,7 +29,15 @@ const PROMPT_FIELD: &str = "messages";
 struct ChatRequest {
     messages: Vec<ChatMessage>,
     params: GenerationParams,
+    service_tier: Option<ServiceTier>,
     delivery: Delivery,
+}
+
+/// What of the request shapes its answer.
+#[derive(Debug, Clone, Copy)]
+struct Form {
+    logprobs: bool,
+    service_tier: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -35,6 +46,9 @@ struct ChatCompletion {
     object: &'static str,
     created: u64,
     model: String,
+    /// There only if the request named one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service_tier: Option<&'static str>,
     system_fingerprint: String,
     choices: Vec<ChatChoice>,
     usage: Usage,
@@ -44,7 +58,7 @@ struct ChatCompletion {
 struct ChatChoice {
     index: usize,
     message: AnswerMessage,
-    logprobs: (),
+    logprobs: Option<ChatLogprobs>,
     finish_reason: &'static str,
 }
 
@@ -61,6 +75,9 @@ struct ChatChunk {
     object: &'static str,
     created: u64,
     model: String,
+    /// There only if the request named one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service_tier: Option<&'static str>,
     system_fingerprint: String,
     choices: Vec<ChunkChoice>,
     /// There only if the client asked for it: null in all chunks but the last.
@@ -72,7 +89,7 @@ struct ChatChunk {
 struct ChunkChoice {
     index: usize,
     delta: Delta,
-    logprobs: (),
+    logprobs: Option<ChatLogprobs>,
     finish_reason: Option<&'static str>,
 }
 
@@ -87,6 +104,7 @@ struct Delta {
 pub async fn create(
     State(state): State<Arc<ApiState>>,
     Extension(request_id): Extension<RequestId>,
+    Extension(caller): Extension<Caller>,
     JsonBody(body): JsonBody,
 ) -> Result<Response, ApiError> {
     let served = state.served()?;
@@ -95,8 +113,18 @@ pub async fn create(
     let ChatRequest {
         messages,
         params,
+        service_tier,
         delivery,
     } = request;
+    let params = GenerationParams {
+        caller,
+        timeout: Some(state.request_timeout),
+        ..params
+    };
+    let form = Form {
+        logprobs: params.logprobs.is_some(),
+        service_tier: service_tier.map(ServiceTier::name),
+    };
     // The one clock value of the request, which a template may print.
     let clock = SystemTime::now();
     let generation = Measured::start(&state, served, request_id, PROMPT_FIELD, move |model| {
@@ -109,10 +137,12 @@ pub async fn create(
     let head = Head::new("chatcmpl", served, clock);
     let chunks = |head, include_usage| ChatChunks {
         head,
+        form,
         include_usage,
     };
-    let plain =
-        |head, choices, usage| Json(ChatCompletion::new(head, choices, usage)).into_response();
+    let plain = |head, choices, usage| {
+        Json(ChatCompletion::new(head, form, choices, usage)).into_response()
+    };
     deliver(
         generation,
         delivery,
@@ -130,11 +160,19 @@ impl ChatRequest {
         parameters::check(parameters::CHAT, body, ignored)?;
         request::check_model(body, served)?;
         let messages = messages::parse(body, ignored)?;
-        let mut params = request::sampling(body)?;
-        params.max_tokens = max_tokens(body)?;
+        let max_tokens = max_tokens(body)?;
+        let service_tier = ServiceTier::parse(body)?;
+        let params = GenerationParams {
+            max_tokens,
+            min_tokens: sampling_fields::min_tokens(body, max_tokens)?,
+            logprobs: logprobs::of_chat(body)?,
+            class: service_tier.map(ServiceTier::class).unwrap_or_default(),
+            ..sampling_fields::parse(body, served)?
+        };
         Ok(Self {
             messages,
             params,
+            service_tier,
             delivery: request::delivery(body, ignored)?,
         })
     }
@@ -144,11 +182,11 @@ impl ChatRequest {
 fn max_tokens(body: &Fields<'_>) -> Result<Option<usize>, ApiError> {
     let newer = body
         .get("max_completion_tokens")
-        .map(|f| request::max_tokens(&f))
+        .map(|f| sampling_fields::max_tokens(&f))
         .transpose()?;
     let older = body
         .get("max_tokens")
-        .map(|f| request::max_tokens(&f))
+        .map(|f| sampling_fields::max_tokens(&f))
         .transpose()?;
     match (newer, older) {
         (Some(newer), Some(older)) if newer != older => Err(ApiError::invalid(
@@ -161,8 +199,15 @@ fn max_tokens(body: &Fields<'_>) -> Result<Option<usize>, ApiError> {
     }
 }
 
+impl Form {
+    /// Null where nobody asked.
+    fn logprobs(self, tokens: Vec<TokenLogprob>) -> Option<ChatLogprobs> {
+        self.logprobs.then(|| ChatLogprobs::new(tokens))
+    }
+}
+
 impl ChatCompletion {
-    fn new(head: Head, choices: Vec<Choice>, usage: Usage) -> Self {
+    fn new(head: Head, form: Form, choices: Vec<Choice>, usage: Usage) -> Self {
         let choices = choices
             .into_iter()
             .enumerate()
@@ -173,7 +218,7 @@ impl ChatCompletion {
                     content: choice.text,
                     refusal: (),
                 },
-                logprobs: (),
+                logprobs: form.logprobs(choice.logprobs),
                 finish_reason: finish_reason(choice.reason),
             })
             .collect();
@@ -182,6 +227,7 @@ impl ChatCompletion {
             object: "chat.completion",
             created: head.created,
             model: head.model,
+            service_tier: form.service_tier,
             system_fingerprint: head.system_fingerprint,
             choices,
             usage,
@@ -191,6 +237,7 @@ impl ChatCompletion {
 
 struct ChatChunks {
     head: Head,
+    form: Form,
     include_usage: bool,
 }
 
@@ -202,18 +249,25 @@ impl ChatChunks {
             object: "chat.completion.chunk",
             created: head.created,
             model: head.model,
+            service_tier: self.form.service_tier,
             system_fingerprint: head.system_fingerprint,
             choices,
             usage: self.include_usage.then_some(usage),
         }
     }
 
-    fn one(&self, index: usize, delta: Delta, finish_reason: Option<&'static str>) -> ChatChunk {
+    fn one(
+        &self,
+        index: usize,
+        delta: Delta,
+        logprobs: Option<ChatLogprobs>,
+        finish_reason: Option<&'static str>,
+    ) -> ChatChunk {
         self.chunk(
             vec![ChunkChoice {
                 index,
                 delta,
-                logprobs: (),
+                logprobs,
                 finish_reason,
             }],
             None,
@@ -229,22 +283,19 @@ impl Chunks for ChatChunks {
             role: Some("assistant"),
             content: Some(String::new()),
         };
-        Some(self.one(choice, delta, None))
+        Some(self.one(choice, delta, None, None))
     }
 
-    fn text(&self, choice: usize, text: String) -> ChatChunk {
-        self.one(
-            choice,
-            Delta {
-                role: None,
-                content: Some(text),
-            },
-            None,
-        )
+    fn text(&self, choice: usize, text: String, logprobs: Vec<TokenLogprob>) -> ChatChunk {
+        let delta = Delta {
+            role: None,
+            content: Some(text),
+        };
+        self.one(choice, delta, self.form.logprobs(logprobs), None)
     }
 
     fn finish(&self, choice: usize, reason: FinishReason) -> ChatChunk {
-        self.one(choice, Delta::default(), Some(finish_reason(reason)))
+        self.one(choice, Delta::default(), None, Some(finish_reason(reason)))
     }
 
     fn usage(&self, usage: Usage) -> Option<ChatChunk> {

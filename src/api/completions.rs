@@ -6,13 +6,16 @@ use super::delivery::deliver;
 use super::error::ApiError;
 use super::fields::Fields;
 use super::limits;
+use super::logprobs::{self, CompletionLogprobs};
 use super::parameters::{self, Ignored};
 use super::prompt;
 use super::request::{self, Delivery};
 use super::request_id::RequestId;
+use super::sampling_fields;
+use super::service_tier::ServiceTier;
 use super::sse::Chunks;
 use super::state::{ApiState, Served};
-use crate::generation::{CompletionPrompt, FinishReason, GenerationParams};
+use crate::generation::{Caller, CompletionPrompt, FinishReason, GenerationParams, TokenLogprob};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
@@ -50,13 +53,14 @@ struct Completion {
 struct CompletionChoice {
     index: usize,
     text: String,
-    logprobs: (),
+    logprobs: Option<CompletionLogprobs>,
     finish_reason: Option<&'static str>,
 }
 
 pub async fn create(
     State(state): State<Arc<ApiState>>,
     Extension(request_id): Extension<RequestId>,
+    Extension(caller): Extension<Caller>,
     JsonBody(body): JsonBody,
 ) -> Result<Response, ApiError> {
     let served = state.served()?;
@@ -67,20 +71,32 @@ pub async fn create(
         params,
         delivery,
     } = request;
+    let params = GenerationParams {
+        caller,
+        timeout: Some(state.request_timeout),
+        ..params
+    };
+    let with_logprobs = params.logprobs.is_some();
     let generation = Measured::start(&state, served, request_id, PROMPT_FIELD, move |model| {
-        model.complete(&prompts, &params)
+        model.complete(prompts, &params)
     })
     .await?;
     let head = Head::new("cmpl", served, SystemTime::now());
     let chunks = |head, include_usage| CompletionChunks {
         head,
+        with_logprobs,
         include_usage,
     };
     let plain = |head: Head, choices: Vec<Choice>, usage| {
         let choices = choices
             .into_iter()
             .enumerate()
-            .map(|(index, choice)| CompletionChoice::new(index, choice.text, Some(choice.reason)))
+            .map(|(index, choice)| CompletionChoice {
+                index,
+                text: choice.text,
+                logprobs: with_logprobs.then(|| CompletionLogprobs::new(choice.logprobs)),
+                finish_reason: Some(finish_reason(choice.reason)),
+            })
             .collect();
         Json(Completion::new(&head, choices, Some(Some(usage)))).into_response()
     };
@@ -101,7 +117,21 @@ impl CompletionRequest {
         parameters::check(parameters::COMPLETIONS, body, ignored)?;
         request::check_model(body, served)?;
         let prompts = prompt::parse(body)?;
-        let mut params = request::sampling(body)?;
+        let echo = body
+            .get("echo")
+            .map(|field| field.boolean())
+            .transpose()?
+            .unwrap_or(false);
+        let max_tokens = max_tokens(body, echo)?;
+        let service_tier = ServiceTier::parse(body)?;
+        let params = GenerationParams {
+            max_tokens: Some(max_tokens),
+            min_tokens: sampling_fields::min_tokens(body, Some(max_tokens))?,
+            logprobs: logprobs::of_completion(body)?,
+            echo,
+            class: service_tier.map(ServiceTier::class).unwrap_or_default(),
+            ..sampling_fields::parse(body, served)?
+        };
         if prompts.len() * params.n > limits::MAX_CHOICES {
             return Err(ApiError::invalid(
                 "n",
@@ -113,16 +143,20 @@ impl CompletionRequest {
                 ),
             ));
         }
-        let max_tokens = body
-            .get("max_tokens")
-            .map(|f| request::max_tokens(&f))
-            .transpose()?;
-        params.max_tokens = Some(max_tokens.unwrap_or(DEFAULT_MAX_TOKENS));
         Ok(Self {
             prompts,
             params,
             delivery: request::delivery(body, ignored)?,
         })
+    }
+}
+
+/// A completion of no tokens is an answer only where it begins with its prompt.
+fn max_tokens(body: &Fields<'_>, echo: bool) -> Result<usize, ApiError> {
+    match body.get("max_tokens") {
+        None => Ok(DEFAULT_MAX_TOKENS),
+        Some(field) if echo => field.count_from(0, limits::MAX_MAX_TOKENS),
+        Some(field) => sampling_fields::max_tokens(&field),
     }
 }
 
@@ -141,25 +175,14 @@ impl Completion {
     }
 }
 
-impl CompletionChoice {
-    fn new(index: usize, text: String, reason: Option<FinishReason>) -> Self {
-        Self {
-            index,
-            text,
-            logprobs: (),
-            finish_reason: reason.map(finish_reason),
-        }
-    }
-}
-
 struct CompletionChunks {
     head: Head,
+    with_logprobs: bool,
     include_usage: bool,
 }
 
 impl CompletionChunks {
-    fn one(&self, index: usize, text: String, reason: Option<FinishReason>) -> Completion {
-        let choice = CompletionChoice::new(index, text, reason);
+    fn one(&self, choice: CompletionChoice) -> Completion {
         Completion::new(&self.head, vec![choice], self.include_usage.then_some(None))
     }
 }
@@ -171,12 +194,24 @@ impl Chunks for CompletionChunks {
         None
     }
 
-    fn text(&self, choice: usize, text: String) -> Completion {
-        self.one(choice, text, None)
+    fn text(&self, choice: usize, text: String, logprobs: Vec<TokenLogprob>) -> Completion {
+        self.one(CompletionChoice {
+            index: choice,
+            text,
+            logprobs: self
+                .with_logprobs
+                .then(|| CompletionLogprobs::new(logprobs)),
+            finish_reason: None,
+        })
     }
 
     fn finish(&self, choice: usize, reason: FinishReason) -> Completion {
-        self.one(choice, String::new(), Some(reason))
+        self.one(CompletionChoice {
+            index: choice,
+            text: String::new(),
+            logprobs: None,
+            finish_reason: Some(finish_reason(reason)),
+        })
     }
 
     fn usage(&self, usage: Usage) -> Option<Completion> {

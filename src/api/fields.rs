@@ -120,9 +120,15 @@ impl<'a> Field<'a> {
 
     /// A count from 1 to `max`.
     pub fn count(&self, max: usize) -> Result<usize, ApiError> {
-        let max = i64::try_from(max).unwrap_or(i64::MAX);
-        let value = self.integer(1..=max)?;
-        usize::try_from(value).map_err(|_| self.must(format_args!("be an integer from 1 to {max}")))
+        self.count_from(1, max)
+    }
+
+    /// A count from `min` to `max`.
+    pub fn count_from(&self, min: usize, max: usize) -> Result<usize, ApiError> {
+        let bound = |count| i64::try_from(count).unwrap_or(i64::MAX);
+        let value = self.integer(bound(min)..=bound(max))?;
+        usize::try_from(value)
+            .map_err(|_| self.must(format_args!("be an integer from {min} to {max}")))
     }
 
     /// A number for which `is_allowed` holds; `allowed` says so in words.

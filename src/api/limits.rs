@@ -29,5 +29,8 @@ limits! {
     MAX_CHOICES = 128, "Prompts times `n` in a request.";
     MAX_STOP_STRINGS = 4, "Stop strings in a request.";
     MAX_STOP_BYTES = 1024, "Bytes in one stop string.";
-    MAX_MAX_TOKENS = 16_777_216, "`max_tokens` and `max_completion_tokens`, before the context length is looked at.";
+    MAX_STOP_TOKEN_IDS = 128, "Ids in `stop_token_ids`.";
+    MAX_LOGIT_BIAS = 300, "Token ids in `logit_bias`.";
+    MAX_TOP_LOGPROBS = 20, "`top_logprobs` of a chat, and `logprobs` of a completion, where OpenAI takes up to 5.";
+    MAX_MAX_TOKENS = 16_777_216, "`max_tokens`, `max_completion_tokens` and `min_tokens`, before the context length is looked at.";
 }

@@ -11,10 +11,13 @@ mod chat;
 mod completions;
 mod delivery;
 mod error;
+#[cfg(test)]
+mod error_tests;
 mod fields;
 mod health;
 mod json;
 pub mod limits;
+mod logprobs;
 mod messages;
 mod metrics;
 mod models;
@@ -24,6 +27,8 @@ mod random;
 pub mod reference;
 mod request;
 mod request_id;
+mod sampling_fields;
+mod service_tier;
 mod sse;
 mod state;
 

@@ -134,6 +134,38 @@ const fn ignored(name: &'static str, note: &'static str) -> Parameter {
     }
 }
 
+const FREQUENCY_PENALTY: Parameter = honoured("frequency_penalty", "-2 to 2");
+const PRESENCE_PENALTY: Parameter = honoured("presence_penalty", "-2 to 2");
+const LOGIT_BIAS: Parameter = honoured(
+    "logit_bias",
+    "an object of numbers from -100 to 100 by token id",
+);
+const SERVICE_TIER: Parameter = honoured(
+    "service_tier",
+    "`flex` waits for those that do not; see Sharing the server",
+);
+const TOP_K: Parameter = honoured(
+    "top_k",
+    "not OpenAI's; at least 1, or -1 or 0 for all tokens; absent: the model's default",
+);
+const MIN_P: Parameter = honoured("min_p", "not OpenAI's; 0 to 1; absent: the model's default");
+const REPETITION_PENALTY: Parameter = honoured(
+    "repetition_penalty",
+    "not OpenAI's; 0.01 to 2; 1 changes nothing; absent: the model's default",
+);
+const MIN_TOKENS: Parameter = honoured(
+    "min_tokens",
+    "not OpenAI's; until then no stop token is drawn and no stop string ends the answer",
+);
+const IGNORE_EOS: Parameter = honoured(
+    "ignore_eos",
+    "not OpenAI's; true: the model's own stop tokens end nothing",
+);
+const STOP_TOKEN_IDS: Parameter = honoured(
+    "stop_token_ids",
+    "not OpenAI's; token ids that end the answer too and are not part of it",
+);
+
 /// `POST /v1/chat/completions`.
 pub const CHAT: &[Parameter] = &[
     honoured("model", "required; the id that `GET /v1/models` lists"),
@@ -156,11 +188,21 @@ pub const CHAT: &[Parameter] = &[
     honoured("n", "1 to 16 choices"),
     honoured("stream", ""),
     honoured("stream_options", "only with `stream: true`; see below"),
-    refused("frequency_penalty", &["0"], ""),
-    refused("presence_penalty", &["0"], ""),
-    refused("logit_bias", &["{}"], ""),
-    refused("logprobs", &["false"], ""),
-    refused("top_logprobs", &["0"], ""),
+    honoured("logprobs", "see Log-probabilities"),
+    honoured(
+        "top_logprobs",
+        "0 to 20; above 0 only with `logprobs: true`",
+    ),
+    FREQUENCY_PENALTY,
+    PRESENCE_PENALTY,
+    LOGIT_BIAS,
+    SERVICE_TIER,
+    TOP_K,
+    MIN_P,
+    REPETITION_PENALTY,
+    MIN_TOKENS,
+    IGNORE_EOS,
+    STOP_TOKEN_IDS,
     refused("response_format", &[r#"{"type":"text"}"#], ""),
     refused("tools", &["[]"], ""),
     refused(
@@ -190,7 +232,6 @@ pub const CHAT: &[Parameter] = &[
     ignored("safety_identifier", ""),
     ignored("metadata", ""),
     ignored("store", "nothing is stored"),
-    ignored("service_tier", "there is one tier"),
     ignored("prompt_cache_key", ""),
     ignored("prompt_cache_retention", ""),
     ignored("prompt_cache_options", ""),
@@ -203,7 +244,7 @@ pub const COMPLETIONS: &[Parameter] = &[
         "prompt",
         "required; a string, strings, token ids, or arrays of token ids",
     ),
-    honoured("max_tokens", "absent: 16"),
+    honoured("max_tokens", "absent: 16; 0 only with `echo: true`"),
     honoured("stop", "a string or up to 4; not part of the answer"),
     honoured(
         "temperature",
@@ -217,13 +258,26 @@ pub const COMPLETIONS: &[Parameter] = &[
     honoured("n", "1 to 16 choices for each prompt"),
     honoured("stream", ""),
     honoured("stream_options", "only with `stream: true`; see below"),
+    honoured(
+        "logprobs",
+        "0 to 20 of the most probable tokens at each place; see Log-probabilities",
+    ),
+    honoured(
+        "echo",
+        "the answer begins with the prompt; see Log-probabilities",
+    ),
+    FREQUENCY_PENALTY,
+    PRESENCE_PENALTY,
+    LOGIT_BIAS,
+    SERVICE_TIER,
+    TOP_K,
+    MIN_P,
+    REPETITION_PENALTY,
+    MIN_TOKENS,
+    IGNORE_EOS,
+    STOP_TOKEN_IDS,
     refused("best_of", &["1"], ""),
-    refused("echo", &["false"], ""),
     refused("suffix", &[r#""""#], ""),
-    refused("logprobs", &[], ""),
-    refused("logit_bias", &["{}"], ""),
-    refused("frequency_penalty", &["0"], ""),
-    refused("presence_penalty", &["0"], ""),
     ignored("user", ""),
 ];
 

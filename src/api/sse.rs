@@ -2,7 +2,7 @@
 
 use super::answer::{Measured, Usage};
 use super::error::ApiError;
-use crate::generation::{FinishReason, GenerationEvent};
+use crate::generation::{FinishReason, GenerationEvent, TokenLogprob};
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
@@ -17,7 +17,8 @@ pub trait Chunks: Send + 'static {
 
     /// What a choice begins with, before any text.
     fn first(&self, choice: usize) -> Option<Self::Chunk>;
-    fn text(&self, choice: usize, text: String) -> Self::Chunk;
+    /// `logprobs` are those of the tokens that begin here, if the client asked for any.
+    fn text(&self, choice: usize, text: String, logprobs: Vec<TokenLogprob>) -> Self::Chunk;
     fn finish(&self, choice: usize, reason: FinishReason) -> Self::Chunk;
     /// The chunk after the last choice, where the client asked for one.
     fn usage(&self, usage: Usage) -> Option<Self::Chunk>;
@@ -78,10 +79,21 @@ impl<C: Chunks> Stream<C> {
                 return None;
             }
             match self.generation.next().await {
-                Some(GenerationEvent::Delta { text, .. }) if text.is_empty() => {}
-                Some(GenerationEvent::Delta { choice, text }) => {
+                Some(GenerationEvent::Prompt { .. }) => {}
+                Some(
+                    GenerationEvent::Echo {
+                        choice,
+                        text,
+                        logprobs,
+                    }
+                    | GenerationEvent::Delta {
+                        choice,
+                        text,
+                        logprobs,
+                    },
+                ) => {
                     self.pending
-                        .push_back(frame(&self.chunks.text(choice, text)));
+                        .push_back(frame(&self.chunks.text(choice, text, logprobs)));
                 }
                 Some(GenerationEvent::Finished { choice, reason, .. }) => {
                     self.pending

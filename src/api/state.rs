@@ -22,6 +22,8 @@ pub struct ApiState {
     pub(super) keys: KeyRing,
     pub(super) max_body_bytes: usize,
     pub(super) body_read_timeout: Duration,
+    /// From the admission of a request until its answer is complete.
+    pub(super) request_timeout: Duration,
     pub(super) metrics: Arc<Metrics>,
     /// Places for rendering and tokenizing, which take a core each and memory in
     /// proportion to the prompt: half the cores, so that decoding goes on.
@@ -38,6 +40,7 @@ impl ApiState {
             max_body_bytes: server.max_body_bytes(),
             encoders: Arc::new(Semaphore::new(num_encoders())),
             body_read_timeout: Duration::from_millis(server.body_read_timeout_ms),
+            request_timeout: Duration::from_millis(server.request_timeout_ms),
         }
     }
 

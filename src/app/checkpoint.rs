@@ -71,8 +71,12 @@ fn load(dir: &Path, config: &Config) -> Result<(ServedModel, String), AppError> 
         limits.max_sequence_len()
     );
     info!(
-        "defaults: temperature {}, top_p {}, top_k {:?}; stop tokens {stop_token_ids:?}",
-        defaults.temperature, defaults.top_p, defaults.top_k
+        "defaults: temperature {}, top_p {}, top_k {:?}, min_p {}, repetition_penalty {}; stop tokens {stop_token_ids:?}",
+        defaults.temperature,
+        defaults.top_p,
+        defaults.top_k,
+        defaults.min_p,
+        defaults.repetition_penalty
     );
     let lock = checked.as_ref().map(|checked| &checked.lock);
     let system_fingerprint = identity::fingerprint(dir, lock, &loaded.numerics);

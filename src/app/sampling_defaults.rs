@@ -12,12 +12,7 @@ use tracing::warn;
 const GENERATION_CONFIG: &str = "generation_config.json";
 
 /// Fields that change an answer and are not applied, with the value that changes nothing.
-const NOT_APPLIED: [(&str, f64); 4] = [
-    ("repetition_penalty", 1.0),
-    ("no_repeat_ngram_size", 0.0),
-    ("min_p", 0.0),
-    ("typical_p", 1.0),
-];
+const NOT_APPLIED: [(&str, f64); 2] = [("no_repeat_ngram_size", 0.0), ("typical_p", 1.0)];
 
 const TEMPERATURE: Range = Range {
     must: "a number from 0 to 2",
@@ -26,6 +21,14 @@ const TEMPERATURE: Range = Range {
 const TOP_P: Range = Range {
     must: "a number above 0 and at most 1",
     holds: |p| p > 0.0 && p <= 1.0,
+};
+const REPETITION_PENALTY: Range = Range {
+    must: "a number above 0",
+    holds: |p| p > 0.0 && p <= f64::from(f32::MAX),
+};
+const MIN_P: Range = Range {
+    must: "a number from 0 to 1",
+    holds: |p| (0.0..=1.0).contains(&p),
 };
 
 struct Range {
@@ -39,6 +42,8 @@ pub struct PartialSampling {
     pub temperature: Option<f32>,
     pub top_p: Option<f32>,
     pub top_k: Option<usize>,
+    pub repetition_penalty: Option<f32>,
+    pub min_p: Option<f32>,
 }
 
 impl PartialSampling {
@@ -73,15 +78,20 @@ impl PartialSampling {
             temperature: self.temperature.or(other.temperature),
             top_p: self.top_p.or(other.top_p),
             top_k: self.top_k.or(other.top_k),
+            repetition_penalty: self.repetition_penalty.or(other.repetition_penalty),
+            min_p: self.min_p.or(other.min_p),
         }
     }
 
     /// OpenAI's defaults where nothing is stated.
     pub fn or_openai(self) -> SamplingDefaults {
+        let openai = SamplingDefaults::default();
         SamplingDefaults {
-            temperature: self.temperature.unwrap_or(1.0),
-            top_p: self.top_p.unwrap_or(1.0),
-            top_k: self.top_k,
+            temperature: self.temperature.unwrap_or(openai.temperature),
+            top_p: self.top_p.unwrap_or(openai.top_p),
+            top_k: self.top_k.or(openai.top_k),
+            repetition_penalty: self.repetition_penalty.unwrap_or(openai.repetition_penalty),
+            min_p: self.min_p.unwrap_or(openai.min_p),
         }
     }
 
@@ -92,6 +102,7 @@ impl PartialSampling {
             top_p: top_p.map(|p| (p as f32).max(f32::MIN_POSITIVE)),
             // Transformers writes 0 for "all tokens".
             top_k: top_k.filter(|&k| k > 0),
+            ..Self::default()
         }
     }
 }
@@ -151,7 +162,14 @@ impl File {
                 Some(k.ok_or_else(|| self.wrong("top_k", "an integer of at least 0"))?)
             }
         };
-        Ok(PartialSampling::new(temperature, top_p, top_k))
+        let repetition_penalty = number("repetition_penalty", &REPETITION_PENALTY)?;
+        let min_p = number("min_p", &MIN_P)?;
+        Ok(PartialSampling {
+            // A positive number may be too small for an f32, and 0 is not allowed.
+            repetition_penalty: repetition_penalty.map(|p| (p as f32).max(f32::MIN_POSITIVE)),
+            min_p: min_p.map(|p| p as f32),
+            ..PartialSampling::new(temperature, top_p, top_k)
+        })
     }
 
     fn stop_ids(&self) -> Result<Vec<u32>, AppError> {
@@ -221,6 +239,19 @@ mod tests {
             (defaults.temperature, defaults.top_p, defaults.top_k),
             (0.6, 1.0, None)
         );
+        assert_eq!((defaults.repetition_penalty, defaults.min_p), (1.0, 0.0));
+    }
+
+    #[test]
+    fn a_repetition_penalty_and_a_min_p_are_taken() {
+        let (sampling, _) = read_files(
+            r#"{"repetition_penalty": 1.1, "min_p": 0.05, "top_k": 20}"#,
+            "{}",
+        )
+        .unwrap();
+        let defaults = sampling.or_openai();
+        assert_eq!((defaults.repetition_penalty, defaults.min_p), (1.1, 0.05));
+        assert_eq!(defaults.top_k, Some(20));
     }
 
     #[test]
@@ -230,6 +261,8 @@ mod tests {
             (r#"{"temperature": "hot"}"#, "temperature"),
             (r#"{"top_p": 0}"#, "top_p"),
             (r#"{"top_k": -1}"#, "top_k"),
+            (r#"{"repetition_penalty": 0}"#, "repetition_penalty"),
+            (r#"{"min_p": 1.5}"#, "min_p"),
             (r#"{"eos_token_id": "</s>"}"#, "eos_token_id"),
             (r#"{"eos_token_id": [4294967296]}"#, "eos_token_id"),
         ] {

@@ -107,6 +107,10 @@ fn values_that_cannot_work_are_refused() {
         &["engine.max_num_seqs", "at least 1"],
     );
     check_refused(
+        "[server]\nrequest_timeout_ms = 0",
+        &["server.request_timeout_ms", "at least 1"],
+    );
+    check_refused(
         "[server]\nmax_body_mib = 99999999",
         &["server.max_body_mib"],
     );
@@ -115,6 +119,15 @@ fn values_that_cannot_work_are_refused() {
         "[[keys]]\nname = \"a\"\nhash = \"secret\"",
         &["`a`", "keys hash"],
     );
+}
+
+#[test]
+fn a_key_has_a_weight_of_1_unless_it_says_otherwise() {
+    let key = "[[keys]]\nname = \"a\"\nhash = \"sha256:".to_owned() + &"0".repeat(64) + "\"\n";
+    assert_eq!(load_file(&key).unwrap().keys[0].weight, 1);
+    let weight = |weight: u32| format!("{key}weight = {weight}\n");
+    assert_eq!(load_file(&weight(7)).unwrap().keys[0].weight, 7);
+    check_refused(&weight(0), &["`a`", "from 1 to 1000"]);
 }
 
 #[test]

@@ -1,15 +1,20 @@
 //! The bridge between text and tokens: a prompt becomes a stream of events.
 //!
-//! Owns served models, defaults, stop strings and the merging of choices. Refuses to know
-//! HTTP or tensors.
+//! Owns served models, defaults, stop strings, what goes beside a text and the merging of
+//! choices. Refuses to know HTTP or tensors.
 
 mod choice;
+#[cfg(test)]
+mod choice_tests;
 mod error;
+mod logprobs;
 mod params;
 mod served_model;
 
+pub use crate::engine::Class;
 pub use error::GenerationError;
-pub use params::{CompletionPrompt, GenerationParams, SamplingDefaults};
+pub use logprobs::{TokenLogprob, TopLogprob};
+pub use params::{Caller, CompletionPrompt, GenerationParams, SamplingDefaults, TopK};
 pub use served_model::ServedModel;
 
 use choice::Choice;
@@ -19,8 +24,27 @@ use std::task::{Context, Poll};
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum GenerationEvent {
+    /// A choice's prompt is computed. Once, before anything else of the choice.
+    Prompt {
+        choice: usize,
+        /// Tokens of it that were found in the prefix cache.
+        num_cached_tokens: usize,
+    },
+    /// The prompt, where a choice begins with it.
+    Echo {
+        choice: usize,
+        text: String,
+        /// Of all its tokens, if asked for.
+        logprobs: Vec<TokenLogprob>,
+    },
     /// Text that is final: never half a character, never part of a stop string.
-    Delta { choice: usize, text: String },
+    Delta {
+        choice: usize,
+        text: String,
+        /// Of the tokens whose text begins here, if asked for. Each generated token comes
+        /// once, but for those whose text a stop string cut off.
+        logprobs: Vec<TokenLogprob>,
+    },
     /// The last event of a choice.
     Finished {
         choice: usize,
@@ -45,6 +69,7 @@ pub struct Generation {
     pub num_prompt_tokens: usize,
     /// Prompts times `n`; choice `p * n + i` is the i-th of prompt p.
     pub num_choices: usize,
+    pub n: usize,
     /// The seed that was asked for, or drawn at admission.
     pub seed: u64,
     /// The chat template makes nothing of the messages' names.
@@ -55,10 +80,11 @@ pub struct Generation {
 }
 
 impl Generation {
-    fn new(num_prompt_tokens: usize, seed: u64, choices: Vec<Choice>) -> Self {
+    fn new(num_prompt_tokens: usize, n: usize, seed: u64, choices: Vec<Choice>) -> Self {
         Self {
             num_prompt_tokens,
             num_choices: choices.len(),
+            n,
             seed,
             names_ignored: false,
             choices,

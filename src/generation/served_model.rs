@@ -1,7 +1,11 @@
-use super::choice::Choice;
-use super::{CompletionPrompt, Generation, GenerationError, GenerationParams, SamplingDefaults};
+use super::choice::{AnswerText, Choice, Echo};
+use super::logprobs::WaitingTokens;
+use super::{
+    CompletionPrompt, Generation, GenerationError, GenerationParams, SamplingDefaults, TopK,
+};
 use crate::engine::{Engine, SamplingParams, SequenceRequest};
 use crate::text::{ChatMessage, ChatTemplate, Detokenizer, GuardedText, StopStrings, Tokenizer};
+use std::iter::repeat_n;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -17,6 +21,12 @@ pub struct ServedModel {
     pub defaults: SamplingDefaults,
     /// Ids that end a generation, from generation_config.json and config.json.
     pub stop_token_ids: Arc<[u32]>,
+}
+
+struct Prompt {
+    ids: Arc<[u32]>,
+    /// What of it a completion begins with.
+    echo: Option<Arc<str>>,
 }
 
 impl ServedModel {
@@ -39,7 +49,10 @@ impl ServedModel {
             .ok_or(GenerationError::NoChatTemplate)?;
         let text = template.render(&self.tokenizer, messages, clock)?;
         let names_ignored = self.ignores_names(template, messages, &text, clock)?;
-        let prompt = self.tokenizer.encode_guarded(&text)?;
+        let prompt = Prompt {
+            ids: self.tokenizer.encode_guarded(&text)?.into(),
+            echo: None,
+        };
         let mut generation =
             self.generate(vec![prompt], params, || self.tokenizer.detokenizer())?;
         generation.names_ignored = names_ignored;
@@ -50,19 +63,35 @@ impl ServedModel {
     /// context here too; the API applies 16.
     pub fn complete(
         &self,
-        prompts: &[CompletionPrompt],
+        prompts: Vec<CompletionPrompt>,
         params: &GenerationParams,
     ) -> Result<Generation, GenerationError> {
         let prompts = prompts
-            .iter()
-            .map(|prompt| match prompt {
-                CompletionPrompt::Text(text) => Ok(self.tokenizer.encode_prompt(text)?),
-                CompletionPrompt::Tokens(ids) => Ok(ids.clone()),
-            })
+            .into_iter()
+            .map(|prompt| self.prompt(prompt, params.echo))
             .collect::<Result<Vec<_>, GenerationError>>()?;
         // A completion goes on where its prompt ends.
         self.generate(prompts, params, || {
             self.tokenizer.detokenizer().continuing()
+        })
+    }
+
+    /// What is echoed of a text is the text, and of token ids what they decode to.
+    fn prompt(&self, prompt: CompletionPrompt, echo: bool) -> Result<Prompt, GenerationError> {
+        Ok(match prompt {
+            CompletionPrompt::Text(text) => Prompt {
+                ids: self.tokenizer.encode_prompt(&text)?.into(),
+                echo: echo.then(|| text.into()),
+            },
+            CompletionPrompt::Tokens(ids) => Prompt {
+                echo: echo.then(|| {
+                    let mut detokenizer = self.tokenizer.detokenizer();
+                    let mut text: String = ids.iter().map(|id| detokenizer.push(*id)).collect();
+                    text.push_str(&detokenizer.finish());
+                    text.into()
+                }),
+                ids: ids.into(),
+            },
         })
     }
 
@@ -89,7 +118,7 @@ impl ServedModel {
 
     fn generate(
         &self,
-        prompts: Vec<Vec<u32>>,
+        prompts: Vec<Prompt>,
         params: &GenerationParams,
         detokenizer: impl Fn() -> Detokenizer,
     ) -> Result<Generation, GenerationError> {
@@ -97,23 +126,23 @@ impl ServedModel {
             Some(seed) => seed,
             None => getrandom::u64().map_err(|e| GenerationError::Internal(e.to_string()))?,
         };
-        let num_prompt_tokens = prompts.iter().map(Vec::len).sum();
+        let sampling = self.sampling(params, seed);
+        let stop_token_ids = self.stop_token_ids(params);
         let mut requests = Vec::with_capacity(prompts.len() * params.n);
-        for prompt in prompts {
-            let max_tokens = self.max_tokens(prompt.len(), params)?;
-            let prompt: Arc<[u32]> = prompt.into();
+        for prompt in &prompts {
+            let max_tokens = self.max_tokens(prompt.ids.len(), params)?;
             for _ in 0..params.n {
                 requests.push(SequenceRequest {
-                    stop_token_ids: self.stop_token_ids.clone(),
+                    stop_token_ids: stop_token_ids.clone(),
+                    min_tokens: params.min_tokens,
                     sampling: SamplingParams {
-                        temperature: params.temperature.unwrap_or(self.defaults.temperature),
-                        top_p: params.top_p.unwrap_or(self.defaults.top_p),
-                        top_k: self.defaults.top_k,
-                        seed,
                         choice: requests.len() as u32,
-                        ..SamplingParams::default()
+                        ..sampling.clone()
                     },
-                    ..SequenceRequest::new(prompt.clone(), max_tokens)
+                    prompt_logprobs: prompt_logprobs(params, max_tokens),
+                    origin: params.caller.origin(params.class),
+                    timeout: params.timeout,
+                    ..SequenceRequest::new(prompt.ids.clone(), max_tokens)
                 });
             }
         }
@@ -121,16 +150,66 @@ impl ServedModel {
         let choices = streams
             .into_iter()
             .enumerate()
-            .map(|(index, stream)| {
-                Choice::new(
-                    index,
-                    stream,
-                    detokenizer(),
-                    StopStrings::new(params.stop.clone()),
-                )
+            .zip(prompts.iter().flat_map(|p| repeat_n(p, params.n)))
+            .map(|((index, stream), prompt)| {
+                let text = AnswerText {
+                    detokenizer: detokenizer(),
+                    stop: StopStrings::new(params.stop.clone()),
+                    min_tokens: params.min_tokens,
+                };
+                let (echo, waiting) = (self.echo(prompt, params), self.waiting(prompt, params));
+                Choice::new(index, stream, text, echo, waiting)
             })
             .collect();
-        Ok(Generation::new(num_prompt_tokens, seed, choices))
+        let num_prompt_tokens = prompts.iter().map(|prompt| prompt.ids.len()).sum();
+        Ok(Generation::new(num_prompt_tokens, params.n, seed, choices))
+    }
+
+    /// What the request asks for over the model's defaults.
+    fn sampling(&self, params: &GenerationParams, seed: u64) -> SamplingParams {
+        let defaults = &self.defaults;
+        SamplingParams {
+            logit_bias: params.logit_bias.clone(),
+            repetition_penalty: params
+                .repetition_penalty
+                .unwrap_or(defaults.repetition_penalty),
+            frequency_penalty: params.frequency_penalty,
+            presence_penalty: params.presence_penalty,
+            temperature: params.temperature.unwrap_or(defaults.temperature),
+            top_k: match params.top_k {
+                None => defaults.top_k,
+                Some(TopK::Off) => None,
+                Some(TopK::Most(k)) => Some(k),
+            },
+            top_p: params.top_p.unwrap_or(defaults.top_p),
+            min_p: params.min_p.unwrap_or(defaults.min_p),
+            seed,
+            choice: 0,
+            num_top_logprobs: params.logprobs.unwrap_or(0),
+        }
+    }
+
+    fn stop_token_ids(&self, params: &GenerationParams) -> Arc<[u32]> {
+        match (params.ignore_eos, params.stop_token_ids.as_slice()) {
+            (false, []) => self.stop_token_ids.clone(),
+            (false, more) => [&self.stop_token_ids, more].concat().into(),
+            (true, ids) => ids.into(),
+        }
+    }
+
+    fn echo(&self, prompt: &Prompt, params: &GenerationParams) -> Option<Echo> {
+        Some(Echo {
+            tokenizer: Arc::clone(&self.tokenizer),
+            prompt: prompt.ids.clone(),
+            text: prompt.echo.clone()?,
+            with_logprobs: params.logprobs.is_some(),
+        })
+    }
+
+    fn waiting(&self, prompt: &Prompt, params: &GenerationParams) -> Option<WaitingTokens> {
+        params.logprobs?;
+        let echoed = prompt.echo.as_ref().map_or(0, |text| text.chars().count());
+        Some(WaitingTokens::new(Arc::clone(&self.tokenizer), echoed))
     }
 
     /// The rest of the context where no maximum is asked for. A prompt that leaves no room
@@ -146,13 +225,25 @@ impl ServedModel {
         let max_model_len = self.max_model_len();
         let room = max_model_len.saturating_sub(num_prompt_tokens);
         let max_tokens = params.max_tokens.unwrap_or(room.max(1));
-        if max_tokens > room {
+        // A minimum that there is no room for is asked for in vain.
+        let needed = max_tokens.max(params.min_tokens);
+        if needed > room {
             return Err(GenerationError::ContextLength {
                 max_model_len,
                 num_prompt_tokens,
-                max_tokens,
+                max_tokens: needed,
             });
         }
         Ok(max_tokens)
+    }
+}
+
+/// How many of the most probable tokens to report at each place of the prompt.
+fn prompt_logprobs(params: &GenerationParams, max_tokens: usize) -> Option<usize> {
+    match params.logprobs {
+        Some(num_top) if params.echo => Some(num_top),
+        // The engine takes a sequence that generates nothing only if there is something to
+        // compute.
+        _ => (max_tokens == 0).then_some(0),
     }
 }

@@ -12,7 +12,18 @@ pub struct KeyConfig {
     pub name: String,
     /// `sha256:` and 64 hexadecimal digits, as `guichet keys hash` prints it.
     pub hash: String,
+    /// Its share beside other keys while the server is busy.
+    #[serde(default = "default_weight")]
+    pub weight: u32,
 }
+
+/// A key's share unless the configuration says otherwise.
+fn default_weight() -> u32 {
+    1
+}
+
+/// No key counts for more than so many others.
+const MAX_WEIGHT: u32 = 1000;
 
 /// A secret of 256 bits: `gch_` and 64 hexadecimal digits.
 pub struct ApiKey(String);
@@ -21,9 +32,18 @@ pub struct ApiKey(String);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeyHash([u8; 32]);
 
+/// Whose key a request came with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tenant {
+    /// The key's place in the configuration, from 0.
+    pub index: u32,
+    pub name: String,
+    pub weight: u32,
+}
+
 /// The keys that are valid on this server.
 #[derive(Debug, Clone, Default)]
-pub struct KeyRing(Vec<(String, KeyHash)>);
+pub struct KeyRing(Vec<(Tenant, KeyHash)>);
 
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
@@ -39,6 +59,8 @@ pub enum KeyError {
     NoName,
     #[error("two keys have the name `{0}`")]
     SameName(String),
+    #[error("the weight of the key `{0}` must be from 1 to 1000")]
+    Weight(String),
 }
 
 impl ApiKey {
@@ -94,19 +116,27 @@ impl FromStr for KeyHash {
 
 impl KeyRing {
     pub fn new(keys: &[KeyConfig]) -> Result<Self, KeyError> {
-        let mut ring: Vec<(String, KeyHash)> = Vec::new();
-        for key in keys {
+        let mut ring: Vec<(Tenant, KeyHash)> = Vec::new();
+        for (index, key) in (0..).zip(keys) {
             if key.name.trim().is_empty() {
                 return Err(KeyError::NoName);
             }
-            if ring.iter().any(|(name, _)| *name == key.name) {
+            if ring.iter().any(|(tenant, _)| tenant.name == key.name) {
                 return Err(KeyError::SameName(key.name.clone()));
+            }
+            if !(1..=MAX_WEIGHT).contains(&key.weight) {
+                return Err(KeyError::Weight(key.name.clone()));
             }
             let hash = key
                 .hash
                 .parse()
                 .map_err(|_| KeyError::HashOf(key.name.clone()))?;
-            ring.push((key.name.clone(), hash));
+            let tenant = Tenant {
+                index,
+                name: key.name.clone(),
+                weight: key.weight,
+            };
+            ring.push((tenant, hash));
         }
         Ok(Self(ring))
     }
@@ -118,7 +148,7 @@ impl KeyRing {
 
     /// Whose key this is. Compares with every key in constant time, so that the time
     /// tells neither which key was nearly right nor how many there are before it.
-    pub fn name_of(&self, key: &str) -> Option<&str> {
+    pub fn tenant_of(&self, key: &str) -> Option<&Tenant> {
         let given = KeyHash::of(key);
         let mut found = Choice::from(0);
         let mut index = 0u64;
@@ -132,7 +162,7 @@ impl KeyRing {
         }
         self.0
             .get(usize::try_from(index).ok()?)
-            .map(|(name, _)| name.as_str())
+            .map(|(tenant, _)| tenant)
     }
 }
 
@@ -144,30 +174,51 @@ fn hex(bytes: &[u8]) -> String {
 mod tests {
     use super::*;
 
-    fn ring(keys: &[(&str, &ApiKey)]) -> KeyRing {
-        let keys: Vec<_> = keys
-            .iter()
-            .map(|(name, key)| KeyConfig {
-                name: (*name).to_owned(),
-                hash: key.hash().to_string(),
-            })
-            .collect();
-        KeyRing::new(&keys).unwrap()
+    fn config(name: &str, key: &ApiKey) -> KeyConfig {
+        KeyConfig {
+            name: name.to_owned(),
+            hash: key.hash().to_string(),
+            weight: 1,
+        }
     }
 
     #[test]
-    fn each_key_opens_under_its_own_name_and_no_other_opens() {
+    fn each_key_opens_for_its_own_tenant_and_no_other_opens() {
         let [a, b, c] = [(); 3].map(|()| ApiKey::generate().unwrap());
-        let ring = ring(&[("a", &a), ("b", &b)]);
-        assert_eq!(ring.name_of(a.reveal()), Some("a"));
-        assert_eq!(ring.name_of(b.reveal()), Some("b"));
-        assert_eq!(ring.name_of(c.reveal()), None);
-        assert_eq!(ring.name_of(""), None);
+        let ring = KeyRing::new(&[
+            config("a", &a),
+            KeyConfig {
+                weight: 3,
+                ..config("b", &b)
+            },
+        ])
+        .unwrap();
+        let tenant = |index, name: &str, weight| Tenant {
+            index,
+            name: name.to_owned(),
+            weight,
+        };
+        assert_eq!(ring.tenant_of(a.reveal()), Some(&tenant(0, "a", 1)));
+        assert_eq!(ring.tenant_of(b.reveal()), Some(&tenant(1, "b", 3)));
+        assert_eq!(ring.tenant_of(c.reveal()), None);
+        assert_eq!(ring.tenant_of(""), None);
         assert_eq!(
-            ring.name_of(&a.hash().to_string()),
+            ring.tenant_of(&a.hash().to_string()),
             None,
             "the hash is not the key"
         );
+    }
+
+    #[test]
+    fn a_weight_is_from_1_to_1000() {
+        let key = ApiKey::generate().unwrap();
+        for (weight, is_taken) in [(0, false), (1, true), (1000, true), (1001, false)] {
+            let config = KeyConfig {
+                weight,
+                ..config("a", &key)
+            };
+            assert_eq!(KeyRing::new(&[config]).is_ok(), is_taken, "{weight}");
+        }
     }
 
     #[test]

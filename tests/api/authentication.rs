@@ -9,6 +9,7 @@ async fn server_with_a_key() -> (TestServer, ApiKey) {
     let keys = vec![KeyConfig {
         name: "tax-office".to_owned(),
         hash: key.hash().to_string(),
+        weight: 1,
     }];
     (
         TestServer::start(Options {

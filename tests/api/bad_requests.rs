@@ -1,12 +1,13 @@
 //! Requests that are wrong, each with the status, the parameter and the message that its
 //! sender gets. `cargo test --test api bad_requests -- --nocapture` prints the table.
 
+use crate::bad_sampling;
 use crate::scripted::{MAX_MODEL_LEN, MODEL};
 use crate::server::{Answer, CHAT, COMPLETIONS, TestServer};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-struct Case {
+pub struct Case {
     what: String,
     path: &'static str,
     content_type: Option<&'static str>,
@@ -56,11 +57,11 @@ fn wrong(path: &'static str, fields: &Value, param: &'static str, says: &'static
     .at(path)
 }
 
-fn chat(fields: Value, param: &'static str, says: &'static str) -> Case {
+pub fn chat(fields: Value, param: &'static str, says: &'static str) -> Case {
     wrong(CHAT, &fields, param, says)
 }
 
-fn completion(fields: Value, param: &'static str, says: &'static str) -> Case {
+pub fn completion(fields: Value, param: &'static str, says: &'static str) -> Case {
     wrong(COMPLETIONS, &fields, param, says)
 }
 
@@ -210,21 +211,15 @@ fn fields() -> Vec<Case> {
             "temperatures",
             "`temperature` is",
         ),
-        chat(json!({"top_k": 40}), "top_k", "is not a known parameter"),
+        chat(
+            json!({"prompt_logprobs": 1}),
+            "prompt_logprobs",
+            "is not a known parameter",
+        ),
         chat(
             json!({"prompt": "hi"}),
             "prompt",
             "is not a known parameter",
-        ),
-        chat(
-            json!({"frequency_penalty": 0.5}),
-            "frequency_penalty",
-            "leave it out or send 0",
-        ),
-        chat(
-            json!({"logprobs": true}),
-            "logprobs",
-            "leave it out or send false",
         ),
         chat(
             json!({"tools": [{"type": "function"}]}),
@@ -242,17 +237,10 @@ fn fields() -> Vec<Case> {
             r#"{"type":"text"}"#,
         ),
         chat(
-            json!({"logit_bias": {"50256": -100}}),
-            "logit_bias",
-            "not supported",
-        ),
-        chat(
             json!({"audio": {"voice": "alloy"}}),
             "audio",
             "leave it out",
         ),
-        completion(json!({"echo": true}), "echo", "not supported"),
-        completion(json!({"logprobs": 0}), "logprobs", "not supported"),
         completion(json!({"suffix": "end"}), "suffix", "not supported"),
         completion(
             json!({"max_completion_tokens": 5}),
@@ -487,7 +475,7 @@ fn messages() -> Vec<Case> {
 #[tokio::test]
 async fn every_bad_request_is_told_what_is_wrong_and_the_server_goes_on() {
     let server = TestServer::saying("fine").await;
-    let cases: Vec<_> = [bodies(), fields(), messages()]
+    let cases: Vec<_> = [bodies(), fields(), bad_sampling::cases(), messages()]
         .into_iter()
         .flatten()
         .collect();

@@ -3,13 +3,18 @@
 
 mod authentication;
 mod bad_requests;
+mod bad_sampling;
 mod chat;
 mod command_line;
 mod completions;
+mod echo;
+mod logprobs;
 mod operation;
 mod reference;
+mod sampling;
 mod scripted;
 mod server;
 mod shutdown;
 mod smollm2;
 mod streaming;
+mod timeouts;

@@ -1,13 +1,14 @@
 //! A model that says what it is told to, and the tokenizer and template around it.
 
 use guichet::engine::{
-    Engine, EngineConfig, ItemOutput, RunnerError, StepItem, StepOutput, StepRunner, TokenOutput,
+    Engine, EngineConfig, ItemOutput, RunnerError, SampleRequest, SamplingParams, StepItem,
+    StepOutput, StepRunner, TokenOutput, TopToken,
 };
 use guichet::generation::{SamplingDefaults, ServedModel};
 use guichet::text::{ChatTemplate, Tokenizer};
 use serde_json::{Map, json};
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 pub const MODEL: &str = "scripted";
@@ -16,6 +17,9 @@ pub const MAX_MODEL_LEN: usize = 512;
 /// The id of a byte is the byte; these follow.
 const IM_START: u32 = 256;
 const IM_END: u32 = 257;
+
+/// Of every token.
+pub const LOGPROB: f32 = -0.5;
 
 const CHAT_TEMPLATE: &str = "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
 
@@ -29,6 +33,8 @@ pub struct Script {
     pub fails_at: Option<usize>,
     /// Panics there instead of failing in order.
     pub panics: bool,
+    /// How each token was to be sampled.
+    pub seen: Arc<Mutex<Vec<SamplingParams>>>,
 }
 
 impl Script {
@@ -38,7 +44,33 @@ impl Script {
             step: Duration::ZERO,
             fails_at: None,
             panics: false,
+            seen: Arc::default(),
         }
+    }
+
+    /// The token after `num_said` ones: what the script says, its end, or a full stop where
+    /// that may not be yet.
+    fn next(&self, sample: &SampleRequest<'_>, num_said: usize) -> u32 {
+        let text = self.choices[sample.params.choice as usize % self.choices.len()].as_bytes();
+        let id = text.get(num_said).map_or(IM_END, |&byte| u32::from(byte));
+        if sample.banned.contains(&id) {
+            u32::from(b'.')
+        } else {
+            id
+        }
+    }
+}
+
+/// A token, whatever it is, with those that are next to it in the vocabulary.
+fn output(id: u32, num_top: usize) -> TokenOutput {
+    let top = (0..num_top as u32).map(|rank| TopToken {
+        id: (id + rank) % 256,
+        logprob: LOGPROB - rank as f32,
+    });
+    TokenOutput {
+        id,
+        logprob: LOGPROB,
+        top: top.collect(),
     }
 }
 
@@ -53,30 +85,23 @@ impl StepRunner for ScriptedRunner {
         std::thread::sleep(self.script.step);
         let mut items = Vec::new();
         for item in step {
-            let Some(sample) = item.sample else {
-                items.push(ItemOutput::default());
-                continue;
-            };
-            let position = item.start + item.tokens.len();
-            let said = position - *self.prompt_lens.entry(item.sequence).or_insert(position);
-            if self.script.fails_at == Some(said) {
-                assert!(!self.script.panics, "the script panics here");
-                return Err(RunnerError::Step("the script fails here".to_owned()));
-            }
-            let text =
-                &self.script.choices[sample.params.choice as usize % self.script.choices.len()];
-            let id = text
-                .as_bytes()
-                .get(said)
-                .map_or(IM_END, |&byte| u32::from(byte));
-            items.push(ItemOutput {
-                sampled: Some(TokenOutput {
-                    id,
-                    logprob: -0.5,
-                    top: Vec::new(),
-                }),
-                scored: Vec::new(),
+            let scored = item.score.map_or_else(Vec::new, |score| {
+                let targets = score.targets.iter();
+                targets.map(|id| output(*id, score.num_top)).collect()
             });
+            let mut sampled = None;
+            if let Some(sample) = &item.sample {
+                let position = item.start + item.tokens.len();
+                let said = position - *self.prompt_lens.entry(item.sequence).or_insert(position);
+                if self.script.fails_at == Some(said) {
+                    assert!(!self.script.panics, "the script panics here");
+                    return Err(RunnerError::Step("the script fails here".to_owned()));
+                }
+                self.script.seen.lock().unwrap().push(sample.params.clone());
+                let id = self.script.next(sample, said);
+                sampled = Some(output(id, sample.params.num_top_logprobs));
+            }
+            items.push(ItemOutput { sampled, scored });
         }
         Ok(StepOutput { items })
     }
@@ -112,11 +137,7 @@ pub fn served_model(script: Script, config: EngineConfig) -> ServedModel {
         engine: Engine::start(Box::new(runner), config).unwrap(),
         tokenizer: Arc::new(Tokenizer::from_dir(dir.path()).unwrap()),
         chat_template: ChatTemplate::from_dir(dir.path()).unwrap(),
-        defaults: SamplingDefaults {
-            temperature: 1.0,
-            top_p: 1.0,
-            top_k: None,
-        },
+        defaults: SamplingDefaults::default(),
         stop_token_ids: Arc::new([IM_END]),
     }
 }
