@@ -8,11 +8,26 @@ pub struct RowSummary {
     /// The first of the largest.
     pub argmax: usize,
     pub max: f32,
-    /// ln of the sum of e^logit.
+    /// ln of the sum of e^logit. NaN where the row is no distribution: it holds a NaN or
+    /// +∞, or −∞ alone.
     pub log_sum_exp: f32,
 }
 
 impl Kernels {
+    pub fn summarize(&self, logits: &[f32]) -> RowSummary {
+        let (argmax, max, log_sum_exp) = elementwise::summarize(self.set, logits);
+        RowSummary {
+            argmax,
+            max,
+            log_sum_exp,
+        }
+    }
+
+    /// Index and value of the largest, the first of equals; −∞ where nothing is larger.
+    pub fn largest(&self, logits: &[f32]) -> (usize, f32) {
+        elementwise::largest(self.set, logits)
+    }
+
     /// Unnormalised probabilities of a row, `out = e^((logit - max) / temperature)`, and
     /// their sum. `out` is as long as `logits`; 1 is the largest.
     pub fn softmax_weights(
@@ -22,8 +37,9 @@ impl Kernels {
         temperature: f32,
         out: &mut [f32],
     ) -> f64 {
-        // The reciprocal of a tiny temperature is infinite, and 0 times that no number.
-        let scale = temperature.recip().min(f32::MAX);
+        // The reciprocal of a tiny temperature is infinite, and 0 times that no number; that
+        // of an infinite one is 0, and -inf times that no number either.
+        let scale = temperature.recip().clamp(f32::MIN_POSITIVE, f32::MAX);
         elementwise::weights(self.set, logits, max, scale, out)
     }
 
@@ -50,18 +66,9 @@ impl Kernels {
         let out = SplitMut::new(&mut results);
         self.pool.run(num_rows, &|row| {
             let logits = &values[row * vocab..][..vocab];
-            let (argmax, max, log_sum_exp) = elementwise::summarize(self.set, logits);
             // SAFETY: each element is written by its own tile.
             let result = unsafe { out.part(row, 1) };
-            result[0] = with(
-                row,
-                logits,
-                RowSummary {
-                    argmax,
-                    max,
-                    log_sum_exp,
-                },
-            );
+            result[0] = with(row, logits, self.summarize(logits));
         });
         Ok(results)
     }

@@ -49,9 +49,9 @@ fn swiglu_body<const FMA: bool>(gate_up: &[f32], out: &mut [f32]) {
 
 versions!(pub fn swiglu(gate_up: &[f32], out: &mut [f32]) = swiglu_body);
 
-/// Index and value of the largest logit, the first of equals, and ln of the sum of e^logit.
+/// Index and value of the largest logit, the first of equals.
 #[inline(always)]
-fn summarize_body<const FMA: bool>(logits: &[f32]) -> (usize, f32, f32) {
+fn largest_body<const FMA: bool>(logits: &[f32]) -> (usize, f32) {
     let mut lanes = [f32::NEG_INFINITY; 16];
     let (chunks, rest) = logits.as_chunks::<16>();
     for chunk in chunks {
@@ -63,6 +63,17 @@ fn summarize_body<const FMA: bool>(logits: &[f32]) -> (usize, f32, f32) {
     for x in lanes.iter().chain(rest) {
         max = if *x > max { *x } else { max };
     }
+    let argmax = logits.iter().position(|x| *x == max).unwrap_or(0);
+    (argmax, max)
+}
+
+versions!(pub fn largest(logits: &[f32]) -> (usize, f32) = largest_body);
+
+/// What [`largest_body`] says, and ln of the sum of e^logit.
+#[inline(always)]
+fn summarize_body<const FMA: bool>(logits: &[f32]) -> (usize, f32, f32) {
+    let (argmax, max) = largest_body::<FMA>(logits);
+    let (chunks, rest) = logits.as_chunks::<16>();
     let mut sums = [0.0f32; 16];
     for chunk in chunks {
         for (sum, x) in sums.iter_mut().zip(chunk) {
@@ -72,7 +83,6 @@ fn summarize_body<const FMA: bool>(logits: &[f32]) -> (usize, f32, f32) {
     for (sum, x) in sums.iter_mut().zip(rest) {
         *sum += exp::<FMA>(*x - max);
     }
-    let argmax = logits.iter().position(|x| *x == max).unwrap_or(0);
     (argmax, max, max + sum16(sums).ln())
 }
 
@@ -162,6 +172,18 @@ mod tests {
     }
 
     #[test]
+    fn a_row_of_logits_with_a_nan_has_no_sum() {
+        for set in supported() {
+            for place in [3, 1001] {
+                let mut logits = ramp(1003);
+                logits[place] = f32::NAN;
+                assert!(summarize(set, &logits).2.is_nan(), "{set} {place}");
+            }
+            assert!(summarize(set, &[f32::NEG_INFINITY; 20]).2.is_nan(), "{set}");
+        }
+    }
+
+    #[test]
     fn a_row_of_logits_is_summarised_with_the_first_of_equal_maxima() {
         for set in supported() {
             let mut logits = ramp(1003);
@@ -170,6 +192,7 @@ mod tests {
             let (argmax, max, log_sum_exp) = summarize(set, &logits);
             let exact = logits.iter().map(|x| f64::from(*x).exp()).sum::<f64>().ln();
             assert_eq!((argmax, max), (700, 9.0));
+            assert_eq!(largest(set, &logits), (700, 9.0));
             assert!((f64::from(log_sum_exp) - exact).abs() < 1e-5);
         }
     }
