@@ -53,6 +53,23 @@ impl TokenMask {
     pub fn allows(&self, id: u32) -> bool {
         (id as usize) < self.vocab_size && self.words[id as usize / 64] >> (id % 64) & 1 == 1
     }
+
+    /// Writes −∞ over what is not allowed. Whole words of 64 ids are taken at once: a grammar
+    /// allows nearly all tokens or nearly none.
+    pub(super) fn apply(&self, logits: &mut [f32]) {
+        let words = self.words.iter().copied().chain(std::iter::repeat(0));
+        for (logits, word) in logits.chunks_mut(64).zip(words) {
+            if word == 0 {
+                logits.fill(f32::NEG_INFINITY);
+            } else if word != u64::MAX {
+                for (bit, logit) in logits.iter_mut().enumerate() {
+                    if word >> bit & 1 == 0 {
+                        *logit = f32::NEG_INFINITY;
+                    }
+                }
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -73,5 +90,24 @@ mod tests {
             (0..200).filter(|id| mask.allows(*id)).collect::<Vec<_>>(),
             [3]
         );
+    }
+
+    #[test]
+    fn an_applied_mask_leaves_exactly_what_it_allows() {
+        let mut few = TokenMask::all(200);
+        few.clear();
+        [0, 63, 64, 130, 199].iter().for_each(|id| few.allow(*id));
+        let mut most = TokenMask::all(200);
+        [1, 63, 127, 128, 198]
+            .iter()
+            .for_each(|id| most.forbid(*id));
+        for mask in [few, most] {
+            let mut logits = [1.5f32; 200];
+            mask.apply(&mut logits);
+            for (id, logit) in logits.into_iter().enumerate() {
+                let allowed = mask.allows(id as u32);
+                assert_eq!(logit, if allowed { 1.5 } else { f32::NEG_INFINITY }, "{id}");
+            }
+        }
     }
 }

@@ -1,5 +1,7 @@
-use super::runner::{ItemOutput, RunnerError, StepItem, StepOutput, StepRunner};
-use super::sampling::sample;
+use super::runner::{
+    ItemOutput, RunnerError, SampleRequest, StepItem, StepOutput, StepRunner, TokenOutput,
+};
+use super::sampling::{sample, score};
 use crate::kernels::AttentionSpan;
 use crate::model::{Decoder, ForwardContext, KvCache, ModelError};
 
@@ -9,6 +11,24 @@ pub struct ModelRunner {
     cache: KvCache,
     token_ids: Vec<u32>,
     positions: Vec<u32>,
+    output_rows: Vec<usize>,
+}
+
+/// What is wanted of one row of logits.
+struct OutputRow<'a> {
+    /// Index of its item in the step.
+    item: usize,
+    /// With the position of the token to sample.
+    sample: Option<(SampleRequest<'a>, usize)>,
+    /// The token to score, and how many to report beside it.
+    score: Option<(u32, usize)>,
+}
+
+/// What was computed from one row of logits.
+#[derive(Default, Clone)]
+struct RowOutput {
+    sampled: Option<TokenOutput>,
+    scored: Option<TokenOutput>,
 }
 
 impl ModelRunner {
@@ -18,6 +38,7 @@ impl ModelRunner {
             cache,
             token_ids: Vec::new(),
             positions: Vec::new(),
+            output_rows: Vec::new(),
         }
     }
 }
@@ -26,11 +47,11 @@ impl StepRunner for ModelRunner {
     fn execute(&mut self, step: &[StepItem<'_>]) -> Result<StepOutput, RunnerError> {
         self.token_ids.clear();
         self.positions.clear();
+        self.output_rows.clear();
         let num_groups = step.first().map_or(0, |item| item.block_tables.len());
         let mut spans: Vec<Vec<AttentionSpan<'_>>> =
             vec![Vec::with_capacity(step.len()); num_groups];
-        let mut output_rows = Vec::new();
-        let mut sampled = Vec::new();
+        let mut wanted = Vec::with_capacity(step.iter().map(StepItem::num_outputs).sum());
         for (index, item) in step.iter().enumerate() {
             let first = self.token_ids.len();
             self.token_ids.extend_from_slice(item.tokens);
@@ -44,39 +65,79 @@ impl StepRunner for ModelRunner {
                     block_table,
                 });
             }
-            if let Some(sample) = item.sample {
-                output_rows.push(self.token_ids.len() - 1);
-                sampled.push((index, sample.params, item.start + item.tokens.len()));
+            for (row, output) in output_rows(index, item) {
+                self.output_rows.push(first + row);
+                wanted.push(output);
             }
         }
         let context = ForwardContext {
             token_ids: &self.token_ids,
             positions: &self.positions,
             spans: &spans,
-            output_rows: &output_rows,
+            output_rows: &self.output_rows,
         };
         let logits = self
             .decoder
             .forward(&context, &self.cache)
             .map_err(runner_error)?;
-        let mut output = StepOutput {
-            items: vec![ItemOutput::default(); step.len()],
-        };
-        if sampled.is_empty() {
-            return Ok(output);
+        let mut items: Vec<ItemOutput> = step
+            .iter()
+            .map(|item| ItemOutput {
+                sampled: None,
+                scored: Vec::with_capacity(item.score.map_or(0, |score| score.targets.len())),
+            })
+            .collect();
+        if wanted.is_empty() {
+            return Ok(StepOutput { items });
         }
         let kernels = self.decoder.kernels();
-        let drawn = kernels
+        let computed = kernels
             .for_logits(&logits, |row, logits, summary| {
-                let (_, params, position) = sampled[row];
-                Some(sample(kernels, logits, summary, params, position))
+                let wanted: &OutputRow<'_> = &wanted[row];
+                RowOutput {
+                    sampled: wanted.sample.map(|(request, position)| {
+                        sample(kernels, logits, summary, &request, position)
+                    }),
+                    scored: wanted
+                        .score
+                        .map(|(id, num_top)| score(logits, summary, id, num_top)),
+                }
             })
             .map_err(|e| runner_error(e.into()))?;
-        for ((index, ..), token) in sampled.iter().zip(drawn) {
-            output.items[*index].sampled = token;
+        for (OutputRow { item, .. }, computed) in wanted.iter().zip(computed) {
+            let output = &mut items[*item];
+            output.scored.extend(computed.scored);
+            output.sampled = computed.sampled.or(output.sampled.take());
         }
-        Ok(output)
+        Ok(StepOutput { items })
     }
+}
+
+/// The rows of an item's range whose logits are needed, in order, each once: those that are
+/// scored, and the last one if the item samples.
+fn output_rows<'a>(
+    index: usize,
+    item: &StepItem<'a>,
+) -> impl Iterator<Item = (usize, OutputRow<'a>)> {
+    let num_tokens = item.tokens.len();
+    let (targets, num_top) = item
+        .score
+        .map_or((&[][..], 0), |score| (score.targets, score.num_top));
+    // More targets than tokens would ask for rows of the next item.
+    let num_scored = targets.len().min(num_tokens);
+    let sample = item
+        .sample
+        .map(|request| (request, item.start + num_tokens));
+    let last = num_tokens.checked_sub(1);
+    let last = last.filter(|last| sample.is_some() && *last >= num_scored);
+    (0..num_scored).chain(last).map(move |row| {
+        let output = OutputRow {
+            item: index,
+            sample: sample.filter(|_| row + 1 == num_tokens),
+            score: targets.get(row).map(|target| (*target, num_top)),
+        };
+        (row, output)
+    })
 }
 
 fn runner_error(error: ModelError) -> RunnerError {

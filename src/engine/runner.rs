@@ -26,7 +26,7 @@ pub struct SampleRequest<'a> {
     pub params: &'a SamplingParams,
     pub prompt: &'a [u32],
     pub generated: &'a [u32],
-    /// Ids that must not be chosen yet.
+    /// Ids that must not be chosen yet, unless the constraint allows no other.
     pub banned: &'a [u32],
     pub constraint: Option<&'a dyn TokenConstraint>,
 }
@@ -42,7 +42,8 @@ pub struct ScoreRequest<'a> {
 }
 
 /// A token with the natural logarithm of its probability under the model's own
-/// distribution: before biases, penalties, temperature and all that cuts it.
+/// distribution: before biases, penalties, temperature and all that cuts it. It is NaN where
+/// the model computed no distribution, and −∞ for a token that the model rules out.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct TokenOutput {
     pub id: u32,
