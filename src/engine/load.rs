@@ -43,6 +43,9 @@ pub enum Dtype {
     Bf16,
 }
 
+/// Rows of logits that a step holds however few sequences run.
+const MIN_OUTPUT_ROWS: usize = 64;
+
 /// A model ready for [`super::Engine::start`].
 pub struct LoadedModel {
     pub runner: Box<dyn StepRunner>,
@@ -64,12 +67,13 @@ pub fn load(dir: &Path, options: &ModelOptions) -> Result<LoadedModel, LoadError
         ThreadPool::new(num_threads).map_err(LoadError::Threads)?,
     );
     let weight_type = weight_type(options.dtype, &checkpoint);
+    let max_rows = options.max_num_batched_tokens.max(1);
+    let max_num_seqs = options.max_num_seqs.clamp(1, max_rows);
     let mut limits = DecoderLimits {
-        max_rows: options.max_num_batched_tokens.max(1),
-        // Each running sequence decodes a token in every step.
-        max_output_rows: options
-            .max_num_seqs
-            .clamp(1, options.max_num_batched_tokens.max(1)),
+        max_rows,
+        // Each running sequence decodes a token in every step, and a prompt that is scored
+        // must not need a step for every few of its tokens.
+        max_output_rows: max_num_seqs.max(max_rows.min(MIN_OUTPUT_ROWS)),
         max_positions: options
             .max_model_len
             .unwrap_or(usize::MAX)
@@ -111,7 +115,7 @@ pub fn load(dir: &Path, options: &ModelOptions) -> Result<LoadedModel, LoadError
     Ok(LoadedModel {
         config: EngineConfig {
             max_num_batched_tokens: limits.max_rows,
-            max_num_seqs: limits.max_output_rows,
+            max_num_seqs,
             max_num_outputs: limits.max_output_rows,
             max_num_waiting: options.max_num_waiting,
             ..EngineConfig::new(
