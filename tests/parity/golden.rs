@@ -1,5 +1,7 @@
+use guichet::engine::ModelRunner;
 use guichet::kernels::{AttentionSpan, KernelSet, Kernels, ThreadPool, WeightType};
 use guichet::model::{Checkpoint, Decoder, DecoderConfig, DecoderLimits, ForwardContext, KvCache};
+use safetensors::SafeTensors;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
@@ -34,6 +36,26 @@ pub fn read_golden(path: &Path) -> Golden {
     serde_json::from_str(&text).unwrap()
 }
 
+/// The golden logits of each prompt of a tiny checkpoint, a row for each position.
+pub fn read_logits(dir: &Path, num_prompts: usize) -> Vec<Vec<Vec<f32>>> {
+    let bytes = std::fs::read(dir.join("golden.safetensors")).unwrap();
+    let logits = SafeTensors::deserialize(&bytes).unwrap();
+    (0..num_prompts)
+        .map(|index| {
+            let logits = logits.tensor(&format!("logits.{index}")).unwrap();
+            let values: Vec<f32> = logits
+                .data()
+                .chunks_exact(4)
+                .map(|b| f32::from_le_bytes(b.try_into().unwrap()))
+                .collect();
+            values
+                .chunks_exact(logits.shape()[1])
+                .map(<[f32]>::to_vec)
+                .collect()
+        })
+        .collect()
+}
+
 /// A decoder on its own, without an engine.
 pub struct Bench {
     pub decoder: Decoder,
@@ -58,6 +80,11 @@ impl Bench {
             cache,
             block_table: (0..16).rev().collect(),
         }
+    }
+
+    /// What an engine would compute its steps with; it has KV blocks 0 to 15.
+    pub fn into_runner(self) -> ModelRunner {
+        ModelRunner::new(self.decoder, self.cache)
     }
 
     /// Logits at every position of `ids`, which stand at `start`.

@@ -1,6 +1,7 @@
-//! Logits and greedy tokens against `transformers`, whose answers are committed.
+//! Logits, log-probabilities and greedy tokens against `transformers`, whose answers are committed.
 
 mod golden;
 mod hostile;
+mod logprobs;
 mod smollm2;
 mod tiny;

@@ -1,26 +1,18 @@
-use crate::golden::{Bench, argmax, fixtures, log_softmax, read_golden};
+use crate::golden::{Bench, argmax, fixtures, log_softmax, read_golden, read_logits};
 use guichet::kernels::{KernelSet, WeightType};
-use safetensors::SafeTensors;
 
 /// Largest difference of log-probabilities to the golden logits, over all prompts.
 fn largest_difference(name: &str, set: KernelSet, weight_type: WeightType) -> f64 {
     let dir = fixtures().join(name);
     let golden = read_golden(&dir.join("golden.json"));
-    let bytes = std::fs::read(dir.join("golden.safetensors")).unwrap();
-    let logits = SafeTensors::deserialize(&bytes).unwrap();
+    let logits = read_logits(&dir, golden.prompts.len());
     let bench = Bench::load(&dir, set, weight_type);
     let mut largest: f64 = 0.0;
-    for (index, prompt) in golden.prompts.iter().enumerate() {
-        let expected = logits.tensor(&format!("logits.{index}")).unwrap();
-        let vocab = expected.shape()[1];
-        let expected: Vec<f32> = expected
-            .data()
-            .chunks_exact(4)
-            .map(|b| f32::from_le_bytes(b.try_into().unwrap()))
-            .collect();
+    for (prompt, expected) in golden.prompts.iter().zip(&logits) {
         let got = bench.logits(&prompt.ids, 0);
-        assert_eq!(got.len() * vocab, expected.len());
-        for (got, expected) in got.iter().zip(expected.chunks_exact(vocab)) {
+        assert_eq!(got.len(), expected.len());
+        for (got, expected) in got.iter().zip(expected) {
+            assert_eq!(got.len(), expected.len());
             for (got, expected) in log_softmax(got).iter().zip(log_softmax(expected)) {
                 largest = largest.max((got - expected).abs());
             }
