@@ -1,6 +1,6 @@
 # The verbs, one line each. All but `image` and `fixtures` share the one optimised profile `dev`.
 
-.PHONY: build demo serve test check bench bless image ci fixtures weights
+.PHONY: build demo serve test prove check bench bless image ci fixtures weights
 
 MODEL = smollm2-135m-instruct
 GUICHET = target/debug/guichet
@@ -9,6 +9,7 @@ build:    ; @scripts/timed "Building (from nothing: about 8 minutes on 2 cores)"
 weights: build ; @scripts/timed "Fetching $(MODEL), unless weights/ has it" $(GUICHET) pull $(MODEL)
 demo: weights ; @scripts/timed "Serving $(MODEL) and asking it" $(GUICHET) demo --model $(MODEL)
 serve: weights ; exec $(GUICHET) serve --model $(MODEL)
+prove: weights ; cargo test --locked --test prove -- --ignored --nocapture --test-threads 1
 test: weights ; cargo test --locked && tests/contract/run
 check:    ; cargo fmt --check && cargo clippy --locked --all-targets -- -D warnings && cargo check --locked --no-default-features && RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps
 bench: weights ; cargo bench --locked --profile dev --features bench-candle --bench candle

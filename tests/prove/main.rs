@@ -1,0 +1,36 @@
+//! What the engine promises under load, proved against a real server process over loopback
+//! HTTP; `make prove` runs it and `docs/proofs.md` says what it shows.
+//!
+//! One file a proof. They take minutes and the whole machine, so they are ignored unless asked
+//! for; what the harness computes itself is tested with everything else.
+
+mod client;
+mod prompts;
+mod raw_json;
+mod report;
+mod server;
+mod settings;
+mod statistics;
+
+mod disconnects;
+mod fairness;
+mod identical;
+mod overload;
+mod prefix_cache;
+mod soak;
+
+use std::time::Duration;
+
+/// Runs a proof on one thread, which leaves the cores to the server, and ends it at its deadline.
+fn prove(deadline: Duration, proof: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let in_time = runtime.block_on(async { tokio::time::timeout(deadline, proof).await.is_ok() });
+    assert!(
+        in_time,
+        "the proof was not done after {} s",
+        deadline.as_secs()
+    );
+}

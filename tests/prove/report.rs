@@ -1,0 +1,70 @@
+//! The figures of a proof, printed as one block.
+
+use crate::server::Server;
+use std::fmt::Display;
+
+/// Printed by [`Report::finish`]; where a proof ends early, what it measured so far is printed.
+pub struct Report {
+    title: &'static str,
+    lines: Vec<String>,
+    failed: Vec<String>,
+    printed: bool,
+}
+
+impl Report {
+    /// `title` is the proof's name and what it shows.
+    pub fn new(title: &'static str) -> Self {
+        Self {
+            title,
+            lines: Vec::new(),
+            failed: Vec::new(),
+            printed: false,
+        }
+    }
+
+    /// What was measured and is not bounded.
+    pub fn figure(&mut self, name: &str, value: impl Display) {
+        self.lines.push(format!("  {name:<46} {value}"));
+    }
+
+    /// What was measured, and what it has to be.
+    pub fn bound(&mut self, name: &str, value: impl Display, must_be: impl Display, holds: bool) {
+        let verdict = if holds { "ok" } else { "FAILED" };
+        self.lines.push(format!(
+            "  {name:<46} {value:<24} must be {must_be:<24} {verdict}"
+        ));
+        if !holds {
+            self.failed.push(name.to_owned());
+        }
+    }
+
+    /// Ends the server, prints the figures, and panics if one is out of bounds.
+    pub async fn finish(mut self, server: Server) {
+        let end = server.stop().await;
+        self.bound("the server's end", &end.how, "in order", end.in_order);
+        self.print();
+        if !self.failed.is_empty() {
+            println!("{}", end.log);
+            panic!("out of bounds: {}", self.failed.join("; "));
+        }
+    }
+
+    fn print(&mut self) {
+        self.printed = true;
+        println!("\n== {}\n{}\n", self.title, self.lines.join("\n"));
+    }
+}
+
+impl Drop for Report {
+    fn drop(&mut self) {
+        if !self.printed {
+            self.print();
+            println!("  (the proof ended here, before its end)\n");
+        }
+    }
+}
+
+/// Milliseconds with one decimal.
+pub fn ms(seconds: f64) -> String {
+    format!("{:.1} ms", seconds * 1000.0)
+}
