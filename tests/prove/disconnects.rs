@@ -2,7 +2,7 @@
 
 use crate::client::CHAT;
 use crate::prompts::{Prompts, as_stream, plain};
-use crate::report::Report;
+use crate::report::{OutOfBounds, Report};
 use crate::server::{Caller, Process, Server};
 use crate::settings::Settings;
 use serde_json::Value;
@@ -45,7 +45,7 @@ enum Left {
 
 #[test]
 #[ignore = "a proof: make prove"]
-fn disconnects() {
+fn disconnects() -> Result<(), OutOfBounds> {
     crate::prove(DEADLINE, async {
         let mut report = Report::new("disconnects: a thousand clients that leave");
         let server = Server::start(&Settings::default()).await;
@@ -122,8 +122,8 @@ fn disconnects() {
             "the same",
             answer == before,
         );
-        report.finish(server).await;
-    });
+        report.finish(server).await
+    })
 }
 
 fn is_sending(leaving: &Leaving) -> bool {

@@ -19,18 +19,18 @@ mod overload;
 mod prefix_cache;
 mod soak;
 
+use report::OutOfBounds;
 use std::time::Duration;
 
 /// Runs a proof on one thread, which leaves the cores to the server, and ends it at its deadline.
-fn prove(deadline: Duration, proof: impl Future<Output = ()>) {
+fn prove(
+    deadline: Duration,
+    proof: impl Future<Output = Result<(), OutOfBounds>>,
+) -> Result<(), OutOfBounds> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .unwrap();
-    let in_time = runtime.block_on(async { tokio::time::timeout(deadline, proof).await.is_ok() });
-    assert!(
-        in_time,
-        "the proof was not done after {} s",
-        deadline.as_secs()
-    );
+    let end = runtime.block_on(async { tokio::time::timeout(deadline, proof).await });
+    end.unwrap_or_else(|_| panic!("the proof was not done after {} s", deadline.as_secs()))
 }

@@ -2,7 +2,7 @@
 
 use crate::client::{CHAT, Client, Outcome};
 use crate::prompts::{Prompts, as_stream, plain};
-use crate::report::Report;
+use crate::report::{OutOfBounds, Report};
 use crate::server::{BLOCKS_USED, Caller, Process, RUNNING, Server, WAITING};
 use crate::settings::Settings;
 use crate::statistics::{mean, slope, spread};
@@ -53,7 +53,7 @@ struct Tally {
 
 #[test]
 #[ignore = "a proof: make prove"]
-fn soak() {
+fn soak() -> Result<(), OutOfBounds> {
     let minutes =
         std::env::var(MINUTES).map_or(DEFAULT_MINUTES, |value| value.parse().expect("minutes"));
     let time = Duration::from_secs_f64(minutes * 60.0);
@@ -101,8 +101,8 @@ fn soak() {
             "nothing",
             idle.is_ok(),
         );
-        report.finish(server).await;
-    });
+        report.finish(server).await
+    })
 }
 
 async fn sample(server: &Server, began: Instant) -> Sample {
