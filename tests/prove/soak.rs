@@ -60,9 +60,10 @@ fn soak() -> Result<(), OutOfBounds> {
     crate::prove(time + SPARE, async {
         let mut report = Report::new("soak: mixed traffic at full load");
         let server = Server::start(&Settings {
-            // Small, so that every page of it is touched in the warm-up.
-            kv_cache_mib: 256,
-            prefix_cache_mib: 128,
+            // Small, so that every page of it is touched in the warm-up, and now and then a
+            // sequence is preempted.
+            kv_cache_mib: 160,
+            prefix_cache_mib: 80,
             ..Settings::default()
         })
         .await;
