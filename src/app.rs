@@ -58,6 +58,9 @@ pub enum AppError {
     Text(#[from] TextError),
     #[error(transparent)]
     Load(#[from] LoadError),
+    /// Whoever started this process starts it again.
+    #[error("the device failed in a way that only a new process can clear; start it again")]
+    DeviceLost,
     #[error("cannot start the engine's thread: {0}")]
     EngineThread(io::Error),
     #[error(
@@ -137,8 +140,10 @@ async fn serve_when_loaded(
     match loading.await {
         Ok(Ok(served)) => {
             info!("ready: serving model {}", served.model.id);
+            let engine = served.model.engine.clone();
             state.set_served(served);
-            std::future::pending().await
+            engine.lost().await;
+            AppError::DeviceLost
         }
         Ok(Err(error)) => error,
         Err(_) => AppError::LoaderPanicked,

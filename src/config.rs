@@ -10,6 +10,7 @@ use figment::{Figment, Source};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Variables with this prefix and a double underscore are keys: `GUICHET_SERVER__LISTEN` is
 /// `server.listen`. Others are not ours alone: an orchestrator sets `GUICHET_PORT` for a
@@ -37,6 +38,8 @@ pub struct ServerConfig {
     pub body_read_timeout_ms: u64,
     pub request_timeout_ms: u64,
     pub shutdown_timeout_ms: u64,
+    /// A directory for what must outlive the process.
+    pub state_dir: PathBuf,
 }
 
 /// Section `[model]`.
@@ -79,11 +82,31 @@ pub enum KernelChoice {
 pub struct EngineSection {
     pub max_num_seqs: usize,
     pub max_num_batched_tokens: usize,
+    /// Of one caller.
     pub max_num_waiting: usize,
+    /// Of one caller.
+    pub max_waiting_tokens: usize,
+    pub max_kv_overcommit: usize,
+    pub max_queue_ms: u64,
+    /// 0: no limit.
+    pub max_step_ms: u64,
+    pub prefix_cache: PrefixCacheChoice,
+    /// Absent: whatever of the KV cache nobody uses.
+    pub prefix_cache_mib: Option<u64>,
+    pub stall_timeout_ms: u64,
     /// Absent: a quarter of the memory that is free after loading.
     pub kv_cache_mib: Option<u64>,
     /// Absent: one per core.
     pub num_threads: Option<usize>,
+}
+
+/// Who may find KV blocks that are computed already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PrefixCacheChoice {
+    Off,
+    /// The caller whose requests computed them.
+    PerCaller,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -119,6 +142,7 @@ impl Default for ServerConfig {
             body_read_timeout_ms: 60_000,
             request_timeout_ms: 600_000,
             shutdown_timeout_ms: 25_000,
+            state_dir: PathBuf::from("state"),
         }
     }
 }
@@ -135,6 +159,13 @@ impl Default for EngineSection {
             max_num_seqs: 64,
             max_num_batched_tokens: 512,
             max_num_waiting: 256,
+            max_waiting_tokens: 262_144,
+            max_kv_overcommit: 16,
+            max_queue_ms: 30_000,
+            max_step_ms: 50,
+            prefix_cache: PrefixCacheChoice::PerCaller,
+            prefix_cache_mib: None,
+            stall_timeout_ms: 300_000,
             kv_cache_mib: None,
             num_threads: None,
         }
@@ -203,6 +234,16 @@ impl Config {
             ),
             ("engine.max_num_waiting", engine.max_num_waiting, 1 << 20),
             (
+                "engine.max_waiting_tokens",
+                engine.max_waiting_tokens,
+                1 << 40,
+            ),
+            (
+                "engine.max_kv_overcommit",
+                engine.max_kv_overcommit,
+                1 << 20,
+            ),
+            (
                 "engine.num_threads",
                 engine.num_threads.unwrap_or(1),
                 1 << 12,
@@ -234,6 +275,23 @@ impl Config {
                 key: "engine.kv_cache_mib",
                 must: "from 1 to 4294967296",
             });
+        }
+        if engine.prefix_cache_mib.is_some_and(|mib| mib > 1 << 32) {
+            return Err(ConfigError::Value {
+                key: "engine.prefix_cache_mib",
+                must: "from 0 to 4294967296",
+            });
+        }
+        for (key, value) in [
+            ("engine.max_queue_ms", engine.max_queue_ms),
+            ("engine.stall_timeout_ms", engine.stall_timeout_ms),
+        ] {
+            if value == 0 {
+                return Err(ConfigError::Value {
+                    key,
+                    must: "at least 1",
+                });
+            }
         }
         if server.header_read_timeout_ms == 0 || server.body_read_timeout_ms == 0 {
             return Err(ConfigError::Value {
@@ -279,6 +337,15 @@ impl Config {
             max_num_batched_tokens: self.engine.max_num_batched_tokens,
             max_num_seqs: self.engine.max_num_seqs,
             max_num_waiting: self.engine.max_num_waiting,
+            max_waiting_tokens: self.engine.max_waiting_tokens,
+            max_kv_overcommit: self.engine.max_kv_overcommit,
+            max_queue: Duration::from_millis(self.engine.max_queue_ms),
+            max_step: (self.engine.max_step_ms > 0)
+                .then(|| Duration::from_millis(self.engine.max_step_ms)),
+            prefix_cache: self.engine.prefix_cache == PrefixCacheChoice::PerCaller,
+            prefix_cache_bytes: self.engine.prefix_cache_mib.map(|mib| mib << 20),
+            stall_timeout: Duration::from_millis(self.engine.stall_timeout_ms),
+            quarantine_path: Some(self.server.state_dir.join("quarantine")),
         }
     }
 }

@@ -125,6 +125,10 @@ pub async fn create(
         logprobs: params.logprobs.is_some(),
         service_tier: service_tier.map(ServiceTier::name),
     };
+    served
+        .model
+        .check_room(&params)
+        .map_err(|e| ApiError::from_generation(&e, PROMPT_FIELD))?;
     // The one clock value of the request, which a template may print.
     let clock = SystemTime::now();
     let generation = Measured::start(&state, served, request_id, PROMPT_FIELD, move |model| {

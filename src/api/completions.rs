@@ -77,6 +77,10 @@ pub async fn create(
         ..params
     };
     let with_logprobs = params.logprobs.is_some();
+    served
+        .model
+        .check_room(&params)
+        .map_err(|e| ApiError::from_generation(&e, PROMPT_FIELD))?;
     let generation = Measured::start(&state, served, request_id, PROMPT_FIELD, move |model| {
         model.complete(prompts, &params)
     })

@@ -185,6 +185,22 @@ impl ApiError {
         }
     }
 
+    /// A step takes far longer than any should.
+    pub fn stuck(since: Duration) -> Self {
+        Self {
+            code: Some("overloaded"),
+            headers: vec![retry_after(SOON)],
+            ..Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                Kind::Server,
+                format!(
+                    "The model's engine has not answered for {} s.",
+                    since.as_secs()
+                ),
+            )
+        }
+    }
+
     /// Computing this request ended the engine twice, so it is not tried again.
     pub fn quarantined() -> Self {
         Self {

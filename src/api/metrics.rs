@@ -27,9 +27,12 @@ const END_TO_END: &str = "guichet_generation_duration_seconds";
 const RUNNING: &str = "guichet_requests_running";
 const WAITING: &str = "guichet_requests_waiting";
 const KV_BLOCKS_USED: &str = "guichet_kv_blocks_used";
+const KV_BLOCKS_CACHED: &str = "guichet_kv_blocks_cached";
 const KV_BLOCKS_TOTAL: &str = "guichet_kv_blocks_total";
 const PROMPT_TOKENS: &str = "guichet_prompt_tokens";
 const GENERATED_TOKENS: &str = "guichet_generated_tokens";
+const CACHED_TOKENS: &str = "guichet_cached_prompt_tokens";
+const DEATHS: &str = "guichet_engine_deaths";
 const PREEMPTIONS: &str = "guichet_preemptions";
 const STEPS: &str = "guichet_engine_steps";
 
@@ -174,9 +177,15 @@ impl Collector for EngineCollector {
         )?;
         plain(
             KV_BLOCKS_USED,
-            "Blocks of the KV cache in use",
+            "Blocks of the KV cache that running sequences hold",
             MetricType::Gauge,
             &gauge(used),
+        )?;
+        plain(
+            KV_BLOCKS_CACHED,
+            "Blocks of the KV cache that are kept for prompts to come",
+            MetricType::Gauge,
+            &gauge(read(&stats.num_blocks_cached)),
         )?;
         plain(
             KV_BLOCKS_TOTAL,
@@ -197,8 +206,18 @@ impl Collector for EngineCollector {
             ),
             (
                 PREEMPTIONS,
-                "Sequences set back for want of KV blocks",
+                "Sequences set back for want of KV blocks, or for another caller's share",
                 &stats.num_preemptions,
+            ),
+            (
+                CACHED_TOKENS,
+                "Prompt tokens found in the prefix cache instead of computed",
+                &stats.num_cached_tokens,
+            ),
+            (
+                DEATHS,
+                "Times that a failed step ended the engine",
+                &stats.num_deaths,
             ),
             (STEPS, "Steps that the engine computed", &stats.num_steps),
         ] {

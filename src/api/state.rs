@@ -3,6 +3,7 @@
 use super::error::ApiError;
 use super::metrics::Metrics;
 use crate::config::ServerConfig;
+use crate::engine::EngineState;
 use crate::generation::ServedModel;
 use crate::tenant::KeyRing;
 use std::sync::{Arc, OnceLock};
@@ -58,10 +59,11 @@ impl ApiState {
     /// The model, if it takes requests.
     pub fn served(&self) -> Result<&Served, ApiError> {
         let served = self.served.get().ok_or_else(ApiError::loading)?;
-        if served.model.engine.is_alive() {
-            Ok(served)
-        } else {
-            Err(ApiError::stopped())
+        match served.model.engine.state() {
+            EngineState::Running => Ok(served),
+            EngineState::Restarting { retry_after } => Err(ApiError::restarting(retry_after)),
+            EngineState::Stuck { since } => Err(ApiError::stuck(since)),
+            EngineState::Stopped | EngineState::Lost => Err(ApiError::stopped()),
         }
     }
 }

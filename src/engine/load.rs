@@ -1,8 +1,9 @@
 use super::model_runner::ModelRunner;
-use super::{EngineConfig, StepRunner};
+use super::{EngineConfig, PrefixCache, StepRunner};
 use crate::kernels::{KernelSet, Kernels, ThreadPool, UnknownKernelSet, WeightType};
 use crate::model::{Checkpoint, Decoder, DecoderConfig, DecoderLimits, KvCache, ModelError};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Why a model cannot be served, in one sentence.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +36,41 @@ pub struct ModelOptions {
     pub max_num_batched_tokens: usize,
     pub max_num_seqs: usize,
     pub max_num_waiting: usize,
+    pub max_waiting_tokens: usize,
+    pub max_kv_overcommit: usize,
+    pub max_queue: Duration,
+    pub max_step: Option<Duration>,
+    /// Whether a request may find KV blocks that an earlier one of its namespace computed.
+    pub prefix_cache: bool,
+    /// Memory for KV blocks that no sequence reads, in bytes; `None`: all that is free.
+    pub prefix_cache_bytes: Option<u64>,
+    pub stall_timeout: Duration,
+    pub quarantine_path: Option<PathBuf>,
+}
+
+impl Default for ModelOptions {
+    /// What the configuration has by default.
+    fn default() -> Self {
+        let limits = EngineConfig::new(1, 1, 1, 1);
+        Self {
+            dtype: None,
+            kernels: None,
+            num_threads: None,
+            kv_cache_bytes: None,
+            max_model_len: None,
+            max_num_batched_tokens: limits.max_num_batched_tokens,
+            max_num_seqs: limits.max_num_seqs,
+            max_num_waiting: limits.max_num_waiting,
+            max_waiting_tokens: limits.max_waiting_tokens,
+            max_kv_overcommit: limits.max_kv_overcommit,
+            max_queue: limits.max_queue,
+            max_step: limits.max_step,
+            prefix_cache: true,
+            prefix_cache_bytes: None,
+            stall_timeout: limits.stall_timeout,
+            quarantine_path: None,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,6 +154,23 @@ pub fn load(dir: &Path, options: &ModelOptions) -> Result<LoadedModel, LoadError
             max_num_seqs,
             max_num_outputs: limits.max_output_rows,
             max_num_waiting: options.max_num_waiting,
+            max_waiting_tokens: options.max_waiting_tokens,
+            max_kv_overcommit: options.max_kv_overcommit,
+            max_queue: options.max_queue,
+            max_step: options.max_step,
+            prefix_cache: match options.prefix_cache {
+                false => PrefixCache::Off,
+                true => PrefixCache::PerNamespace {
+                    max_blocks: options.prefix_cache_bytes.map_or(num_blocks, |bytes| {
+                        let blocks = bytes / block_bytes as u64;
+                        usize::try_from(blocks)
+                            .unwrap_or(num_blocks)
+                            .min(num_blocks)
+                    }),
+                },
+            },
+            stall_timeout: options.stall_timeout,
+            quarantine_path: options.quarantine_path.clone(),
             ..EngineConfig::new(
                 decoder.config().vocab_size,
                 limits.max_positions,

@@ -250,6 +250,7 @@ impl Scheduler {
                 self.flows.next(has_work)
             };
             let Some((flow, deficit)) = next else { return };
+            let num_victims = plan.victims.len();
             let may_start = claimant.is_none_or(|claimant| claimant == (flow, class))
                 && !plan.victims.contains(&flow);
             let slot = prefill_of(&self.slots, plan, flow, class).or_else(|| {
@@ -260,6 +261,10 @@ impl Scheduler {
             let num_tokens = slot.map_or(0, |slot| {
                 self.plan_tokens(plan, slot, deficit.min(plan.num_prefill))
             });
+            if plan.victims.len() > num_victims {
+                // What they gave back may be what others lacked.
+                done.clear();
+            }
             if num_tokens == 0 {
                 done.push(flow);
             }

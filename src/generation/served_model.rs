@@ -35,6 +35,13 @@ impl ServedModel {
         self.engine.config().max_sequence_len()
     }
 
+    /// Whether a request with these parameters would be admitted now, before any work is
+    /// done for its prompt.
+    pub fn check_room(&self, params: &GenerationParams) -> Result<(), GenerationError> {
+        let origin = params.caller.origin(params.class);
+        Ok(self.engine.check_room(origin)?)
+    }
+
     /// Starts the answer to `messages`. `clock` is the one time value that the template
     /// may print. Takes time in proportion to the text, so not for an async thread.
     pub fn chat(

@@ -23,14 +23,9 @@ pub fn smollm2() -> PathBuf {
 
 pub fn options() -> ModelOptions {
     ModelOptions {
-        dtype: None,
-        kernels: None,
         num_threads: Some(2),
         kv_cache_bytes: Some(256 << 20),
-        max_model_len: None,
-        max_num_batched_tokens: 512,
-        max_num_seqs: 64,
-        max_num_waiting: 256,
+        ..ModelOptions::default()
     }
 }
 

@@ -8,14 +8,12 @@ use tempfile::TempDir;
 
 fn options() -> ModelOptions {
     ModelOptions {
-        dtype: None,
-        kernels: None,
         num_threads: Some(1),
         kv_cache_bytes: Some(1 << 20),
-        max_model_len: None,
         max_num_batched_tokens: 64,
         max_num_seqs: 4,
         max_num_waiting: 4,
+        ..ModelOptions::default()
     }
 }
 

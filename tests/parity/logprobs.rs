@@ -231,14 +231,11 @@ fn a_loaded_model_computes_as_many_outputs_as_it_promises() {
         [(128, 2, 64), (128, 100, 100), (16, 4, 16), (8, 100, 8)]
     {
         let options = ModelOptions {
-            dtype: None,
-            kernels: None,
             num_threads: Some(2),
             kv_cache_bytes: Some(16 << 20),
-            max_model_len: None,
             max_num_batched_tokens,
             max_num_seqs,
-            max_num_waiting: 1,
+            ..ModelOptions::default()
         };
         let mut model = load(&dir, &options).unwrap();
         assert_eq!(model.config.max_num_outputs, expected);

@@ -65,6 +65,7 @@ impl Server {
             .map(|(name, key)| KeyConfig {
                 name: name.to_owned(),
                 hash: key.hash().to_string(),
+                weight: 1,
             })
             .collect();
         let address = free_address();

@@ -363,8 +363,7 @@ impl Simulator {
             && !prefilling.iter().any(has_item)
             && step.num_tokens() < max_num_batched_tokens
         {
-            let slots: Vec<_> = scheduler.slots.iter().flatten().map(|s| (s.id, s.request.origin, s.tokens.len(), s.num_computed, s.num_prompt(), s.scored.len(), s.started_in, s.request.prompt_logprobs, s.protected)).collect();
-            return Err(format!("no prefill of {prefilling:?} gets a token: {step:?} {slots:#?} {:#?}", scheduler.flows.iter().map(|(id,f)| (id, f.num_running, f.waiting(crate::engine::Class::Interactive).len(),f.waiting(crate::engine::Class::Batch).len())).collect::<Vec<_>>()));
+            return Err(format!("no prefill of {prefilling:?} gets a token"));
         }
         Ok(())
     }
