@@ -42,6 +42,8 @@ pub(super) struct Submission {
     pub ticket: Ticket,
     pub events: UnboundedSender<SequenceEvent>,
     pub fingerprint: Fingerprint,
+    /// It was there when the engine died, so it is computed by itself.
+    pub is_suspect: bool,
     pub submitted_at: Duration,
 }
 
@@ -94,7 +96,9 @@ impl Core {
             let deadline = timeout.and_then(|timeout| submitted.submitted_at.checked_add(timeout));
             self.deadlines
                 .extend(deadline.map(|deadline| (deadline, id)));
-            self.scheduler.add(id, submission, submitted.request);
+            let is_suspect = submitted.is_suspect;
+            self.scheduler
+                .add(id, submission, submitted.request, is_suspect);
             let client = Client {
                 events: submitted.events,
                 ticket: submitted.ticket,

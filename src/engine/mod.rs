@@ -120,6 +120,7 @@ impl Engine {
             .map(|((request, ticket), fingerprint)| {
                 let (events, stream) = mpsc::unbounded_channel();
                 let submission = Submission {
+                    is_suspect: self.shared.quarantine.is_suspect(&fingerprint),
                     request,
                     ticket,
                     events,

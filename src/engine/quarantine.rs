@@ -89,6 +89,11 @@ impl Quarantine {
         self.lock().convicted.contains(fingerprint)
     }
 
+    /// Whether it was in the step of the last death.
+    pub fn is_suspect(&self, fingerprint: &Fingerprint) -> bool {
+        self.lock().suspects.contains(fingerprint)
+    }
+
     /// Notes in whose step the engine died.
     pub fn record_death(&self, in_step: impl IntoIterator<Item = Fingerprint>) {
         let mut state = self.lock();

@@ -79,14 +79,22 @@ impl Scheduler {
     }
 
     /// Queues a sequence, whose request [`EngineConfig::check`] accepted. Ids rise in the
-    /// order of arrival; `submission` is equal for the sequences of one request.
-    pub fn add(&mut self, id: SequenceId, submission: u64, request: SequenceRequest) {
+    /// order of arrival; `submission` is equal for the sequences of one request. A suspect is
+    /// computed in steps of its own.
+    pub fn add(
+        &mut self,
+        id: SequenceId,
+        submission: u64,
+        request: SequenceRequest,
+        is_suspect: bool,
+    ) {
         let origin = request.origin;
         let scope = match self.config.prefix_cache {
             PrefixCache::Off => Scope::Request(submission),
             PrefixCache::PerNamespace { .. } => Scope::Namespace(origin.namespace),
         };
         let mut sequence = Sequence::new(id, scope, request, self.blocks.num_groups());
+        sequence.is_suspect = is_suspect;
         self.hash_blocks(&mut sequence);
         self.places
             .insert(id, Place::Waiting(origin.flow, origin.class));
@@ -168,6 +176,7 @@ impl Scheduler {
     pub fn schedule(&mut self, limits: PrefillLimits) -> Step {
         self.num_steps += 1;
         let mut plan = Plan::new(&self.config);
+        plan.alone = self.suspect();
         if !self.faults.has(Bug::StarveDecode) {
             self.plan_decodes(&mut plan);
         }
@@ -198,6 +207,15 @@ impl Scheduler {
         plan.finish()
     }
 
+    /// The suspect for which this step is: in every second one, if others run, too.
+    fn suspect(&self) -> Option<SequenceId> {
+        let running = || self.slots.iter().flatten();
+        let suspects = running().filter(|sequence| sequence.is_suspect);
+        let first = suspects.map(|sequence| sequence.id).min()?;
+        let is_turn = self.num_steps.is_multiple_of(2) || running().all(|s| s.is_suspect);
+        is_turn.then_some(first)
+    }
+
     /// The step's items as a runner takes them.
     pub fn step_items(&self, step: &Step) -> Vec<StepItem<'_>> {
         step.items
@@ -216,7 +234,7 @@ impl Scheduler {
             let Some(sequence) = &self.slots[slot] else {
                 continue;
             };
-            if sequence.num_missing() != 1 || plan.num_tokens == 0 {
+            if sequence.num_missing() != 1 || plan.num_tokens == 0 || !plan.admits(sequence) {
                 continue;
             }
             let flow = sequence.request.origin.flow;
@@ -278,6 +296,9 @@ impl Scheduler {
         let Some(sequence) = &self.slots[slot] else {
             return 0;
         };
+        if !plan.admits(sequence) {
+            return 0;
+        }
         let planned = plan.item(slot);
         let start = planned.map_or(sequence.num_computed, |item| item.start);
         let before = planned.map_or(0, |item| item.num_tokens);
@@ -384,7 +405,10 @@ fn prefill_of(
     for (slot, sequence) in slots.iter().enumerate() {
         let Some(sequence) = sequence else { continue };
         let origin = sequence.request.origin;
-        if sequence.num_missing() <= 1 || (origin.flow, origin.class) != (flow, class) {
+        if sequence.num_missing() <= 1
+            || !plan.admits(sequence)
+            || (origin.flow, origin.class) != (flow, class)
+        {
             continue;
         }
         let planned = plan.item(slot).map_or(0, |item| item.num_tokens);

@@ -183,6 +183,8 @@ pub(super) struct Sequence {
     pub prompt_reported: bool,
     /// Starts of others while this one was first in its queue and there was no room for it.
     pub num_overtaken: u32,
+    /// No other sequence is in its steps: it may be what the engine died of.
+    pub is_suspect: bool,
     /// The step in which it was started last.
     pub started_in: u64,
     /// It was overtaken so often that it is not preempted for others.
@@ -206,6 +208,7 @@ impl Sequence {
             num_cached: None,
             prompt_reported: false,
             num_overtaken: 0,
+            is_suspect: false,
             started_in: 0,
             protected: false,
         }

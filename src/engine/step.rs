@@ -1,6 +1,6 @@
 use super::EngineConfig;
 use super::runner::TokenOutput;
-use super::sequence::{Class, FinishReason, FlowId, PromptReport, SequenceId};
+use super::sequence::{Class, FinishReason, FlowId, PromptReport, Sequence, SequenceId};
 
 /// Prefill tokens for a step, by whether streams wait for their next token in it.
 #[derive(Debug, Clone, Copy)]
@@ -90,6 +90,8 @@ pub(super) struct Plan {
     pub num_starts: u32,
     /// Flows that had to give something back in this step and start nothing in it.
     pub victims: Vec<FlowId>,
+    /// The step is for this sequence alone. `None`: for all but suspects.
+    pub alone: Option<SequenceId>,
     /// Blocks ran out for one that runs, so nobody else is let in.
     pub is_full: bool,
     /// First in their queues, and there was no room.
@@ -107,8 +109,17 @@ impl Plan {
             started: Vec::new(),
             num_starts: 0,
             victims: Vec::new(),
+            alone: None,
             is_full: false,
             refused: Vec::new(),
+        }
+    }
+
+    /// Whether a sequence may be in this step.
+    pub fn admits(&self, sequence: &Sequence) -> bool {
+        match self.alone {
+            Some(id) => sequence.id == id,
+            None => !sequence.is_suspect,
         }
     }
 

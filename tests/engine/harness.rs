@@ -3,6 +3,8 @@ use guichet::engine::{
     SequenceRequest, SequenceStream, load,
 };
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -121,4 +123,20 @@ pub fn alone(engine: &Engine, requests: &[SequenceRequest]) -> Vec<Answer> {
         .iter()
         .flat_map(|request| together(engine, std::slice::from_ref(request)))
         .collect()
+}
+
+/// Waits until nothing runs and no sequence holds a block.
+pub fn wait_until_idle(engine: &Engine) {
+    let stats = engine.stats();
+    let start = Instant::now();
+    while stats.num_blocks_used.load(Ordering::SeqCst) > 0
+        || stats.num_running.load(Ordering::SeqCst) > 0
+        || stats.num_waiting.load(Ordering::SeqCst) > 0
+    {
+        assert!(
+            start.elapsed() < Duration::from_secs(20),
+            "blocks or sequences are left: {stats:?}"
+        );
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }

@@ -1,5 +1,6 @@
 //! The engine with a real decoder: scheduling does not change tokens, nothing is lost.
 
+mod death;
 mod harness;
 mod invariance;
 mod streams;

@@ -5,7 +5,33 @@ use crate::engine::faults::Bug;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Each bug with the first seed that finds it.
-const FOUND_BY: &[(Bug, u64)] = &[];
+const FOUND_BY: [(Bug, u64); Bug::ALL.len()] = [
+    (Bug::AdmitNeverFitting, 7),
+    (Bug::LeakBlockOnCancel, 0),
+    (Bug::LeakPlaceOnCancel, 0),
+    (Bug::TrustHash, 4),
+    (Bug::IgnoreNamespace, 0),
+    (Bug::IgnoreParent, 76),
+    (Bug::DoubleFreeAfterPreemption, 0),
+    (Bug::KeepComputedOnPreemption, 0),
+    (Bug::PublishBeforeComputed, 0),
+    (Bug::PublishPartialBlock, 10),
+    (Bug::CacheWholePrompt, 0),
+    (Bug::ForgetReader, 0),
+    (Bug::EvictReferenced, 0),
+    (Bug::KeepEvictedInIndex, 0),
+    (Bug::StarvePrefill, 1),
+    (Bug::StarveDecode, 0),
+    (Bug::FirstComeFirstServed, 220),
+    (Bug::KeepOverShare, 18),
+    (Bug::ResumeOutOfOrder, 0),
+    (Bug::OvertakeForEver, 15),
+    (Bug::StarveBatch, 6),
+    (Bug::IgnoreDeadlineWhileWaiting, 45),
+    (Bug::RestartCountOnPreemption, 0),
+    (Bug::WaitForCancelledLeader, 21),
+    (Bug::SharedQueue, 0),
+];
 
 #[test]
 fn every_planted_bug_is_found_by_its_seed_which_is_clean_without_it() {
@@ -14,7 +40,7 @@ fn every_planted_bug_is_found_by_its_seed_which_is_clean_without_it() {
             check(*seed, Some(*bug)).is_err(),
             "seed {seed} misses {bug:?}"
         );
-        assert!(check(*seed, None).is_ok(), "seed {seed}");
+        assert!(check(seed, None).is_ok(), "seed {seed}");
     }
 }
 
@@ -30,7 +56,8 @@ fn search() {
             }
         });
         let seed = found.into_inner();
-        let why = check(seed.min(10_000), Some(bug)).err().unwrap_or_default();
+        assert!(seed < u64::MAX, "nothing finds {bug:?}");
+        let why = check(seed, Some(bug)).err().unwrap_or_default();
         println!(
             "    (Bug::{bug:?}, {seed}), // {}",
             why.lines().next().unwrap_or_default()

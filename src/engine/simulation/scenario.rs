@@ -127,12 +127,13 @@ impl Scenario {
 
     /// Flow 0 keeps every slot and the queue full; flow 1 asks once, early or late.
     fn flood(mut random: Random) -> Self {
+        let max_num_seqs = random.pick(&[8, 32]);
         let config = EngineConfig {
-            max_num_batched_tokens: 32,
-            max_num_seqs: 8,
-            max_num_outputs: 8,
+            max_num_batched_tokens: 64,
+            max_num_seqs,
+            max_num_outputs: max_num_seqs,
             max_num_waiting: 60,
-            ..EngineConfig::new(VOCAB as usize, 200, 4, random.within(60..=120))
+            ..EngineConfig::new(VOCAB as usize, 200, 4, max_num_seqs * random.within(8..=14))
         };
         let mut arrivals: Vec<Arrival> = (0..50)
             .map(|_| plain(&mut random, Duration::ZERO, 0, 10..=30, 40))

@@ -167,6 +167,7 @@ impl Simulator {
                 ticket,
                 events,
                 fingerprint: Fingerprint::of(request),
+                is_suspect: false,
                 submitted_at: self.now,
             });
         }
