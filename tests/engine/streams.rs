@@ -1,8 +1,5 @@
 use crate::harness::{collect, options, requests, smollm2, start, tiny, together, wait_until_idle};
-use guichet::engine::{
-    Engine, ItemOutput, ModelOptions, RunnerError, SequenceEvent, StepItem, StepOutput, StepRunner,
-    SubmitError, TokenOutput, load,
-};
+use guichet::engine::{Engine, ModelOptions, SequenceEvent, SubmitError};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
