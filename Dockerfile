@@ -3,7 +3,7 @@
 FROM rust:1.95-bookworm AS build
 WORKDIR /build
 COPY . .
-RUN cargo build --release --locked --bin guichet && mkdir /weights
+RUN cargo build --release --locked --bin guichet && mkdir /weights /state
 
 FROM debian:bookworm-slim
 # Only `guichet pull` needs them; nothing goes out while serving.
@@ -11,8 +11,9 @@ COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certifica
 COPY --from=build /build/target/release/guichet /usr/local/bin/guichet
 # Empty, and the server's own: `guichet pull` writes there.
 COPY --from=build --chown=10001:10001 /weights /weights
-ENV GUICHET_WEIGHTS=/weights
-VOLUME /weights
+COPY --from=build --chown=10001:10001 /state /state
+ENV GUICHET_WEIGHTS=/weights GUICHET_SERVER__STATE_DIR=/state
+VOLUME /weights /state
 USER 10001:10001
 WORKDIR /weights
 EXPOSE 8080

@@ -61,6 +61,7 @@ async fn sixty_four_streams_finish_and_thirty_two_that_vanish_leave_nothing_behi
         let mut body = question(number);
         body["model"] = json!(id_of(&server));
         body["max_tokens"] = json!(500);
+        body["ignore_eos"] = json!(true);
         vanishing.push(stream(&server, body).await);
     }
     for response in &mut vanishing {

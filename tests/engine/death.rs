@@ -177,7 +177,7 @@ fn a_lost_device_answers_everyone_and_does_not_start_again() {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build();
-    let lost = tokio::time::timeout(Duration::from_secs(5), engine.lost());
+    let lost = async { tokio::time::timeout(Duration::from_secs(5), engine.lost()).await };
     runtime.unwrap().block_on(lost).unwrap();
     assert_eq!(engine.state(), EngineState::Lost);
     assert_eq!(
