@@ -5,7 +5,7 @@ use super::metrics::Metrics;
 use super::request_id::RequestId;
 use super::state::{ApiState, Served};
 use crate::generation::{
-    FinishReason, Generation, GenerationError, GenerationEvent, ServedModel, TokenLogprob,
+    Caller, FinishReason, Generation, GenerationError, GenerationEvent, ServedModel, TokenLogprob,
 };
 use serde::Serialize;
 use std::sync::Arc;
@@ -81,13 +81,14 @@ impl Measured {
         state: &ApiState,
         served: &Served,
         request_id: RequestId,
+        caller: Caller,
         prompt_field: &'static str,
         start: impl FnOnce(&ServedModel) -> Result<Generation, GenerationError> + Send + 'static,
     ) -> Result<Self, ApiError> {
         let started = Instant::now();
         let model = Arc::clone(&served.model);
         // Waiting here and not on a thread, a client that leaves gives up its place.
-        let place = Arc::clone(&state.encoders).acquire_owned().await;
+        let place = state.encoders.place(caller).await;
         let generation = tokio::task::spawn_blocking(move || {
             let generation = start(&model);
             drop(place);

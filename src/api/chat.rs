@@ -131,9 +131,14 @@ pub async fn create(
         .map_err(|e| ApiError::from_generation(&e, PROMPT_FIELD))?;
     // The one clock value of the request, which a template may print.
     let clock = SystemTime::now();
-    let generation = Measured::start(&state, served, request_id, PROMPT_FIELD, move |model| {
-        model.chat(&messages, &params, clock)
-    })
+    let generation = Measured::start(
+        &state,
+        served,
+        request_id,
+        caller,
+        PROMPT_FIELD,
+        move |model| model.chat(&messages, &params, clock),
+    )
     .await?;
     if generation.names_ignored() {
         ignored.add("messages[].name");

@@ -81,9 +81,14 @@ pub async fn create(
         .model
         .check_room(&params)
         .map_err(|e| ApiError::from_generation(&e, PROMPT_FIELD))?;
-    let generation = Measured::start(&state, served, request_id, PROMPT_FIELD, move |model| {
-        model.complete(prompts, &params)
-    })
+    let generation = Measured::start(
+        &state,
+        served,
+        request_id,
+        caller,
+        PROMPT_FIELD,
+        move |model| model.complete(prompts, &params),
+    )
     .await?;
     let head = Head::new("cmpl", served, SystemTime::now());
     let chunks = |head, include_usage| CompletionChunks {

@@ -10,6 +10,7 @@ mod body;
 mod chat;
 mod completions;
 mod delivery;
+mod encoders;
 mod error;
 #[cfg(test)]
 mod error_tests;

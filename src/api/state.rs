@@ -1,5 +1,6 @@
 //! What every handler can see.
 
+use super::encoders::Encoders;
 use super::error::ApiError;
 use super::metrics::Metrics;
 use crate::config::ServerConfig;
@@ -8,7 +9,6 @@ use crate::generation::ServedModel;
 use crate::tenant::KeyRing;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use tokio::sync::Semaphore;
 
 /// The model that is served, once it is loaded.
 pub struct Served {
@@ -26,9 +26,7 @@ pub struct ApiState {
     /// From the admission of a request until its answer is complete.
     pub(super) request_timeout: Duration,
     pub(super) metrics: Arc<Metrics>,
-    /// Places for rendering and tokenizing, which take a core each and memory in
-    /// proportion to the prompt: half the cores, so that decoding goes on.
-    pub(super) encoders: Arc<Semaphore>,
+    pub(super) encoders: Encoders,
 }
 
 impl ApiState {
@@ -37,9 +35,9 @@ impl ApiState {
         Self {
             metrics: Arc::new(Metrics::new(Arc::clone(&served))),
             served,
+            encoders: Encoders::new(keys.len()),
             keys,
             max_body_bytes: server.max_body_bytes(),
-            encoders: Arc::new(Semaphore::new(num_encoders())),
             body_read_timeout: Duration::from_millis(server.body_read_timeout_ms),
             request_timeout: Duration::from_millis(server.request_timeout_ms),
         }
@@ -66,9 +64,4 @@ impl ApiState {
             EngineState::Stopped | EngineState::Lost => Err(ApiError::stopped()),
         }
     }
-}
-
-fn num_encoders() -> usize {
-    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
-    (cores / 2).max(1)
 }

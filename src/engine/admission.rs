@@ -173,11 +173,10 @@ impl State {
         let load = self.flows.get(&flow).copied().unwrap_or_default();
         // Whoever has nothing waiting is let in: what cannot ever be computed was refused
         // before, and everything else is only a matter of its turn.
-        let is_first = load.num_open == 0;
         let fits = load.num_open + count <= limits.max_open
-            && (load.waiting_tokens + cost.waiting_tokens <= limits.max_waiting_tokens
-                || load.num_waiting == 0)
-            && (load.kv_tokens + cost.kv_tokens <= limits.max_kv_tokens || is_first);
+            && (load.num_waiting == 0
+                || load.waiting_tokens + cost.waiting_tokens <= limits.max_waiting_tokens
+                    && load.kv_tokens + cost.kv_tokens <= limits.max_kv_tokens);
         let wait = self.wait(flow, weight, load.waiting_tokens);
         let bound = limits.max_queue.mul_f64(CONFIDENCE);
         if fits && wait.is_none_or(|wait| wait <= bound) {
@@ -202,7 +201,7 @@ impl State {
         let others: f64 = others.map(|(_, load)| f64::from(load.weight)).sum();
         let weight = f64::from(weight.max(1));
         let rate = self.drain.tokens_per_second()? * weight / (weight + others);
-        Duration::try_from_secs_f64(tokens as f64 / rate).ok()
+        Some(Duration::try_from_secs_f64(tokens as f64 / rate).unwrap_or(Duration::MAX))
     }
 }
 

@@ -124,6 +124,44 @@ impl BlockManager {
         self.groups.iter().map(found).min().unwrap_or(0)
     }
 
+    /// How many of the `num_found` first blocks of `prefix` nobody reads, in the group where
+    /// it is most.
+    pub(super) fn num_idle(&self, prefix: Prefix<'_>, num_found: usize) -> usize {
+        let idle = |group: &BlockPool| {
+            let found = group.find(prefix, self.block_size, num_found);
+            found.iter().filter(|id| group.is_cached(**id)).count()
+        };
+        self.groups.iter().map(idle).max().unwrap_or(0)
+    }
+
+    /// What the tables of a sequence hold, in thousandths of a block: of a shared block only
+    /// its part. In the group where it is most.
+    pub fn num_held(&self, tables: &[BlockTable]) -> usize {
+        let held = |(group, table): (&BlockPool, &BlockTable)| {
+            let readers = table
+                .iter()
+                .map(|id| group.blocks[*id as usize].num_readers);
+            readers.map(|n| 1000 / n.max(1) as usize).sum()
+        };
+        self.groups.iter().zip(tables).map(held).max().unwrap_or(0)
+    }
+
+    /// Blocks that nobody else reads, in the group where there are fewest.
+    pub fn num_private(&self, tables: &[BlockTable]) -> usize {
+        let private = |(group, table): (&BlockPool, &BlockTable)| {
+            let readers = table
+                .iter()
+                .map(|id| group.blocks[*id as usize].num_readers);
+            readers.filter(|n| *n == 1).count()
+        };
+        self.groups
+            .iter()
+            .zip(tables)
+            .map(private)
+            .min()
+            .unwrap_or(0)
+    }
+
     /// Fills empty tables with the `num_found` first blocks of `prefix` and others until
     /// they hold `num_tokens`, in all groups or in none; `spare` blocks stay available.
     pub(super) fn start(

@@ -7,6 +7,9 @@ use super::sequence::{FinishReason, PromptReport, Sequence};
 use super::step::{Committed, End, Outcome, Step};
 use std::ops::Range;
 
+/// A suspect that has not ended the engine in so many steps of its own joins the others.
+const MAX_STEPS_ALONE: u32 = 32;
+
 impl Scheduler {
     /// Applies a computed step: advances ranges, offers full blocks to others, accepts tokens,
     /// frees what is finished. Nothing may be added or cancelled since `schedule`.
@@ -17,6 +20,13 @@ impl Scheduler {
                 continue;
             };
             debug_assert_eq!(sequence.id, item.sequence);
+            if sequence.is_suspect {
+                sequence.num_steps_alone += 1;
+                if sequence.num_steps_alone >= MAX_STEPS_ALONE {
+                    sequence.is_suspect = false;
+                    committed.cleared.push(sequence.id);
+                }
+            }
             sequence.num_computed += item.num_tokens;
             sequence.scored.extend(computed.scored);
             self.publish_computed(&mut sequence);

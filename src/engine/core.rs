@@ -52,8 +52,8 @@ pub(super) struct Submission {
 pub(super) struct Progress {
     pub num_prompt_tokens: usize,
     pub num_generated_tokens: usize,
-    /// Those that ended as they should.
-    pub finished: Vec<Fingerprint>,
+    /// Those that ended as they should, and suspects that ran long enough.
+    pub cleared: Vec<Fingerprint>,
 }
 
 impl Core {
@@ -144,17 +144,21 @@ impl Core {
 
     /// Applies a computed step and tells the clients.
     pub fn commit(&mut self, step: &Step, output: StepOutput, took: Duration) -> Progress {
-        let num_decodes = step.num_decodes();
         self.pace
-            .observe(num_decodes, step.num_tokens() - num_decodes, took);
+            .observe(step.has_streams, step.num_prefill_tokens(), took);
         let Committed {
             outcomes,
+            cleared,
             num_prompt_tokens,
         } = self.scheduler.commit(step, output);
         let mut progress = Progress {
             num_prompt_tokens,
             ..Progress::default()
         };
+        let cleared = cleared.iter().filter_map(|id| self.clients.get(id));
+        progress
+            .cleared
+            .extend(cleared.map(|client| client.fingerprint));
         for outcome in outcomes {
             let Some(client) = self.clients.get(&outcome.sequence) else {
                 continue;
@@ -170,7 +174,7 @@ impl Core {
             match outcome.end {
                 None => {}
                 Some(End::Finished(reason)) => {
-                    progress.finished.push(client.fingerprint);
+                    progress.cleared.push(client.fingerprint);
                     self.finish(outcome.sequence, reason);
                 }
                 Some(End::Damaged) => self.fail(outcome.sequence, EngineError::NotANumber),
@@ -179,11 +183,21 @@ impl Core {
         progress
     }
 
-    /// Ends everything with an error.
+    /// Ends everything with an error. The schedule may be what failed, so it is left as it
+    /// is, and not to be used any more.
     pub fn fail_all(&mut self, error: &EngineError) {
         for id in self.clients.keys().copied().collect::<Vec<_>>() {
-            self.scheduler.cancel(id);
             self.fail(id, error.clone());
+        }
+    }
+
+    /// A core with nothing in it that takes over from this one.
+    pub fn successor(&self, config: &EngineConfig, key: [u8; 32]) -> Self {
+        Self {
+            // Ids are never used twice.
+            next_id: self.next_id,
+            next_submission: self.next_submission,
+            ..Self::with_faults(config, key, self.faults)
         }
     }
 

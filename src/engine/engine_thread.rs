@@ -32,6 +32,14 @@ pub(super) struct EngineThread {
     pub shutdown: Option<Instant>,
     /// The requests in the step that is being computed.
     pub in_step: Vec<Fingerprint>,
+    pub counted: Counted,
+}
+
+/// What of a scheduler's counts is in the statistics already, which outlive it.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Counted {
+    num_preemptions: u64,
+    num_cached_tokens: u64,
 }
 
 /// Why an engine cannot go on.
@@ -55,8 +63,11 @@ impl EngineThread {
     }
 
     /// Ends everything that is admitted or on its way here.
-    pub fn fail_all(&mut self, error: &EngineError) {
+    /// Leaves an empty core behind.
+    pub fn fail_all(&mut self, error: &EngineError, key: [u8; 32]) {
         self.core.fail_all(error);
+        self.core = self.core.successor(&self.shared.config, key);
+        self.counted = Counted::default();
         while let Ok(command) = self.commands.try_recv() {
             self.refuse(command, error);
         }
@@ -79,6 +90,7 @@ impl EngineThread {
 
     fn run_steps(&mut self) -> Result<(), Death> {
         let mut num_empty = 0;
+        self.publish_gauges();
         while self.receive() {
             let now = self.shared.now();
             let step = self.core.schedule(now);
@@ -114,11 +126,12 @@ impl EngineThread {
         }
         drop(items);
         self.shared.stats.end_step();
-        self.in_step.clear();
 
         let took = self.shared.now().saturating_sub(began);
         let progress = self.core.commit(step, output, took);
-        for fingerprint in &progress.finished {
+        // What is applied is not what the engine may die of next.
+        self.in_step.clear();
+        for fingerprint in &progress.cleared {
             self.shared.quarantine.clear(fingerprint);
         }
         let stats = &self.shared.stats;
@@ -164,7 +177,7 @@ impl EngineThread {
         }
     }
 
-    fn publish_gauges(&self) {
+    fn publish_gauges(&mut self) {
         let (stats, scheduler) = (&self.shared.stats, self.core.scheduler());
         let set = |gauge: &std::sync::atomic::AtomicU64, value: usize| {
             gauge.store(value as u64, Ordering::SeqCst);
@@ -174,12 +187,25 @@ impl EngineThread {
         set(&stats.num_blocks_used, scheduler.num_blocks_used());
         set(&stats.num_blocks_cached, scheduler.num_blocks_cached());
         set(&stats.num_blocks_total, scheduler.num_blocks());
-        stats
-            .num_preemptions
-            .store(scheduler.num_preemptions(), Ordering::Relaxed);
-        stats
-            .num_cached_tokens
-            .store(scheduler.num_cached_tokens(), Ordering::Relaxed);
+        let now = Counted {
+            num_preemptions: scheduler.num_preemptions(),
+            num_cached_tokens: scheduler.num_cached_tokens(),
+        };
+        let before = std::mem::replace(&mut self.counted, now);
+        for (total, now, before) in [
+            (
+                &stats.num_preemptions,
+                now.num_preemptions,
+                before.num_preemptions,
+            ),
+            (
+                &stats.num_cached_tokens,
+                now.num_cached_tokens,
+                before.num_cached_tokens,
+            ),
+        ] {
+            total.fetch_add(now - before, Ordering::Relaxed);
+        }
     }
 }
 

@@ -1,15 +1,17 @@
 use super::sequence::{Class, FlowId, Sequence, SequenceId};
 use std::collections::{BTreeMap, VecDeque};
 
-/// Tokens that a flow of weight 1 is given at a time.
+/// Tokens that a flow of weight 1 is given in a round.
 const QUANTUM: i64 = 16;
 
-/// A flow that had nothing to wait for is remembered to have had at most this much more than
-/// the others, in quanta: what it took from nobody it need not give back.
-const MAX_DEBT: i64 = 32;
+/// How many rounds' worth a flow may have saved while it asked for less than its share, or
+/// owe for what it took while nobody else wanted it. So whoever asks seldom is served at
+/// once, and nobody waits long for what is past.
+const MAX_ROUNDS: i64 = 32;
 
-/// The flows that have a sequence, and whose turn it is: deficit round robin (Shreedhar and
-/// Varghese 1995) with the tokens computed for a flow as the size of what it was served.
+/// The flows, and whose turn it is: deficit round robin (Shreedhar and Varghese 1995) with
+/// the tokens computed for a flow as the size of what it was served. Within a round the flow
+/// with the largest deficit for its weight comes first.
 #[derive(Debug, Default)]
 pub(super) struct Flows {
     flows: BTreeMap<FlowId, Flow>,
@@ -23,7 +25,7 @@ pub(super) struct Flow {
     pub num_running: usize,
     /// For each class, in the order of arrival; preempted ones are back in their old places.
     waiting: [VecDeque<Sequence>; 2],
-    /// Tokens that it may still be served in this round; below 0 it has had more.
+    /// Tokens that it may be served before the next round; below 0 it has had more.
     deficit: i64,
 }
 
@@ -34,7 +36,7 @@ impl Flow {
             weight,
             num_running: 0,
             waiting: Default::default(),
-            deficit: QUANTUM * i64::from(weight),
+            deficit: MAX_ROUNDS * QUANTUM * i64::from(weight),
         }
     }
 
@@ -44,6 +46,10 @@ impl Flow {
 
     pub fn waiting_mut(&mut self, class: Class) -> &mut VecDeque<Sequence> {
         &mut self.waiting[class as usize]
+    }
+
+    fn is_present(&self) -> bool {
+        self.num_running > 0 || self.waiting.iter().any(|queue| !queue.is_empty())
     }
 
     fn quantum(&self) -> i64 {
@@ -68,8 +74,13 @@ impl Flows {
         self.flows.iter_mut().map(|(id, flow)| (*id, flow))
     }
 
-    pub fn total_weight(&self) -> u64 {
-        self.flows.values().map(|flow| u64::from(flow.weight)).sum()
+    /// The weights of those that have a sequence, and of `one`.
+    pub fn total_weight_with(&self, one: Option<FlowId>) -> u64 {
+        let flows = self.flows.iter();
+        flows
+            .filter(|(id, flow)| one == Some(**id) || flow.is_present())
+            .map(|(_, flow)| u64::from(flow.weight))
+            .sum()
     }
 
     #[cfg(test)]
@@ -100,50 +111,56 @@ impl Flows {
         queue.remove(place)
     }
 
-    /// Forgets flows without sequences, so that whoever comes back starts even.
+    /// Forgets flows without sequences once there is nothing to remember of them.
     pub fn drop_empty(&mut self) {
-        self.flows
-            .retain(|_, flow| flow.num_running > 0 || flow.waiting.iter().any(|q| !q.is_empty()));
+        let is_idle = !self.flows.values().any(Flow::is_present);
+        self.flows.retain(|_, flow| {
+            let is_even = flow.deficit >= MAX_ROUNDS * flow.quantum();
+            flow.is_present() || !is_even && !is_idle
+        });
     }
 
     /// The next flow to serve among those that `has_work` accepts, and how many tokens it may
     /// have now.
     pub fn next(&mut self, has_work: impl Fn(FlowId, &Flow) -> bool) -> Option<(FlowId, usize)> {
-        let mut found = self.find(&has_work);
-        if found.is_none() {
+        let with_work: Vec<FlowId> = self
+            .flows
+            .range(self.last..)
+            .skip_while(|(id, _)| **id == self.last)
+            .chain(self.flows.range(..=self.last))
+            .filter(|(id, flow)| has_work(**id, flow))
+            .map(|(id, _)| *id)
+            .collect();
+        let rounds = with_work
+            .iter()
+            .map(|id| {
+                let flow = &self.flows[id];
+                (flow.quantum() - flow.deficit).div_euclid(flow.quantum())
+            })
+            .min()?;
+        if rounds > 0 {
             // As many rounds at once as it takes until somebody may be served.
-            let rounds = self
-                .flows
-                .iter()
-                .filter(|(id, flow)| has_work(**id, flow))
-                .map(|(_, flow)| (1 - flow.deficit).div_euclid(flow.quantum()) + 1)
-                .min()?;
             for flow in self.flows.values_mut() {
                 let quantum = flow.quantum();
-                flow.deficit = (flow.deficit + rounds * quantum).min(quantum);
+                flow.deficit = (flow.deficit + rounds * quantum).min(MAX_ROUNDS * quantum);
             }
-            found = self.find(&has_work);
         }
-        let (id, deficit) = found?;
-        self.last = id;
-        Some((id, usize::try_from(deficit).unwrap_or(0)))
-    }
-
-    /// The first in the round that may be served: the one that was served last, while it may,
-    /// then those after it.
-    fn find(&self, has_work: impl Fn(FlowId, &Flow) -> bool) -> Option<(FlowId, i64)> {
-        let from_last = self.flows.range(self.last..);
-        let wrapped = self.flows.range(..self.last);
-        from_last
-            .chain(wrapped)
-            .find(|(id, flow)| flow.deficit > 0 && has_work(**id, flow))
-            .map(|(id, flow)| (*id, flow.deficit))
+        let rank = |id: &FlowId| {
+            let flow = &self.flows[id];
+            flow.deficit * 1000 / i64::from(flow.weight)
+        };
+        // The first of equals in the order of the round.
+        let next = with_work.into_iter().rev().max_by_key(rank)?;
+        self.last = next;
+        let flow = &self.flows[&next];
+        let share = flow.deficit.min(flow.quantum());
+        Some((next, usize::try_from(share).unwrap_or(0)))
     }
 
     /// Notes that tokens were computed for a flow.
     pub fn charge(&mut self, id: FlowId, num_tokens: usize) {
         if let Some(flow) = self.flows.get_mut(&id) {
-            let floor = -MAX_DEBT * flow.quantum();
+            let floor = -MAX_ROUNDS * flow.quantum();
             flow.deficit = (flow.deficit - num_tokens as i64).max(floor);
         }
     }

@@ -54,8 +54,9 @@ pub use step::{Committed, End, Outcome, PrefillLimits, ScheduledTokens, Step};
 use self::core::Submission;
 use engine_thread::Command;
 use quarantine::Fingerprint;
-use shared::Shared;
+use shared::{Phase, Shared};
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -84,10 +85,18 @@ impl Engine {
         getrandom::fill(&mut key).map_err(io::Error::other)?;
         let (commands, receiver) = std::sync::mpsc::channel();
         let shared = Arc::new(Shared::new(config));
+        let watched = Arc::clone(&shared);
         let supervisor = Supervisor::new(runner, receiver, Arc::clone(&shared), key);
         let thread = std::thread::Builder::new()
             .name("supervisor".into())
-            .spawn(move || supervisor.run())?;
+            .spawn(move || {
+                let run = AssertUnwindSafe(|| supervisor.run());
+                if catch_unwind(run).is_err() {
+                    // Nobody is left who could start the engine again.
+                    watched.set_phase(Phase::Lost);
+                    watched.lost.notify_one();
+                }
+            })?;
         Ok(Self {
             commands,
             shared,

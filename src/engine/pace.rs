@@ -50,8 +50,8 @@ impl Pace {
     }
 
     /// Notes how long a step took.
-    pub fn observe(&mut self, num_decodes: usize, num_prefill: usize, took: Duration) {
-        let controller = if num_decodes > 0 {
+    pub fn observe(&mut self, has_streams: bool, num_prefill: usize, took: Duration) {
+        let controller = if has_streams {
             &mut self.beside_streams
         } else {
             &mut self.alone
@@ -91,7 +91,7 @@ mod tests {
         for num_decodes in [4, 60, 20] {
             for _ in 0..20 {
                 let num_prefill = pace.max_prefill(true);
-                pace.observe(num_decodes, num_prefill, cost(num_decodes, num_prefill));
+                pace.observe(true, num_prefill, cost(num_decodes, num_prefill));
             }
             let took = cost(num_decodes, pace.max_prefill(true)).as_secs_f64();
             assert!(
@@ -101,7 +101,7 @@ mod tests {
         }
         for _ in 0..20 {
             let num_prefill = pace.max_prefill(false);
-            pace.observe(0, num_prefill, cost(0, num_prefill));
+            pace.observe(false, num_prefill, cost(0, num_prefill));
         }
         let took = cost(0, pace.max_prefill(false)).as_secs_f64();
         assert!((0.18..0.22).contains(&took), "{took} s without streams");
@@ -112,8 +112,8 @@ mod tests {
         let mut pace = Pace::new(Some(Duration::from_millis(50)), 512);
         let before = pace.max_prefill(true);
         for _ in 0..100 {
-            pace.observe(1, 3, Duration::from_millis(2));
-            pace.observe(1, 0, Duration::from_millis(2));
+            pace.observe(true, 3, Duration::from_millis(2));
+            pace.observe(true, 0, Duration::from_millis(2));
         }
         assert_eq!(pace.max_prefill(true), before);
         assert_eq!(Pace::new(None, 512).max_prefill(true), usize::MAX);

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Identifies a request by everything that its computation depends on.
+/// Identifies a request by what its computation depends on, the seed and what a constraint
+/// allows excepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Fingerprint([u8; 32]);
 
@@ -52,7 +53,23 @@ impl Fingerprint {
         for (id, bias) in sampling.logit_bias.iter() {
             hasher.update(&id.to_le_bytes()).update(&bias.to_le_bytes());
         }
-        hasher.update(&(request.max_tokens as u64).to_le_bytes());
+        let top_k = sampling.top_k.map_or(0, |k| k as u64);
+        let scored = request
+            .prompt_logprobs
+            .map_or(0, |num_top| num_top as u64 + 1);
+        for number in [
+            top_k,
+            scored,
+            sampling.num_top_logprobs as u64,
+            request.min_tokens as u64,
+            request.max_tokens as u64,
+            request.constraint.is_some() as u64,
+        ] {
+            hasher.update(&number.to_le_bytes());
+        }
+        for id in request.stop_token_ids.iter() {
+            hasher.update(&id.to_le_bytes());
+        }
         Self(*hasher.finalize().as_bytes())
     }
 }
@@ -98,6 +115,9 @@ impl Quarantine {
     pub fn record_death(&self, in_step: impl IntoIterator<Item = Fingerprint>) {
         let mut state = self.lock();
         let in_step: BTreeSet<_> = in_step.into_iter().collect();
+        if in_step.is_empty() {
+            return;
+        }
         let again: Vec<_> = in_step.intersection(&state.suspects).copied().collect();
         for fingerprint in &again {
             tracing::error!(%fingerprint, "in quarantine: the engine died twice while it computed request {fingerprint}");
@@ -107,7 +127,8 @@ impl Quarantine {
         self.write(&state);
     }
 
-    /// A request ended as it should: it is no suspect any more.
+    /// A request was computed for long enough, or ended as it should: it is no suspect any
+    /// more.
     pub fn clear(&self, fingerprint: &Fingerprint) {
         let mut state = self.lock();
         if state.suspects.remove(fingerprint) {

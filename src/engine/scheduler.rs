@@ -177,21 +177,24 @@ impl Scheduler {
         self.num_steps += 1;
         let mut plan = Plan::new(&self.config);
         plan.alone = self.suspect();
+        plan.prefilling = self.prefilling(&plan);
         if !self.faults.has(Bug::StarveDecode) {
             self.plan_decodes(&mut plan);
         }
-        let limit = match plan.is_empty() {
-            true => limits.alone,
-            false => limits.beside_streams,
+        plan.has_streams = !plan.is_empty();
+        let limit = match plan.has_streams {
+            true => limits.beside_streams,
+            false => limits.alone,
         };
         plan.num_prefill = plan.num_tokens.min(limit.max(MIN_PREFILL));
-        if !plan.is_empty() && self.faults.has(Bug::StarvePrefill) {
+        if plan.has_streams && self.faults.has(Bug::StarvePrefill) {
             plan.num_prefill = 0;
         }
         let claimant = self.claimant();
         let batch_first = match claimant {
             Some((_, class)) => class == Class::Batch,
-            None => self.num_steps.is_multiple_of(BATCH_TURN) && !self.faults.has(Bug::StarveBatch),
+            // Not a multiple: those are for suspects.
+            None => self.num_steps % BATCH_TURN == 1 && !self.faults.has(Bug::StarveBatch),
         };
         let mut classes = [Class::Interactive, Class::Batch];
         if batch_first {
@@ -252,7 +255,7 @@ impl Scheduler {
             let has_work = |id: FlowId, flow: &Flow| {
                 !done.contains(&id)
                     && (!flow.waiting(class).is_empty()
-                        || flow.num_running > 0 && prefill_of(slots, plan, id, class).is_some())
+                        || prefill_of(slots, plan, id, class).is_some())
             };
             let next = if self.faults.has(Bug::FirstComeFirstServed) {
                 let first = |(_, flow): &(FlowId, &Flow)| {
@@ -276,15 +279,19 @@ impl Scheduler {
                     .then(|| self.start_next(plan, flow, class))
                     .flatten()
             });
-            let num_tokens = slot.map_or(0, |slot| {
-                self.plan_tokens(plan, slot, deficit.min(plan.num_prefill))
-            });
             if plan.victims.len() > num_victims {
                 // What they gave back may be what others lacked.
                 done.clear();
+                plan.prefilling = self.prefilling(plan);
             }
-            if num_tokens == 0 {
+            let Some(slot) = slot else {
                 done.push(flow);
+                continue;
+            };
+            let num_tokens = self.plan_tokens(plan, slot, deficit.min(plan.num_prefill));
+            if num_tokens == 0 {
+                // It lacks rows of logits; others of its flow may not.
+                plan.prefilling.retain(|other| *other != slot);
             }
             plan.num_prefill -= num_tokens;
             self.flows.charge(flow, num_tokens);
@@ -310,12 +317,9 @@ impl Scheduler {
         }
         let outputs_before = sequence.num_outputs(start, before);
         let outputs = |added: usize| sequence.num_outputs(start, before + added) - outputs_before;
-        if outputs(added) > plan.num_outputs {
-            // Each further row takes at most one output.
-            added = added.min(plan.num_outputs);
-            while added > 0 && outputs(added) > plan.num_outputs {
-                added -= 1;
-            }
+        // Rows that are not scored need none, so that all but the last may go.
+        while added > 0 && outputs(added) > plan.num_outputs {
+            added -= 1;
         }
         if added == 0 {
             return 0;
@@ -329,6 +333,20 @@ impl Scheduler {
             num_tokens: before + added,
         });
         added
+    }
+
+    /// The slots whose sequences miss more than one token and may be in this step, in the
+    /// order of arrival.
+    fn prefilling(&self, plan: &Plan) -> Vec<usize> {
+        let mut slots: Vec<_> = (0..self.slots.len())
+            .filter_map(|slot| {
+                let sequence = self.slots[slot].as_ref()?;
+                let is_one = sequence.num_missing() > 1 && plan.admits(sequence);
+                is_one.then_some((sequence.id, slot))
+            })
+            .collect();
+        slots.sort_unstable();
+        slots.into_iter().map(|(_, slot)| slot).collect()
     }
 
     pub(super) fn hash_blocks(&self, sequence: &mut Sequence) {
@@ -393,30 +411,20 @@ impl Scheduler {
     }
 }
 
-/// The earliest arrival among a flow's running sequences that still have tokens to plan
-/// beyond a single one.
+/// The first of a flow's prefills that has tokens left to plan.
 fn prefill_of(
     slots: &[Option<Sequence>],
     plan: &Plan,
     flow: FlowId,
     class: Class,
 ) -> Option<usize> {
-    let mut found: Option<(SequenceId, usize)> = None;
-    for (slot, sequence) in slots.iter().enumerate() {
-        let Some(sequence) = sequence else { continue };
-        let origin = sequence.request.origin;
-        if sequence.num_missing() <= 1
-            || !plan.admits(sequence)
-            || (origin.flow, origin.class) != (flow, class)
-        {
-            continue;
-        }
-        let planned = plan.item(slot).map_or(0, |item| item.num_tokens);
-        if planned < sequence.num_missing() && found.is_none_or(|(id, _)| sequence.id < id) {
-            found = Some((sequence.id, slot));
-        }
-    }
-    found.map(|(_, slot)| slot)
+    plan.prefilling.iter().copied().find(|slot| {
+        slots[*slot].as_ref().is_some_and(|sequence| {
+            let origin = sequence.request.origin;
+            let planned = plan.item(*slot).map_or(0, |item| item.num_tokens);
+            (origin.flow, origin.class) == (flow, class) && planned < sequence.num_missing()
+        })
+    })
 }
 
 fn step_item(sequence: &Sequence, item: ScheduledTokens) -> StepItem<'_> {

@@ -185,6 +185,8 @@ pub(super) struct Sequence {
     pub num_overtaken: u32,
     /// No other sequence is in its steps: it may be what the engine died of.
     pub is_suspect: bool,
+    /// Steps that it had for itself.
+    pub num_steps_alone: u32,
     /// The step in which it was started last.
     pub started_in: u64,
     /// It was overtaken so often that it is not preempted for others.
@@ -209,6 +211,7 @@ impl Sequence {
             prompt_reported: false,
             num_overtaken: 0,
             is_suspect: false,
+            num_steps_alone: 0,
             started_in: 0,
             protected: false,
         }

@@ -7,63 +7,71 @@
 
 use super::faults::Bug;
 use super::scheduler::Scheduler;
-use super::sequence::{Class, FlowId, Sequence};
+use super::sequence::{FlowId, Sequence};
 use super::step::Plan;
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
-/// What there is too little of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Resource {
-    Slots,
-    Blocks,
+/// What each flow has of something there is too little of, at one moment.
+struct Usage {
+    /// In thousandths.
+    of_flow: BTreeMap<FlowId, u64>,
+    capacity: u64,
+    /// Of all that want some.
+    total_weight: u64,
 }
 
 impl Scheduler {
-    /// A slot for the next sequence of `flow`: a free one, or one of somebody who has more
-    /// than their share.
-    pub(super) fn free_slot(
-        &mut self,
-        plan: &mut Plan,
-        flow: FlowId,
-        class: Class,
-    ) -> Option<usize> {
+    /// A slot for the next sequence of a flow: a free one, or one of somebody who has more
+    /// than their share, if that also leaves blocks enough.
+    pub(super) fn free_slot(&mut self, plan: &mut Plan, sequence: &Sequence) -> Option<usize> {
         if self.num_running < self.slots.len() {
             return self.slots.iter().position(Option::is_none);
         }
-        if !self.is_within_share(Resource::Slots, flow, 1) {
+        let usage = self.slot_usage(sequence.request.origin.flow);
+        if !self.is_within_share(&usage, sequence.request.origin.flow, 1) {
             return None;
         }
-        let slot = self.over_share(Resource::Slots, flow, class)?;
+        let slot = self.over_share(&usage, sequence)?;
+        let blocks = self.block_usage(Some(sequence.request.origin.flow));
+        if !self.could_free(&blocks, sequence, Some(slot)) {
+            return None;
+        }
         self.preempt(plan, slot);
         Some(slot)
     }
 
-    /// Preempts one of those who have more blocks than their share so that, in the end,
-    /// `needed` become available for `sequence`. False: they would not.
-    pub(super) fn free_blocks(
-        &mut self,
-        plan: &mut Plan,
-        sequence: &Sequence,
-        needed: usize,
-    ) -> bool {
-        let origin = sequence.request.origin;
-        if !self.is_within_share(Resource::Blocks, origin.flow, needed) {
+    /// Preempts one of those who have more blocks than their share, if all of them together
+    /// have enough for `sequence`. False: they have not, or there is none.
+    pub(super) fn free_blocks(&mut self, plan: &mut Plan, sequence: &Sequence) -> bool {
+        let needed = self.num_blocks_needed(sequence);
+        let usage = self.block_usage(Some(sequence.request.origin.flow));
+        if !self.is_within_share(&usage, sequence.request.origin.flow, needed) {
             return false;
         }
-        let held = self.running().filter(|(_, victim)| {
-            self.gives_way(Resource::Blocks, victim, origin.flow, origin.class)
-        });
-        let reclaimable: usize = held.map(|(_, victim)| num_blocks(victim)).sum();
-        if self.blocks.num_available() + reclaimable < needed {
+        if !self.could_free(&usage, sequence, None) {
             return false;
         }
-        match self.over_share(Resource::Blocks, origin.flow, origin.class) {
+        match self.over_share(&usage, sequence) {
             Some(slot) => {
                 self.preempt(plan, slot);
                 true
             }
             None => false,
         }
+    }
+
+    /// Whether there would be blocks for `sequence`, and as everywhere a spare one for each
+    /// that runs, if all gave way who must, and the one in `slot`.
+    fn could_free(&self, usage: &Usage, sequence: &Sequence, slot: Option<usize>) -> bool {
+        let victims = self.running().filter(|(other, victim)| {
+            slot == Some(*other) || self.gives_way(usage, victim, sequence)
+        });
+        let reclaimable: usize = victims
+            .map(|(_, victim)| self.blocks.num_private(&victim.block_tables))
+            .sum();
+        let needed = self.num_blocks_needed(sequence) + self.num_running;
+        self.blocks.num_available() + reclaimable >= needed
     }
 
     /// Grows the tables of a running sequence by one token, preempting others if need be.
@@ -94,82 +102,93 @@ impl Scheduler {
     /// Who gives way to one that runs: the batch class; then the flow that is most over its
     /// share, if it keeps another; then the latest arrival of all.
     fn latest(&self) -> Option<usize> {
+        let usage = self.block_usage(None);
         let key = |sequence: &Sequence| {
             let origin = sequence.request.origin;
-            let is_over = self.is_over_share(Resource::Blocks, origin.flow);
-            let excess = is_over.then(|| self.usage_per_weight(Resource::Blocks, origin.flow));
+            let is_over = self.is_over_share(&usage, origin.flow);
+            let excess = is_over.then(|| self.usage_per_weight(&usage, origin.flow));
             (origin.class, excess, sequence.id)
         };
         let latest = self.running().max_by_key(|(_, sequence)| key(sequence));
         latest.map(|(slot, _)| slot)
     }
 
-    /// The running sequence that gives way to a newcomer of `flow` first.
-    fn over_share(&self, resource: Resource, flow: FlowId, class: Class) -> Option<usize> {
+    /// The running sequence that gives way to a newcomer first.
+    fn over_share(&self, usage: &Usage, newcomer: &Sequence) -> Option<usize> {
         let victims = self
             .running()
-            .filter(|(_, victim)| self.gives_way(resource, victim, flow, class));
+            .filter(|(_, victim)| self.gives_way(usage, victim, newcomer));
         let first = victims.min_by_key(|(_, victim)| {
             let origin = victim.request.origin;
-            let excess = self.usage_per_weight(resource, origin.flow);
+            let excess = self.usage_per_weight(usage, origin.flow);
             Reverse((origin.class, excess, victim.id))
         });
         first.map(|(slot, _)| slot)
     }
 
-    /// Whether a running sequence gives way to a newcomer of `flow` and `class`.
-    fn gives_way(&self, resource: Resource, victim: &Sequence, flow: FlowId, class: Class) -> bool {
-        let origin = victim.request.origin;
+    /// Whether a running sequence gives way to a newcomer.
+    fn gives_way(&self, usage: &Usage, victim: &Sequence, newcomer: &Sequence) -> bool {
         let is_new = victim.started_in == self.num_steps;
         if victim.protected || is_new || self.faults.has(Bug::KeepOverShare) {
             return false;
         }
-        origin.class > class
-            || origin.class == class
-                && origin.flow != flow
-                && self.is_over_share(resource, origin.flow)
+        let (theirs, ours) = (victim.request.origin, newcomer.request.origin);
+        theirs.class > ours.class
+            || theirs.class == ours.class
+                && theirs.flow != ours.flow
+                && self.is_over_share(usage, theirs.flow)
     }
 
     /// Whether a flow has more than its share, and more than one sequence: the only one of a
     /// flow is left alone, so that a flow that asks for one thing gets it.
-    fn is_over_share(&self, resource: Resource, flow: FlowId) -> bool {
+    fn is_over_share(&self, usage: &Usage, flow: FlowId) -> bool {
         self.flows
             .get(flow)
-            .is_some_and(|state| state.num_running > 1 && !self.fits_share(resource, flow, 0))
+            .is_some_and(|state| state.num_running > 1 && !self.fits_share(usage, flow, 0))
     }
 
     /// Whether a flow may claim `more`: it stays within its share, or has nothing yet.
-    fn is_within_share(&self, resource: Resource, flow: FlowId, more: usize) -> bool {
+    fn is_within_share(&self, usage: &Usage, flow: FlowId, more: usize) -> bool {
         let Some(state) = self.flows.get(flow) else {
             return false;
         };
-        state.num_running == 0 || self.fits_share(resource, flow, more)
+        state.num_running == 0 || self.fits_share(usage, flow, more)
     }
 
-    fn fits_share(&self, resource: Resource, flow: FlowId, more: usize) -> bool {
+    fn fits_share(&self, usage: &Usage, flow: FlowId, more: usize) -> bool {
         let weight = self.flows.get(flow).map_or(0, |state| state.weight);
-        let capacity = match resource {
-            Resource::Slots => self.slots.len(),
-            Resource::Blocks => self.config.num_blocks,
-        };
-        let wanted = (self.usage(resource, flow) + more) as u64;
-        wanted * self.flows.total_weight() <= capacity as u64 * u64::from(weight)
+        let wanted = usage.of(flow) + more as u64 * 1000;
+        wanted * usage.total_weight <= usage.capacity * 1000 * u64::from(weight)
     }
 
     /// What a flow has for each unit of weight, in thousandths.
-    fn usage_per_weight(&self, resource: Resource, flow: FlowId) -> u64 {
+    fn usage_per_weight(&self, usage: &Usage, flow: FlowId) -> u64 {
         let weight = self.flows.get(flow).map_or(1, |state| state.weight.max(1));
-        self.usage(resource, flow) as u64 * 1000 / u64::from(weight)
+        usage.of(flow) / u64::from(weight)
     }
 
-    fn usage(&self, resource: Resource, flow: FlowId) -> usize {
-        match resource {
-            Resource::Slots => self.flows.get(flow).map_or(0, |state| state.num_running),
-            Resource::Blocks => self
-                .running()
-                .filter(|(_, sequence)| sequence.request.origin.flow == flow)
-                .map(|(_, sequence)| num_blocks(sequence))
-                .sum(),
+    /// The newcomer is out of its queue, and may be all that its flow has.
+    fn slot_usage(&self, newcomer: FlowId) -> Usage {
+        let flows = self.flows.iter();
+        Usage {
+            of_flow: flows
+                .map(|(id, flow)| (id, flow.num_running as u64 * 1000))
+                .collect(),
+            capacity: self.slots.len() as u64,
+            total_weight: self.flows.total_weight_with(Some(newcomer)),
+        }
+    }
+
+    fn block_usage(&self, newcomer: Option<FlowId>) -> Usage {
+        let mut of_flow = BTreeMap::new();
+        for (_, sequence) in self.running() {
+            let held = self.blocks.num_held(&sequence.block_tables) as u64;
+            *of_flow.entry(sequence.request.origin.flow).or_default() += held;
+        }
+        Usage {
+            of_flow,
+            capacity: self.config.num_blocks as u64,
+            total_weight: self.flows.total_weight_with(newcomer),
         }
     }
 
@@ -181,8 +200,8 @@ impl Scheduler {
     }
 }
 
-/// Blocks that a sequence holds in the group where it holds most.
-fn num_blocks(sequence: &Sequence) -> usize {
-    let tables = sequence.block_tables.iter();
-    tables.map(Vec::len).max().unwrap_or(0)
+impl Usage {
+    fn of(&self, flow: FlowId) -> u64 {
+        self.of_flow.get(&flow).copied().unwrap_or(0)
+    }
 }

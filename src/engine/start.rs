@@ -26,22 +26,26 @@ impl Scheduler {
             return None;
         }
         let queue = self.flows.get(flow)?.waiting(class);
+        let has_suspect = self.slots.iter().flatten().any(|s| s.is_suspect);
         let candidate = if self.faults.has(Bug::ResumeOutOfOrder) {
             queue.back()
         } else {
             queue
                 .iter()
+                // Suspects are computed one after another.
+                .filter(|sequence| !(has_suspect && sequence.is_suspect))
                 .take(LOOK_AHEAD)
                 .find(|sequence| !self.is_computing(sequence))
         };
-        let (id, num_tokens) = candidate.map(|sequence| (sequence.id, sequence.tokens.len()))?;
-        let slot = self.free_slot(plan, flow, class);
+        let id = candidate.map(|sequence| sequence.id)?;
         let mut sequence = self.flows.remove(flow, class, id)?;
+        let slot = self.free_slot(plan, &sequence);
         let Some(slot) = slot.filter(|_| self.allocate(plan, &mut sequence)) else {
             self.flows.enqueue(sequence);
             plan.refused.push((flow, class));
             return None;
         };
+        let num_tokens = sequence.tokens.len();
         let num_cached = sequence.num_computed;
         if sequence.num_cached.is_none() {
             let num_cached = match self.config.prefix_cache {
@@ -51,6 +55,7 @@ impl Scheduler {
             };
             sequence.num_cached = Some(num_cached);
             self.num_cached_tokens += num_cached as u64;
+            sequence.num_prompt_counted = num_cached;
             plan.started.push(id);
         }
         let protected = sequence.num_overtaken >= max_overtaken(class);
@@ -58,13 +63,17 @@ impl Scheduler {
         sequence.num_overtaken = 0;
         sequence.started_in = self.num_steps;
         plan.num_starts += 1;
-        let block_size = self.config.block_size;
-        sequence.num_announced = num_tokens / block_size;
+        // Nobody waits for one that is slow: few rows of a step are scored, and suspects
+        // are not in every one.
+        sequence.num_announced = match sequence.is_suspect || sequence.num_unscored() > 0 {
+            true => sequence.num_published,
+            false => num_tokens / self.config.block_size,
+        };
         for hash in &sequence.hashes[sequence.num_published..sequence.num_announced] {
             *self.computing.entry((class, *hash)).or_default() += 1;
         }
         if self.faults.has(Bug::PublishBeforeComputed) {
-            for index in 0..num_tokens / block_size {
+            for index in 0..num_tokens / self.config.block_size {
                 let mut tables = std::mem::take(&mut sequence.block_tables);
                 self.blocks.publish(&mut tables, sequence.prefix(), index);
                 sequence.block_tables = tables;
@@ -72,6 +81,7 @@ impl Scheduler {
         }
         self.places.insert(id, Place::Running(slot));
         self.slots[slot] = Some(sequence);
+        plan.prefilling.push(slot);
         self.num_running += 1;
         if let Some(flow) = self.flows.get_mut(flow) {
             flow.num_running += 1;
@@ -106,11 +116,20 @@ impl Scheduler {
                 sequence.num_published = num_found;
                 return true;
             }
-            let needed = num_tokens.div_ceil(block_size) - num_found + spare;
-            if !self.free_blocks(plan, sequence, needed) {
+            if !self.free_blocks(plan, sequence) {
                 return false;
             }
         }
+    }
+
+    /// Blocks that must become available before a sequence can be started; what nobody reads
+    /// now, but this sequence will, is not available to it.
+    pub(super) fn num_blocks_needed(&self, sequence: &Sequence) -> usize {
+        let block_size = self.config.block_size;
+        let max_found = sequence.max_cached_blocks(block_size);
+        let num_found = self.blocks.num_found(sequence.prefix(), max_found);
+        let num_idle = self.blocks.num_idle(sequence.prefix(), num_found);
+        sequence.tokens.len().div_ceil(block_size) - num_found + num_idle
     }
 
     /// Whether another sequence is computing the first block that this one does not find.
@@ -151,8 +170,8 @@ impl Scheduler {
         }
         for (id, flow) in self.flows.iter_mut() {
             for class in [Class::Interactive, Class::Batch] {
-                let counts = flow.num_running == 0
-                    && (class == Class::Batch || plan.refused.contains(&(id, class)));
+                let is_refused = flow.num_running == 0 && plan.refused.contains(&(id, class));
+                let counts = class == Class::Batch || is_refused;
                 if let Some(head) = flow.waiting_mut(class).front_mut().filter(|_| counts) {
                     head.num_overtaken += plan.num_starts;
                 }

@@ -23,6 +23,8 @@ pub struct Step {
     pub items: Vec<ScheduledTokens>,
     /// Sequences that left the queue for the first time.
     pub started: Vec<SequenceId>,
+    /// Some streams wait for their next token in it.
+    pub has_streams: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,12 +42,10 @@ impl Step {
         self.items.iter().map(|item| item.num_tokens).sum()
     }
 
-    /// Items of one token: streams that wait for their next.
-    pub fn num_decodes(&self) -> usize {
-        self.items
-            .iter()
-            .filter(|item| item.num_tokens == 1)
-            .count()
+    /// Tokens of items that have more than one.
+    pub fn num_prefill_tokens(&self) -> usize {
+        let items = self.items.iter().map(|item| item.num_tokens);
+        items.filter(|num_tokens| *num_tokens > 1).sum()
     }
 }
 
@@ -72,6 +72,8 @@ pub enum End {
 #[derive(Debug, Default, PartialEq)]
 pub struct Committed {
     pub outcomes: Vec<Outcome>,
+    /// Suspects that were computed alone for long enough and nothing happened.
+    pub cleared: Vec<SequenceId>,
     pub num_prompt_tokens: usize,
 }
 
@@ -86,12 +88,15 @@ pub(super) struct Plan {
     items: Vec<Option<ScheduledTokens>>,
     item_of_slot: Vec<Option<usize>>,
     pub started: Vec<SequenceId>,
+    pub has_streams: bool,
     /// Sequences that left the queue in this step, for the first time or again.
     pub num_starts: u32,
     /// Flows that had to give something back in this step and start nothing in it.
     pub victims: Vec<FlowId>,
     /// The step is for this sequence alone. `None`: for all but suspects.
     pub alone: Option<SequenceId>,
+    /// Slots with prefills that may get more tokens, in the order of arrival.
+    pub prefilling: Vec<usize>,
     /// Blocks ran out for one that runs, so nobody else is let in.
     pub is_full: bool,
     /// First in their queues, and there was no room.
@@ -107,9 +112,11 @@ impl Plan {
             items: Vec::new(),
             item_of_slot: vec![None; config.max_num_seqs],
             started: Vec::new(),
+            has_streams: false,
             num_starts: 0,
             victims: Vec::new(),
             alone: None,
+            prefilling: Vec::new(),
             is_full: false,
             refused: Vec::new(),
         }
@@ -152,6 +159,7 @@ impl Plan {
         Step {
             items: self.items.into_iter().flatten().collect(),
             started: self.started,
+            has_streams: self.has_streams,
         }
     }
 }

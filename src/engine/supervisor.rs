@@ -1,5 +1,5 @@
 use super::core::Core;
-use super::engine_thread::{Command, Death, EngineThread};
+use super::engine_thread::{Command, Counted, Death, EngineThread};
 use super::runner::StepRunner;
 use super::sequence::EngineError;
 use super::shared::{Phase, Shared};
@@ -35,6 +35,7 @@ impl Supervisor {
             shared,
             shutdown: None,
             in_step: Vec::new(),
+            counted: Counted::default(),
         };
         Self { thread, key }
     }
@@ -46,18 +47,17 @@ impl Supervisor {
             let started = Instant::now();
             let Err(death) = self.run_thread() else {
                 shared.set_phase(Phase::Stopped);
-                self.thread.fail_all(&EngineError::Stopped);
+                self.thread.fail_all(&EngineError::Stopped, self.key);
                 return;
             };
             if started.elapsed() > SETTLED {
                 delay = shared.config.restart_delay;
             }
             self.record(&death, delay);
-            if death.is_device_lost || self.wait(delay).is_break() {
+            if death.is_device_lost || self.wait(&death, delay).is_break() {
                 return;
             }
             delay = (delay * 2).min(MAX_DELAY);
-            self.thread.core = Core::new(&shared.config, self.key);
             shared.set_phase(Phase::Running);
             tracing::info!("the engine runs again");
         }
@@ -101,14 +101,14 @@ impl Supervisor {
         }
         let in_step = std::mem::take(&mut self.thread.in_step);
         shared.quarantine.record_death(in_step);
-        self.thread.fail_all(error);
+        self.thread.fail_all(error, self.key);
         if death.is_device_lost {
             shared.lost.notify_one();
         }
     }
 
     /// Waits before the next start. Break: it was told to end meanwhile.
-    fn wait(&mut self, delay: Duration) -> std::ops::ControlFlow<()> {
+    fn wait(&mut self, death: &Death, delay: Duration) -> std::ops::ControlFlow<()> {
         let shared = Arc::clone(&self.thread.shared);
         let until = Instant::now() + delay;
         loop {
@@ -118,7 +118,7 @@ impl Supervisor {
             }
             let left = until.saturating_duration_since(Instant::now());
             match self.thread.commands.recv_timeout(left) {
-                Ok(command) => self.thread.refuse(command, &EngineError::Stopped),
+                Ok(command) => self.thread.refuse(command, &death.error),
                 Err(RecvTimeoutError::Timeout) => return std::ops::ControlFlow::Continue(()),
                 Err(RecvTimeoutError::Disconnected) => {
                     return std::ops::ControlFlow::Break(());

@@ -141,6 +141,10 @@ impl KeyRing {
         Ok(Self(ring))
     }
 
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// Without keys everyone may ask.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -40,6 +40,8 @@ pub struct Arrival {
     pub at: Duration,
     pub requests: Vec<SequenceRequest>,
     pub reader: Reader,
+    /// The engine may have died of it.
+    pub is_suspect: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +71,7 @@ impl Scenario {
         let num_flows = random.within(1..=4);
         let weights: Vec<u32> = (0..num_flows).map(|_| random.pick(&[1, 1, 2, 5])).collect();
         let num_namespaces = random.within(1..=3) as u64;
+        let has_suspects = random.once_in(8);
         let mut arrivals = Vec::new();
         let mut at = Duration::ZERO;
         let mut left = random.within(8..=64);
@@ -93,6 +96,7 @@ impl Scenario {
                     1 => Reader::Leaves(random.within(0..=30) as u64),
                     _ => Reader::Prompt,
                 },
+                is_suspect: has_suspects && random.once_in(4),
             };
             left -= arrival.requests.len();
             arrivals.push(arrival);
@@ -164,20 +168,23 @@ impl Scenario {
         Self::of(Kind::Large, config, arrivals)
     }
 
-    /// Flow 0 always has interactive prompts to compute; flow 1 has a batch request.
+    /// Flow 0 always has interactive prompts to compute; somebody has a batch request.
     fn batch(mut random: Random) -> Self {
         let config = EngineConfig {
             max_num_batched_tokens: 16,
             max_num_seqs: 8,
             max_num_outputs: 8,
             max_num_waiting: 2000,
+            max_kv_overcommit: 1000,
             max_queue: Duration::from_secs(3600),
             ..EngineConfig::new(VOCAB as usize, 100, 4, 100)
         };
         let mut arrivals: Vec<Arrival> = (0..250)
             .map(|_| plain(&mut random, Duration::ZERO, 0, 30..=60, 2))
             .collect();
-        let mut batch = plain(&mut random, Duration::from_millis(1), 1, 20..=60, 3);
+        // Of another caller, or of the same.
+        let flow = random.within(0..=1) as u32;
+        let mut batch = plain(&mut random, Duration::from_millis(1), flow, 20..=60, 3);
         batch.requests[0].origin.class = Class::Batch;
         arrivals.push(batch);
         Self::of(Kind::Batch, config, arrivals)
@@ -285,6 +292,7 @@ fn plain(
         at,
         requests: vec![request],
         reader: Reader::Prompt,
+        is_suspect: false,
     }
 }
 

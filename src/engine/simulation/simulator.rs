@@ -9,7 +9,7 @@ use crate::engine::core::{Core, Submission};
 use crate::engine::faults::{Bug, Faults};
 use crate::engine::quarantine::Fingerprint;
 use crate::engine::sequence::Sequence;
-use crate::engine::{EngineConfig, EngineError, PrefixCache, SequenceId, Step, SubmitError};
+use crate::engine::{Class, EngineConfig, EngineError, PrefixCache, SequenceId, Step, SubmitError};
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -17,6 +17,9 @@ use std::time::Duration;
 
 /// More steps than any scenario takes: something never ends.
 const MAX_STEPS: u64 = 20_000;
+
+/// As in the engine's loop.
+const MAX_EMPTY_STEPS: u32 = 4;
 
 /// Steps until the prompt of the single request of another flow must be computed.
 const FLOOD_BOUND: u64 = 8;
@@ -48,6 +51,8 @@ struct Simulator {
     now: Duration,
     step: u64,
     died_in: Vec<u64>,
+    num_empty: u32,
+    has_suspects: bool,
     report: Report,
 }
 
@@ -59,6 +64,7 @@ pub fn simulate(seed: u64, bug: Option<Bug>) -> Result<Report, String> {
         core: new_core(&scenario, faults),
         model: HashModel::new(scenario.config.block_size, scenario.config.num_blocks),
         admission: Arc::new(Admission::new(&scenario.config, faults)),
+        has_suspects: scenario.arrivals.iter().any(|arrival| arrival.is_suspect),
         arrivals: std::mem::take(&mut scenario.arrivals).into(),
         scenario,
         faults,
@@ -66,6 +72,7 @@ pub fn simulate(seed: u64, bug: Option<Bug>) -> Result<Report, String> {
         now: Duration::ZERO,
         step: 0,
         died_in: Vec::new(),
+        num_empty: 0,
         report: Report::default(),
     };
     match simulator.run() {
@@ -116,23 +123,22 @@ impl Simulator {
             .front()
             .is_some_and(|arrival| arrival.at <= self.now)
         {
-            let Some(Arrival {
-                requests, reader, ..
-            }) = self.arrivals.pop_front()
-            else {
+            let Some(arrival) = self.arrivals.pop_front() else {
                 break;
             };
-            self.submit(requests, reader)?;
+            self.submit(arrival)?;
         }
         Ok(())
     }
 
     /// What [`crate::engine::Engine::submit`] does.
-    fn submit(
-        &mut self,
-        requests: Vec<crate::engine::SequenceRequest>,
-        reader: Reader,
-    ) -> Result<(), String> {
+    fn submit(&mut self, arrival: Arrival) -> Result<(), String> {
+        let Arrival {
+            requests,
+            reader,
+            is_suspect,
+            ..
+        } = arrival;
         let config = &self.scenario.config;
         let checked = requests
             .iter()
@@ -167,7 +173,7 @@ impl Simulator {
                 ticket,
                 events,
                 fingerprint: Fingerprint::of(request),
-                is_suspect: false,
+                is_suspect,
                 submitted_at: self.now,
             });
         }
@@ -194,16 +200,22 @@ impl Simulator {
     /// One turn of the engine's loop.
     fn advance(&mut self) -> Result<(), String> {
         let decoding = self.running(|sequence| sequence.num_missing() == 1);
+        let had_suspects = !self.running(|sequence| sequence.is_suspect).is_empty();
         let waiting = self.first_in_line();
         let step = self.core.schedule(self.now);
         self.note_step(&step);
         self.check_deadlines()?;
-        self.check_step(&step, &decoding)?;
+        self.check_step(&step, &decoding, had_suspects)?;
         self.check_order(&step, &waiting)?;
         if step.items.is_empty() {
+            self.num_empty += 1;
             self.now += Duration::from_millis(1);
-            return Ok(());
+            return match self.num_empty > MAX_EMPTY_STEPS {
+                true if !self.core.scheduler().is_idle() => Err("nothing can be scheduled".into()),
+                _ => Ok(()),
+            };
         }
+        self.num_empty = 0;
         let items = self.core.step_items(&step);
         if items.len() != step.items.len() {
             return Err("an item has no sequence".into());
@@ -230,7 +242,9 @@ impl Simulator {
         self.report.num_deaths += 1;
         self.report.num_preemptions += self.core.scheduler().num_preemptions();
         self.core.fail_all(&EngineError::Step("it died".into()));
-        self.core = new_core(&self.scenario, self.faults);
+        self.core = self.core.successor(&self.scenario.config, [7; 32]);
+        let hash_bits = self.scenario.hash_bits;
+        self.core.scheduler_mut().cut_hashes(hash_bits);
         self.now += Duration::from_secs(1);
     }
 
@@ -285,10 +299,7 @@ impl Simulator {
     /// In each queue, the first that waits for no prefix.
     fn first_in_line(&self) -> Vec<SequenceId> {
         let scheduler = self.core.scheduler();
-        let classes = [
-            crate::engine::Class::Interactive,
-            crate::engine::Class::Batch,
-        ];
+        let classes = [Class::Interactive, Class::Batch];
         let queues = scheduler
             .flows
             .iter()
@@ -325,7 +336,12 @@ impl Simulator {
     }
 
     /// The step is within its limits, writes no shared block and leaves nobody out.
-    fn check_step(&self, step: &Step, decoding: &[SequenceId]) -> Result<(), String> {
+    fn check_step(
+        &self,
+        step: &Step,
+        decoding: &[SequenceId],
+        had_suspects: bool,
+    ) -> Result<(), String> {
         let EngineConfig {
             max_num_batched_tokens,
             max_num_outputs,
@@ -353,6 +369,18 @@ impl Simulator {
                 }
             }
         }
+        let suspects = self.running(|sequence| sequence.is_suspect);
+        if had_suspects || !suspects.is_empty() {
+            let num_items = step.items.len();
+            let has_suspect = step
+                .items
+                .iter()
+                .any(|item| suspects.contains(&item.sequence));
+            return match has_suspect && num_items > 1 || suspects.len() > 1 {
+                true => Err(format!("suspects {suspects:?} are not alone")),
+                false => Ok(()),
+            };
+        }
         let has_item = |id: &SequenceId| step.items.iter().any(|item| item.sequence == *id);
         let still = self.running(|_| true);
         let is_left_out = |id: &&SequenceId| still.contains(id) && !has_item(id);
@@ -379,8 +407,9 @@ impl Simulator {
             client.map(|client| (client.request.origin.flow, client.request.origin.class))
         };
         let scheduler = self.core.scheduler();
-        if self.scenario.hash_bits < 256 {
-            // Collisions make sequences wait for prefixes that are not theirs, now and then.
+        if self.scenario.hash_bits < 256 || self.has_suspects {
+            // Collisions make sequences wait for prefixes that are not theirs, now and then,
+            // and suspects wait for each other.
             return Ok(());
         }
         for id in &step.started {
@@ -452,7 +481,7 @@ impl Simulator {
         Ok(())
     }
 
-    /// The one request of flow 1 is answered within its bound, whatever the others send.
+    /// The single request is answered within its bound, whatever the others send.
     fn check_bounds(&self) -> Result<(), String> {
         let bound = match self.scenario.kind {
             Kind::Mixed => return Ok(()),
@@ -460,17 +489,23 @@ impl Simulator {
             Kind::Large => LARGE_BOUND,
             Kind::Batch => BATCH_BOUND,
         };
-        let single = self
-            .clients
-            .iter()
-            .find(|client| client.request.origin.flow.0 == 1);
+        let is_single = |client: &&Client| {
+            let origin = client.request.origin;
+            match self.scenario.kind {
+                Kind::Batch => origin.class == Class::Batch,
+                _ => origin.flow.0 == 1,
+            }
+        };
+        let single = self.clients.iter().find(is_single);
         let Some(single) = single else {
-            return Err("the single request of flow 1 was refused".into());
+            return Err("the single request was refused".into());
         };
         let took = single.prompted_in.map(|step| step - single.arrived_in);
         match took.is_some_and(|took| took <= bound) {
             true => Ok(()),
-            false => Err(format!("flow 1 waited {took:?} steps of {bound}")),
+            false => Err(format!(
+                "the single request waited {took:?} steps of {bound}"
+            )),
         }
     }
 }
