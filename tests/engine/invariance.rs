@@ -1,3 +1,5 @@
+mod matrix;
+
 use crate::harness::{
     Answer, alone, options, requests, smollm2, start, start_with, tiny, together,
 };

@@ -4,3 +4,4 @@ mod death;
 mod harness;
 mod invariance;
 mod streams;
+mod way;

@@ -1,0 +1,130 @@
+//! Every way to schedule, with every number of threads and kernel set: the same bits.
+//!
+//! Here a chunk is cut below the scheduler, so that every batch meets every chunk; its own cuts,
+//! which no batch may exceed, are in `invariance.rs`.
+
+use crate::harness::{Noise, options, tiny};
+use crate::way::{Answer, Model, WHOLE, Way};
+use guichet::engine::{Dtype, ModelOptions, SamplingParams, SequenceRequest};
+use guichet::kernels::KernelSet;
+use std::time::Instant;
+
+const BATCHES: [usize; 7] = [1, 2, 3, 5, 8, 16, 32];
+const CHUNKS: [usize; 4] = [1, 7, 64, WHOLE];
+const THREADS: [usize; 3] = [1, 2, 16];
+const VOCAB: usize = 320;
+
+#[test]
+fn no_way_to_schedule_changes_a_bit_with_avx512() {
+    check_all(KernelSet::Avx512Bf16, Dtype::Bf16);
+}
+
+#[test]
+fn no_way_to_schedule_changes_a_bit_with_avx2() {
+    check_all(KernelSet::Avx2, Dtype::Bf16);
+}
+
+#[test]
+fn no_way_to_schedule_changes_a_bit_with_portable_kernels() {
+    check_all(KernelSet::Portable, Dtype::Bf16);
+}
+
+#[test]
+fn no_way_to_schedule_changes_a_bit_of_f32() {
+    check_all(KernelSet::best(), Dtype::F32);
+}
+
+fn check_all(set: KernelSet, dtype: Dtype) {
+    if !set.is_supported() {
+        return;
+    }
+    let began = Instant::now();
+    let requests = requests(40);
+    let mut expected: Option<Vec<Answer>> = None;
+    let mut num_checked = 0;
+    for num_threads in THREADS {
+        let model = Model::load(
+            &tiny(),
+            &ModelOptions {
+                kernels: Some(set.to_string()),
+                dtype: Some(dtype),
+                num_threads: Some(num_threads),
+                ..options()
+            },
+        );
+        let expected = expected.get_or_insert_with(|| model.answer_alone(&requests));
+        for way in ways() {
+            // More than run at once, so that some wait; few where each takes long.
+            let num_requests = (way.batch * 5 / 4).max(12);
+            let answered = model.answer(way, &requests[..num_requests]);
+            for (index, (got, expected)) in answered.answers.iter().zip(&*expected).enumerate() {
+                assert_eq!(
+                    got, expected,
+                    "request {index}, {set} {dtype:?}, {num_threads} threads, {way:?}"
+                );
+            }
+            assert_eq!(
+                (answered.num_preemptions > 0, answered.num_cached_tokens > 0),
+                (way.preempts, way.cache),
+                "preempted, and found in the cache: {num_threads} threads, {way:?}"
+            );
+            assert!(
+                way.preempts || answered.largest_batch == way.batch,
+                "computed {} together: {way:?}",
+                answered.largest_batch
+            );
+            num_checked += 1;
+        }
+    }
+    println!(
+        "{set} {dtype:?}: {num_checked} ways in {:.1} s",
+        began.elapsed().as_secs_f64()
+    );
+}
+
+fn ways() -> impl Iterator<Item = Way> {
+    BATCHES.into_iter().flat_map(|batch| {
+        CHUNKS.into_iter().flat_map(move |chunk| {
+            [false, true].into_iter().flat_map(move |cache| {
+                [false, true].into_iter().map(move |preempts| Way {
+                    batch,
+                    chunk,
+                    cache,
+                    preempts,
+                })
+            })
+        })
+    })
+}
+
+/// Four that begin with the same two blocks and more, four that do not, and so on. Half of each
+/// four is sampled, and one of them long.
+fn requests(count: usize) -> Vec<SequenceRequest> {
+    let mut noise = Noise::new(11);
+    let mut draw =
+        move |len: usize| -> Vec<u32> { (0..len).map(|_| noise.below(VOCAB) as u32).collect() };
+    let mut prefix = Vec::new();
+    (0..count)
+        .map(|index| {
+            let is_shared = index / 4 % 2 == 0;
+            if index % 8 == 0 {
+                prefix = draw(66);
+            }
+            let own = draw(1 + index * 7 % if is_shared { 12 } else { 40 });
+            let prompt = match is_shared {
+                true => [&prefix[..], &own].concat(),
+                false => own,
+            };
+            SequenceRequest {
+                sampling: SamplingParams {
+                    temperature: if index % 4 < 2 { 0.0 } else { 1.0 },
+                    seed: index as u64,
+                    num_top_logprobs: 2,
+                    ..SamplingParams::default()
+                },
+                prompt_logprobs: (index % 5 == 4).then_some(2),
+                ..SequenceRequest::new(prompt, if index % 8 == 6 { 40 } else { 12 })
+            }
+        })
+        .collect()
+}
