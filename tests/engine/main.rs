@@ -2,6 +2,7 @@
 
 mod death;
 mod harness;
+mod identical;
 mod invariance;
 mod streams;
 mod way;
