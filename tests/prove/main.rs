@@ -1,20 +1,25 @@
-//! What the engine promises under load, proved against a real server process over loopback
-//! HTTP; `make prove` runs it and `docs/proofs.md` says what it shows.
+//! What the engine promises, proved against a real server process over loopback HTTP, or in
+//! process where a server's settings do not reach; `make prove` runs it and `docs/proofs.md`
+//! says what it shows.
 //!
 //! One file a proof. They take minutes and the whole machine, so they are ignored unless asked
 //! for; what the harness computes itself is tested with everything else.
 
 mod client;
+mod pairs;
 mod prompts;
 mod raw_json;
 mod report;
 mod server;
 mod settings;
 mod statistics;
+#[path = "../engine/way.rs"]
+mod way;
 
 mod disconnects;
 mod fairness;
 mod identical;
+mod invariance;
 mod overload;
 mod prefix_cache;
 mod soak;

@@ -46,12 +46,16 @@ impl Report {
     pub async fn finish(mut self, server: Server) -> Result<(), OutOfBounds> {
         let end = server.stop().await;
         self.bound("the server's end", &end.how, "in order", end.in_order);
+        self.end().inspect_err(|_| println!("{}", end.log))
+    }
+
+    /// Prints the figures of a proof without a server, and fails if one is out of bounds.
+    pub fn end(mut self) -> Result<(), OutOfBounds> {
         self.print();
-        if self.failed.is_empty() {
-            return Ok(());
+        match std::mem::take(&mut self.failed) {
+            failed if failed.is_empty() => Ok(()),
+            failed => Err(OutOfBounds(failed)),
         }
-        println!("{}", end.log);
-        Err(OutOfBounds(std::mem::take(&mut self.failed)))
     }
 
     fn print(&mut self) {
