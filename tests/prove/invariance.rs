@@ -9,6 +9,7 @@ use crate::way::{Answer, Answered, Model, WHOLE, Way};
 use guichet::engine::{ModelOptions, SamplingParams, SequenceRequest};
 use guichet::kernels::KernelSet;
 use std::collections::HashMap;
+use std::path::Path;
 use std::time::Instant;
 
 const BATCHES: [usize; 7] = [1, 2, 3, 5, 8, 16, 32];
@@ -59,7 +60,7 @@ fn invariance() -> Result<(), OutOfBounds> {
         let name = format!("{set}, {num_threads} threads, {way:?}");
         let is_other = |(s, n, _): &(KernelSet, usize, Model)| (s, n) != (set, num_threads);
         if loaded.as_ref().is_none_or(is_other) {
-            loaded = Some((*set, *num_threads, load(*set, *num_threads)));
+            loaded = Some((*set, *num_threads, load(&model_dir(), *set, *num_threads)));
         }
         let (.., model) = loaded.as_ref().expect("it was just loaded");
         let expected = expected.entry(*set).or_insert_with(|| {
@@ -124,9 +125,9 @@ fn is_as_meant(way: Way, answered: &Answered) -> bool {
         && (way.preempts || answered.largest_batch == way.batch)
 }
 
-fn load(set: KernelSet, num_threads: usize) -> Model {
+fn load(dir: &Path, set: KernelSet, num_threads: usize) -> Model {
     Model::load(
-        &model_dir(),
+        dir,
         &ModelOptions {
             kernels: Some(set.to_string()),
             num_threads: Some(num_threads),
@@ -192,6 +193,17 @@ fn requests() -> Vec<SequenceRequest> {
 }
 
 #[test]
-fn the_ways_are_few() {
-    assert!(select(&KernelSet::ALL).len() <= MAX_WAYS);
+fn each_way_batches_caches_and_preempts_as_it_is_meant_to() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny-llama");
+    let model = load(&dir, KernelSet::best(), 2);
+    let mut requests = requests();
+    for request in &mut requests {
+        // What is shared stays so; the ids are the tiny model's.
+        request.prompt = request.prompt.iter().map(|id| id % 320).collect();
+    }
+    let selected = select(&KernelSet::ALL);
+    assert!(selected.len() <= MAX_WAYS);
+    for Selected { way, .. } in selected {
+        assert!(is_as_meant(way, &model.answer(way, &requests)), "{way:?}");
+    }
 }
