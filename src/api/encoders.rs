@@ -5,8 +5,8 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Places for rendering and tokenizing, which take a core each and memory in proportion to the
-/// prompt: half the cores, so that decoding goes on. Each caller stands in line with one
-/// request at a time, so that nobody waits behind a thousand of another's.
+/// prompt: half the cores, so that decoding goes on. Each caller stands in line with as many
+/// requests as there are places, so that nobody waits behind a thousand of another's.
 pub struct Encoders {
     places: Arc<Semaphore>,
     /// By the caller's number.
@@ -24,7 +24,6 @@ impl Encoders {
     pub fn new(num_keys: usize) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
         let num_places = (cores / 2).max(1);
-        // Alone, a caller may have all places, and one more of its requests waits in line.
         let line = || Arc::new(Semaphore::new(num_places));
         Self {
             places: Arc::new(Semaphore::new(num_places)),

@@ -22,7 +22,7 @@ pub struct EngineConfig {
     /// How long a step should take while streams wait for their next token; prefills are cut
     /// to it. `None`: as long as `max_num_batched_tokens` take.
     pub max_step: Option<Duration>,
-    /// Most sequences of one flow that wait to be started.
+    /// Most sequences of one flow that are admitted beyond `max_num_seqs`.
     pub max_num_waiting: usize,
     /// Most prompt tokens of one flow that wait to be started.
     pub max_waiting_tokens: usize,

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, VecDeque};
 /// Tokens that a flow of weight 1 is given in a round.
 const QUANTUM: i64 = 16;
 
-/// How many rounds' worth a flow may have saved while it asked for less than its share, or
-/// owe for what it took while nobody else wanted it. So whoever asks seldom is served at
-/// once, and nobody waits long for what is past.
-const MAX_ROUNDS: i64 = 32;
+/// Tokens that a flow may have saved while it asked for less than its share, or owe for what
+/// it took while nobody else wanted it; at least a round's. So whoever asks seldom is served
+/// at once, and nobody waits long for what is past.
+const MAX_SAVED: i64 = 512;
 
 /// The flows, and whose turn it is: deficit round robin (Shreedhar and Varghese 1995) with
 /// the tokens computed for a flow as the size of what it was served. Within a round the flow
@@ -36,7 +36,7 @@ impl Flow {
             weight,
             num_running: 0,
             waiting: Default::default(),
-            deficit: MAX_ROUNDS * QUANTUM * i64::from(weight),
+            deficit: MAX_SAVED.max(QUANTUM * i64::from(weight)),
         }
     }
 
@@ -50,6 +50,10 @@ impl Flow {
 
     fn is_present(&self) -> bool {
         self.num_running > 0 || self.waiting.iter().any(|queue| !queue.is_empty())
+    }
+
+    fn max_saved(&self) -> i64 {
+        MAX_SAVED.max(self.quantum())
     }
 
     fn quantum(&self) -> i64 {
@@ -115,7 +119,7 @@ impl Flows {
     pub fn drop_empty(&mut self) {
         let is_idle = !self.flows.values().any(Flow::is_present);
         self.flows.retain(|_, flow| {
-            let is_even = flow.deficit >= MAX_ROUNDS * flow.quantum();
+            let is_even = flow.deficit >= flow.max_saved();
             flow.is_present() || !is_even && !is_idle
         });
     }
@@ -141,8 +145,8 @@ impl Flows {
         if rounds > 0 {
             // As many rounds at once as it takes until somebody may be served.
             for flow in self.flows.values_mut() {
-                let quantum = flow.quantum();
-                flow.deficit = (flow.deficit + rounds * quantum).min(MAX_ROUNDS * quantum);
+                let saved = flow.deficit + rounds * flow.quantum();
+                flow.deficit = saved.min(flow.max_saved());
             }
         }
         let rank = |id: &FlowId| {
@@ -160,7 +164,7 @@ impl Flows {
     /// Notes that tokens were computed for a flow.
     pub fn charge(&mut self, id: FlowId, num_tokens: usize) {
         if let Some(flow) = self.flows.get_mut(&id) {
-            let floor = -MAX_ROUNDS * flow.quantum();
+            let floor = -flow.max_saved();
             flow.deficit = (flow.deficit - num_tokens as i64).max(floor);
         }
     }

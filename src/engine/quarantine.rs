@@ -10,8 +10,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Fingerprint([u8; 32]);
 
-/// Requests in whose step the engine died twice in a row. Kept in a file, because a death may
-/// take the process with it.
+/// Requests in whose step the engine died twice in a row. Kept in a file, because a lost device
+/// takes the process with it. A process that is killed in a step notes nothing.
 ///
 /// A fingerprint is a hash of token ids and parameters: it tells nothing of a prompt to anyone
 /// who does not have it.

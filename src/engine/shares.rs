@@ -34,7 +34,10 @@ impl Scheduler {
         }
         let slot = self.over_share(&usage, sequence)?;
         let blocks = self.block_usage(Some(sequence.request.origin.flow));
-        if !self.could_free(&blocks, sequence, Some(slot)) {
+        let needed = self.num_blocks_needed(sequence);
+        if !self.is_within_share(&blocks, sequence.request.origin.flow, needed)
+            || !self.could_free(&blocks, sequence, Some(slot))
+        {
             return None;
         }
         self.preempt(plan, slot);

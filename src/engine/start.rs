@@ -22,7 +22,8 @@ impl Scheduler {
         flow: FlowId,
         class: Class,
     ) -> Option<usize> {
-        if plan.is_full {
+        // A suspect's step is for nobody else.
+        if plan.is_full || plan.alone.is_some() {
             return None;
         }
         let queue = self.flows.get(flow)?.waiting(class);
