@@ -250,7 +250,9 @@ impl Scheduler {
     /// Shares the plan's prefill tokens among those of one class, which may be new ones.
     fn plan_prefills(&mut self, plan: &mut Plan, class: Class, claimant: Option<(FlowId, Class)>) {
         let mut done: Vec<FlowId> = Vec::new();
-        while plan.num_prefill > 0 {
+        // Where streams take every token, a newcomer may still take the place of one.
+        let mut may_displace = plan.num_tokens == 0;
+        while plan.num_prefill > 0 || std::mem::take(&mut may_displace) {
             let slots = &self.slots;
             let has_work = |id: FlowId, flow: &Flow| {
                 !done.contains(&id)
@@ -379,7 +381,7 @@ impl Scheduler {
             plan.num_tokens += item.num_tokens;
             if let Some(sequence) = &self.slots[slot] {
                 plan.num_outputs += sequence.num_outputs(item.start, item.num_tokens);
-                if sequence.num_missing() > 1 {
+                if sequence.num_missing() > 1 || plan.num_tokens == item.num_tokens {
                     plan.num_prefill += item.num_tokens;
                 }
             }

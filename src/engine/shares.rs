@@ -65,16 +65,17 @@ impl Scheduler {
     }
 
     /// Whether there would be blocks for `sequence`, and as everywhere a spare one for each
-    /// that runs, if all gave way who must, and the one in `slot`.
+    /// that then runs, if all gave way who must, and the one in `slot`.
     fn could_free(&self, usage: &Usage, sequence: &Sequence, slot: Option<usize>) -> bool {
-        let victims = self.running().filter(|(other, victim)| {
-            slot == Some(*other) || self.gives_way(usage, victim, sequence)
-        });
-        let reclaimable: usize = victims
-            .map(|(_, victim)| self.blocks.num_private(&victim.block_tables))
-            .sum();
-        let needed = self.num_blocks_needed(sequence) + self.num_running;
-        self.blocks.num_available() + reclaimable >= needed
+        let mut available = self.blocks.num_available();
+        let mut num_left = self.num_running;
+        for (other, victim) in self.running() {
+            if slot == Some(other) || self.gives_way(usage, victim, sequence) {
+                available += self.blocks.num_private(&victim.block_tables);
+                num_left -= 1;
+            }
+        }
+        available >= self.num_blocks_needed(sequence) + num_left
     }
 
     /// Grows the tables of a running sequence by one token, preempting others if need be.
