@@ -7,6 +7,7 @@
 
 mod admission;
 mod block_manager;
+mod block_pool;
 mod commit;
 mod config;
 mod constraint;
@@ -17,6 +18,7 @@ mod flows;
 mod load;
 mod model_runner;
 mod pace;
+mod planning;
 mod prefix;
 mod quarantine;
 mod runner;

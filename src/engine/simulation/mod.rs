@@ -6,6 +6,7 @@
 //! nothing is left over. `docs/simulation.md` has the bugs of other engines that are planted
 //! here, and what finds them.
 
+mod checks;
 mod client;
 mod model;
 mod planted;
