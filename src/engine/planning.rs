@@ -68,7 +68,10 @@ impl Scheduler {
                 plan.prefilling = self.prefilling(plan);
             }
             let Some(slot) = slot else {
-                done.push(flow);
+                // Or this flow itself.
+                if plan.victims.len() == num_victims {
+                    done.push(flow);
+                }
                 continue;
             };
             let num_tokens = self.plan_tokens(plan, slot, deficit.min(plan.num_prefill));

@@ -11,7 +11,7 @@ const FOUND_BY: [(Bug, u64); Bug::ALL.len()] = [
     (Bug::LeakPlaceOnCancel, 0),
     (Bug::TrustHash, 1),
     (Bug::IgnoreNamespace, 1),
-    (Bug::IgnoreParent, 7884),
+    (Bug::IgnoreParent, 8961),
     (Bug::DoubleFreeAfterPreemption, 0),
     (Bug::KeepComputedOnPreemption, 0),
     (Bug::PublishBeforeComputed, 0),
