@@ -184,6 +184,10 @@ async fn work(client: Client, prompts: Arc<Mutex<Prompts>>, end: Instant) -> Tal
             },
             Act::Err(path, body, status) => match client.post(path, &body).await {
                 Outcome::Refused(refusal) if refusal.status == status => tally.count(what),
+                // A full queue is noticed before a prompt is measured.
+                Outcome::Refused(refusal) if refusal.is_overload() && status == 400 => {
+                    tally.count("refused for want of room");
+                }
                 other => tally.wrong.push(format!("{what}: {}", other.describe())),
             },
         }
