@@ -24,16 +24,17 @@ def test_a_bias_makes_a_token_certain_and_impossible(client, model):
 
 def test_penalties_keep_an_answer_from_repeating_itself(client, model):
     def distinct(max_tokens, ids, **penalty):
-        bias = {str(token_id): 20 for token_id in ids}
+        bias = {str(token_id): 60 for token_id in ids}
         answer = chat(client, model, logit_bias=bias, max_tokens=max_tokens, logprobs=True, **penalty)
         return len(set(tokens(answer)))
 
     # One token is far above all others until it has been penalized often enough.
     assert distinct(60, [200]) == 1
     assert distinct(60, [200], frequency_penalty=2) > 1
-    # Of four that are far above all others, a penalized one comes after those that are not.
+    # Of four that are far above all others, a penalized one comes after those that are not,
+    # and one that stands in the prompt is penalized from the start.
     four = range(200, 204)
-    assert distinct(4, four, extra_body={"repetition_penalty": 2}) == 4
+    assert distinct(4, four, extra_body={"repetition_penalty": 2}) >= 3
     assert distinct(30, four, presence_penalty=2) >= distinct(30, four)
 
 
