@@ -155,17 +155,19 @@ impl ServerConfig {
 
 impl Default for EngineSection {
     fn default() -> Self {
+        let engine = ModelOptions::default();
+        let ms = |duration: Duration| duration.as_millis() as u64;
         Self {
-            max_num_seqs: 64,
-            max_num_batched_tokens: 512,
-            max_num_waiting: 256,
-            max_waiting_tokens: 262_144,
-            max_kv_overcommit: 16,
-            max_queue_ms: 30_000,
-            max_step_ms: 50,
+            max_num_seqs: engine.max_num_seqs,
+            max_num_batched_tokens: engine.max_num_batched_tokens,
+            max_num_waiting: engine.max_num_waiting,
+            max_waiting_tokens: engine.max_waiting_tokens,
+            max_kv_overcommit: engine.max_kv_overcommit,
+            max_queue_ms: ms(engine.max_queue),
+            max_step_ms: engine.max_step.map_or(0, ms),
             prefix_cache: PrefixCacheChoice::PerCaller,
             prefix_cache_mib: None,
-            stall_timeout_ms: 300_000,
+            stall_timeout_ms: ms(engine.stall_timeout),
             kv_cache_mib: None,
             num_threads: None,
         }

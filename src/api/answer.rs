@@ -5,7 +5,8 @@ use super::metrics::Metrics;
 use super::request_id::RequestId;
 use super::state::{ApiState, Served};
 use crate::generation::{
-    Caller, FinishReason, Generation, GenerationError, GenerationEvent, ServedModel, TokenLogprob,
+    Caller, FinishReason, Generation, GenerationError, GenerationEvent, GenerationParams,
+    ServedModel, TokenLogprob,
 };
 use serde::Serialize;
 use std::sync::Arc;
@@ -75,29 +76,39 @@ impl Head {
 }
 
 impl Measured {
-    /// Starts a generation. `start` renders and tokenizes, which takes long for a long
-    /// prompt, so it runs beside the threads that serve connections.
+    /// Starts a generation for `caller`, if there is room. `start` renders and tokenizes, which
+    /// takes long for a long prompt, so it runs beside the threads that serve connections.
     pub async fn start(
         state: &ApiState,
         served: &Served,
         request_id: RequestId,
         caller: Caller,
+        params: GenerationParams,
         prompt_field: &'static str,
-        start: impl FnOnce(&ServedModel) -> Result<Generation, GenerationError> + Send + 'static,
+        start: impl FnOnce(&ServedModel, &GenerationParams) -> Result<Generation, GenerationError>
+        + Send
+        + 'static,
     ) -> Result<Self, ApiError> {
         let started = Instant::now();
+        let failed = |e: GenerationError| ApiError::from_generation(&e, prompt_field);
+        let params = GenerationParams {
+            caller,
+            timeout: Some(state.request_timeout),
+            ..params
+        };
+        served.model.check_room(&params).map_err(failed)?;
         let model = Arc::clone(&served.model);
         // Waiting here and not on a thread, a client that leaves gives up its place.
         let place = state.encoders.place(caller).await;
         let generation = tokio::task::spawn_blocking(move || {
-            let generation = start(&model);
+            let generation = start(&model, &params);
             drop(place);
             generation
         })
         .await
         // What a panic says may hold a piece of the prompt.
         .map_err(|_| ApiError::internal("starting a generation panicked"))?
-        .map_err(|e| ApiError::from_generation(&e, prompt_field))?;
+        .map_err(failed)?;
         Ok(Self {
             metrics: Arc::clone(&state.metrics),
             request_id,

@@ -116,19 +116,10 @@ pub async fn create(
         service_tier,
         delivery,
     } = request;
-    let params = GenerationParams {
-        caller,
-        timeout: Some(state.request_timeout),
-        ..params
-    };
     let form = Form {
         logprobs: params.logprobs.is_some(),
         service_tier: service_tier.map(ServiceTier::name),
     };
-    served
-        .model
-        .check_room(&params)
-        .map_err(|e| ApiError::from_generation(&e, PROMPT_FIELD))?;
     // The one clock value of the request, which a template may print.
     let clock = SystemTime::now();
     let generation = Measured::start(
@@ -136,8 +127,9 @@ pub async fn create(
         served,
         request_id,
         caller,
+        params,
         PROMPT_FIELD,
-        move |model| model.chat(&messages, &params, clock),
+        move |model, params| model.chat(&messages, params, clock),
     )
     .await?;
     if generation.names_ignored() {

@@ -71,23 +71,15 @@ pub async fn create(
         params,
         delivery,
     } = request;
-    let params = GenerationParams {
-        caller,
-        timeout: Some(state.request_timeout),
-        ..params
-    };
     let with_logprobs = params.logprobs.is_some();
-    served
-        .model
-        .check_room(&params)
-        .map_err(|e| ApiError::from_generation(&e, PROMPT_FIELD))?;
     let generation = Measured::start(
         &state,
         served,
         request_id,
         caller,
+        params,
         PROMPT_FIELD,
-        move |model| model.complete(prompts, &params),
+        move |model, params| model.complete(prompts, params),
     )
     .await?;
     let head = Head::new("cmpl", served, SystemTime::now());

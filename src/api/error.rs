@@ -139,66 +139,44 @@ impl ApiError {
     pub fn loading() -> Self {
         Self {
             code: Some("model_loading"),
-            headers: vec![retry_after(SOON)],
-            ..Self::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                Kind::Server,
+            ..Self::unavailable(
+                SOON,
                 "The model is being loaded; ask again in a moment (GET /readyz says when it is ready).",
             )
         }
     }
 
     pub fn stopped() -> Self {
-        Self {
-            code: Some("overloaded"),
-            headers: vec![retry_after(SOON)],
-            ..Self::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                Kind::Server,
-                "The server is stopping and takes no more requests; ask again later.",
-            )
-        }
+        Self::unavailable(
+            SOON,
+            "The server is stopping and takes no more requests; ask again later.",
+        )
     }
 
     pub fn overloaded(after: Duration) -> Self {
-        Self {
-            code: Some("overloaded"),
-            headers: vec![retry_after(after)],
-            ..Self::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                Kind::Server,
-                "The server is busy: its queue is full. Ask again in a moment.",
-            )
-        }
+        Self::unavailable(
+            after,
+            "The server is busy: its queue is full. Ask again in a moment.",
+        )
     }
 
     /// The engine died of an error and starts again.
     pub fn restarting(after: Duration) -> Self {
-        Self {
-            code: Some("overloaded"),
-            headers: vec![retry_after(after)],
-            ..Self::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                Kind::Server,
-                "The model's engine failed and is starting again; ask again in a moment.",
-            )
-        }
+        Self::unavailable(
+            after,
+            "The model's engine failed and is starting again; ask again in a moment.",
+        )
     }
 
     /// A step takes far longer than any should.
     pub fn stuck(since: Duration) -> Self {
-        Self {
-            code: Some("overloaded"),
-            headers: vec![retry_after(SOON)],
-            ..Self::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                Kind::Server,
-                format!(
-                    "The model's engine has not answered for {} s.",
-                    since.as_secs()
-                ),
-            )
-        }
+        Self::unavailable(
+            SOON,
+            format!(
+                "The model's engine has not answered for {} s.",
+                since.as_secs()
+            ),
+        )
     }
 
     /// Computing this request ended the engine twice, so it is not tried again.
@@ -321,6 +299,15 @@ impl ApiError {
             "param": self.param,
             "code": self.code,
         }})
+    }
+
+    /// Us, not you: try again `after` this.
+    fn unavailable(after: Duration, message: impl Into<String>) -> Self {
+        Self {
+            code: Some("overloaded"),
+            headers: vec![retry_after(after)],
+            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, Kind::Server, message)
+        }
     }
 
     fn unauthorized(message: &str) -> Self {

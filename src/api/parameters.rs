@@ -134,6 +134,20 @@ const fn ignored(name: &'static str, note: &'static str) -> Parameter {
     }
 }
 
+const MODEL: Parameter = honoured("model", "required; the id that `GET /v1/models` lists");
+const STOP: Parameter = honoured("stop", "a string or up to 4; not part of the answer");
+const TEMPERATURE: Parameter = honoured(
+    "temperature",
+    "0 to 2; 0 is greedy; absent: the model's default",
+);
+const TOP_P: Parameter = honoured("top_p", "0 to 1; absent: the model's default");
+const SEED: Parameter = honoured(
+    "seed",
+    "a 64-bit integer; the same seed gives the same answer; absent: drawn",
+);
+const STREAM: Parameter = honoured("stream", "");
+const STREAM_OPTIONS_FIELD: Parameter =
+    honoured("stream_options", "only with `stream: true`; see below");
 const FREQUENCY_PENALTY: Parameter = honoured("frequency_penalty", "-2 to 2");
 const PRESENCE_PENALTY: Parameter = honoured("presence_penalty", "-2 to 2");
 const LOGIT_BIAS: Parameter = honoured(
@@ -168,26 +182,20 @@ const STOP_TOKEN_IDS: Parameter = honoured(
 
 /// `POST /v1/chat/completions`.
 pub const CHAT: &[Parameter] = &[
-    honoured("model", "required; the id that `GET /v1/models` lists"),
+    MODEL,
     honoured("messages", "required; see below"),
     honoured("max_completion_tokens", "absent: the rest of the context"),
     honoured(
         "max_tokens",
         "the older name; if both are given they must be equal",
     ),
-    honoured("stop", "a string or up to 4; not part of the answer"),
-    honoured(
-        "temperature",
-        "0 to 2; 0 is greedy; absent: the model's default",
-    ),
-    honoured("top_p", "0 to 1; absent: the model's default"),
-    honoured(
-        "seed",
-        "a 64-bit integer; the same seed gives the same answer; absent: drawn",
-    ),
+    STOP,
+    TEMPERATURE,
+    TOP_P,
+    SEED,
     honoured("n", "1 to 16 choices"),
-    honoured("stream", ""),
-    honoured("stream_options", "only with `stream: true`; see below"),
+    STREAM,
+    STREAM_OPTIONS_FIELD,
     honoured("logprobs", "see Log-probabilities"),
     honoured(
         "top_logprobs",
@@ -239,25 +247,19 @@ pub const CHAT: &[Parameter] = &[
 
 /// `POST /v1/completions`.
 pub const COMPLETIONS: &[Parameter] = &[
-    honoured("model", "required; the id that `GET /v1/models` lists"),
+    MODEL,
     honoured(
         "prompt",
         "required; a string, strings, token ids, or arrays of token ids",
     ),
     honoured("max_tokens", "absent: 16; 0 only with `echo: true`"),
-    honoured("stop", "a string or up to 4; not part of the answer"),
-    honoured(
-        "temperature",
-        "0 to 2; 0 is greedy; absent: the model's default",
-    ),
-    honoured("top_p", "0 to 1; absent: the model's default"),
-    honoured(
-        "seed",
-        "a 64-bit integer; the same seed gives the same answer; absent: drawn",
-    ),
+    STOP,
+    TEMPERATURE,
+    TOP_P,
+    SEED,
     honoured("n", "1 to 16 choices for each prompt"),
-    honoured("stream", ""),
-    honoured("stream_options", "only with `stream: true`; see below"),
+    STREAM,
+    STREAM_OPTIONS_FIELD,
     honoured(
         "logprobs",
         "0 to 20 of the most probable tokens at each place; see Log-probabilities",

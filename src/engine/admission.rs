@@ -148,6 +148,7 @@ impl Admission {
     }
 
     /// Admitted sequences that have not ended.
+    #[cfg(test)]
     pub fn num_open(&self) -> usize {
         self.lock().flows.values().map(|load| load.num_open).sum()
     }
@@ -224,6 +225,10 @@ impl Drain {
 }
 
 impl Ticket {
+    pub fn is_waiting(&self) -> bool {
+        self.is_waiting
+    }
+
     /// The sequence left the queue.
     pub fn started(&mut self, now: Duration) {
         if !self.is_waiting {

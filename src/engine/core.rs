@@ -1,3 +1,4 @@
+use super::EngineConfig;
 use super::admission::Ticket;
 use super::faults::{Bug, Faults};
 use super::pace::Pace;
@@ -6,7 +7,6 @@ use super::runner::{StepItem, StepOutput};
 use super::scheduler::Scheduler;
 use super::sequence::{EngineError, SequenceEvent, SequenceId, SequenceRequest};
 use super::step::{Committed, End, PrefillLimits, Step};
-use super::{EngineConfig, FinishReason};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
@@ -23,7 +23,6 @@ pub(super) struct Core {
     deadlines: BTreeSet<(Duration, SequenceId)>,
     next_id: u64,
     next_submission: u64,
-    faults: Faults,
 }
 
 /// Someone who waits for a sequence. A closed channel is a client that left.
@@ -33,7 +32,6 @@ struct Client {
     fingerprint: Fingerprint,
     timeout: Option<Duration>,
     deadline: Option<Duration>,
-    has_started: bool,
 }
 
 /// A sequence on its way to the engine.
@@ -62,14 +60,18 @@ impl Core {
     }
 
     pub fn with_faults(config: &EngineConfig, key: [u8; 32], faults: Faults) -> Self {
+        Self::around(Scheduler::with_faults(config.clone(), key, faults))
+    }
+
+    fn around(scheduler: Scheduler) -> Self {
+        let config = &scheduler.config;
         Self {
             pace: Pace::new(config.max_step, config.max_num_batched_tokens),
-            scheduler: Scheduler::with_faults(config.clone(), key, faults),
             clients: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             next_id: 0,
             next_submission: 0,
-            faults,
+            scheduler,
         }
     }
 
@@ -105,7 +107,6 @@ impl Core {
                 fingerprint: submitted.fingerprint,
                 timeout,
                 deadline,
-                has_started: false,
             };
             self.clients.insert(id, client);
         }
@@ -122,7 +123,6 @@ impl Core {
         });
         for id in &step.started {
             if let Some(client) = self.clients.get_mut(id) {
-                client.has_started = true;
                 client.ticket.started(now);
             }
         }
@@ -175,7 +175,7 @@ impl Core {
                 None => {}
                 Some(End::Finished(reason)) => {
                     progress.cleared.push(client.fingerprint);
-                    self.finish(outcome.sequence, reason);
+                    self.end(outcome.sequence, SequenceEvent::Finished(reason));
                 }
                 Some(End::Damaged) => self.fail(outcome.sequence, EngineError::NotANumber),
             }
@@ -192,17 +192,13 @@ impl Core {
     }
 
     /// A core with nothing in it that takes over from this one.
-    pub fn successor(&self, config: &EngineConfig, key: [u8; 32]) -> Self {
+    pub fn successor(&self) -> Self {
         Self {
             // Ids are never used twice.
             next_id: self.next_id,
             next_submission: self.next_submission,
-            ..Self::with_faults(config, key, self.faults)
+            ..Self::around(self.scheduler.successor())
         }
-    }
-
-    fn finish(&mut self, id: SequenceId, reason: FinishReason) {
-        self.end(id, SequenceEvent::Finished(reason));
     }
 
     fn fail(&mut self, id: SequenceId, error: EngineError) {
@@ -246,7 +242,8 @@ impl Core {
             let Some(client) = self.clients.get(&id) else {
                 continue;
             };
-            if self.faults.has(Bug::IgnoreDeadlineWhileWaiting) && !client.has_started {
+            let ignores_waiting = self.scheduler.faults.has(Bug::IgnoreDeadlineWhileWaiting);
+            if ignores_waiting && client.ticket.is_waiting() {
                 waiting.push((deadline, id));
                 continue;
             }

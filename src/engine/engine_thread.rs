@@ -7,7 +7,7 @@ use super::step::Step;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::Instant;
 
@@ -32,14 +32,6 @@ pub(super) struct EngineThread {
     pub shutdown: Option<Instant>,
     /// The requests in the step that is being computed.
     pub in_step: Vec<Fingerprint>,
-    pub counted: Counted,
-}
-
-/// What of a scheduler's counts is in the statistics already, which outlive it.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Counted {
-    num_preemptions: u64,
-    num_cached_tokens: u64,
 }
 
 /// Why an engine cannot go on.
@@ -62,12 +54,10 @@ impl EngineThread {
         })
     }
 
-    /// Ends everything that is admitted or on its way here.
-    /// Leaves an empty core behind.
-    pub fn fail_all(&mut self, error: &EngineError, key: [u8; 32]) {
+    /// Ends everything that is admitted or on its way here, and leaves an empty core behind.
+    pub fn fail_all(&mut self, error: &EngineError) {
         self.core.fail_all(error);
-        self.core = self.core.successor(&self.shared.config, key);
-        self.counted = Counted::default();
+        self.core = self.core.successor();
         while let Ok(command) = self.commands.try_recv() {
             self.refuse(command, error);
         }
@@ -135,7 +125,7 @@ impl EngineThread {
             self.shared.quarantine.clear(fingerprint);
         }
         let stats = &self.shared.stats;
-        let add = |counter: &std::sync::atomic::AtomicU64, count: usize| {
+        let add = |counter: &AtomicU64, count: usize| {
             counter.fetch_add(count as u64, Ordering::Relaxed);
         };
         add(&stats.num_prompt_tokens, progress.num_prompt_tokens);
@@ -177,9 +167,9 @@ impl EngineThread {
         }
     }
 
-    fn publish_gauges(&mut self) {
+    fn publish_gauges(&self) {
         let (stats, scheduler) = (&self.shared.stats, self.core.scheduler());
-        let set = |gauge: &std::sync::atomic::AtomicU64, value: usize| {
+        let set = |gauge: &AtomicU64, value: usize| {
             gauge.store(value as u64, Ordering::SeqCst);
         };
         set(&stats.num_running, scheduler.num_running());
@@ -187,25 +177,9 @@ impl EngineThread {
         set(&stats.num_blocks_used, scheduler.num_blocks_used());
         set(&stats.num_blocks_cached, scheduler.num_blocks_cached());
         set(&stats.num_blocks_total, scheduler.num_blocks());
-        let now = Counted {
-            num_preemptions: scheduler.num_preemptions(),
-            num_cached_tokens: scheduler.num_cached_tokens(),
-        };
-        let before = std::mem::replace(&mut self.counted, now);
-        for (total, now, before) in [
-            (
-                &stats.num_preemptions,
-                now.num_preemptions,
-                before.num_preemptions,
-            ),
-            (
-                &stats.num_cached_tokens,
-                now.num_cached_tokens,
-                before.num_cached_tokens,
-            ),
-        ] {
-            total.fetch_add(now - before, Ordering::Relaxed);
-        }
+        let count = |counter: &AtomicU64, value| counter.store(value, Ordering::Relaxed);
+        count(&stats.num_preemptions, scheduler.num_preemptions());
+        count(&stats.num_cached_tokens, scheduler.num_cached_tokens());
     }
 }
 

@@ -34,7 +34,6 @@ mod stats;
 mod step;
 mod supervisor;
 
-pub use block_manager::{BlockTable, OutOfBlocks};
 pub use config::{EngineConfig, PrefixCache};
 pub use constraint::{TokenConstraint, TokenMask};
 pub use load::{Dtype, LoadError, LoadedModel, ModelOptions, load};
@@ -163,11 +162,6 @@ impl Engine {
     /// Gauges and counters, read without stopping the engine.
     pub fn stats(&self) -> &EngineStats {
         &self.shared.stats
-    }
-
-    /// Sequences that were admitted and have not ended.
-    pub fn num_open(&self) -> usize {
-        self.shared.admission.num_open()
     }
 
     pub fn state(&self) -> EngineState {

@@ -72,6 +72,15 @@ impl Scheduler {
         }
     }
 
+    /// A scheduler with nothing in it that takes over from this one, and counts on from it.
+    pub(super) fn successor(&self) -> Self {
+        let mut next = Self::with_faults(self.config.clone(), [0; 32], self.faults);
+        next.hasher = self.hasher.clone();
+        next.num_preemptions = self.num_preemptions;
+        next.num_cached_tokens = self.num_cached_tokens;
+        next
+    }
+
     /// Cuts hashes short, so that a test sees collisions.
     #[cfg(test)]
     pub(super) fn cut_hashes(&mut self, bits: u32) {

@@ -28,16 +28,13 @@ impl Scheduler {
         if self.num_running < self.slots.len() {
             return self.slots.iter().position(Option::is_none);
         }
-        let usage = self.slot_usage(sequence.request.origin.flow);
-        if !self.is_within_share(&usage, sequence.request.origin.flow, 1) {
+        let flow = sequence.request.origin.flow;
+        let usage = self.slot_usage(flow);
+        if !self.is_within_share(&usage, flow, 1) {
             return None;
         }
         let slot = self.over_share(&usage, sequence)?;
-        let blocks = self.block_usage(Some(sequence.request.origin.flow));
-        let needed = self.num_blocks_needed(sequence);
-        if !self.is_within_share(&blocks, sequence.request.origin.flow, needed)
-            || !self.could_free(&blocks, sequence, Some(slot))
-        {
+        if !self.could_free(&self.block_usage(Some(flow)), sequence, Some(slot)) {
             return None;
         }
         self.preempt(plan, slot);
@@ -47,26 +44,25 @@ impl Scheduler {
     /// Preempts one of those who have more blocks than their share, if all of them together
     /// have enough for `sequence`. False: they have not, or there is none.
     pub(super) fn free_blocks(&mut self, plan: &mut Plan, sequence: &Sequence) -> bool {
-        let needed = self.num_blocks_needed(sequence);
         let usage = self.block_usage(Some(sequence.request.origin.flow));
-        if !self.is_within_share(&usage, sequence.request.origin.flow, needed) {
-            return false;
-        }
         if !self.could_free(&usage, sequence, None) {
             return false;
         }
-        match self.over_share(&usage, sequence) {
-            Some(slot) => {
-                self.preempt(plan, slot);
-                true
-            }
-            None => false,
+        let slot = self.over_share(&usage, sequence);
+        if let Some(slot) = slot {
+            self.preempt(plan, slot);
         }
+        slot.is_some()
     }
 
-    /// Whether there would be blocks for `sequence`, and as everywhere a spare one for each
-    /// that then runs, if all gave way who must, and the one in `slot`.
+    /// Whether the share of its flow lets `sequence` claim blocks and there would be enough,
+    /// with a spare one for each that then runs as everywhere, if all gave way who must, and
+    /// the one in `slot`.
     fn could_free(&self, usage: &Usage, sequence: &Sequence, slot: Option<usize>) -> bool {
+        let needed = self.num_blocks_needed(sequence);
+        if !self.is_within_share(usage, sequence.request.origin.flow, needed) {
+            return false;
+        }
         let mut available = self.blocks.num_available();
         let mut num_left = self.num_running;
         for (other, victim) in self.running() {
@@ -75,7 +71,7 @@ impl Scheduler {
                 num_left -= 1;
             }
         }
-        available >= self.num_blocks_needed(sequence) + num_left
+        available >= needed + num_left
     }
 
     /// Grows the tables of a running sequence by one token, preempting others if need be.

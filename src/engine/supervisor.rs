@@ -1,5 +1,5 @@
 use super::core::Core;
-use super::engine_thread::{Command, Counted, Death, EngineThread};
+use super::engine_thread::{Command, Death, EngineThread};
 use super::runner::StepRunner;
 use super::sequence::EngineError;
 use super::shared::{Phase, Shared};
@@ -17,8 +17,6 @@ const SETTLED: Duration = Duration::from_secs(60);
 /// a new thread starts on the same weights after a while.
 pub(super) struct Supervisor {
     thread: EngineThread,
-    /// For hashing blocks.
-    key: [u8; 32],
 }
 
 impl Supervisor {
@@ -35,9 +33,8 @@ impl Supervisor {
             shared,
             shutdown: None,
             in_step: Vec::new(),
-            counted: Counted::default(),
         };
-        Self { thread, key }
+        Self { thread }
     }
 
     pub fn run(mut self) {
@@ -47,7 +44,7 @@ impl Supervisor {
             let started = Instant::now();
             let Err(death) = self.run_thread() else {
                 shared.set_phase(Phase::Stopped);
-                self.thread.fail_all(&EngineError::Stopped, self.key);
+                self.thread.fail_all(&EngineError::Stopped);
                 return;
             };
             if started.elapsed() > SETTLED {
@@ -101,7 +98,7 @@ impl Supervisor {
         }
         let in_step = std::mem::take(&mut self.thread.in_step);
         shared.quarantine.record_death(in_step);
-        self.thread.fail_all(error, self.key);
+        self.thread.fail_all(error);
         if death.is_device_lost {
             shared.lost.notify_one();
         }

@@ -235,11 +235,8 @@ impl Simulator {
     fn die(&mut self) {
         self.died_in.push(self.step);
         self.report.num_deaths += 1;
-        self.report.num_preemptions += self.core.scheduler().num_preemptions();
         self.core.fail_all(&EngineError::Step("it died".into()));
-        self.core = self.core.successor(&self.scenario.config, [7; 32]);
-        let hash_bits = self.scenario.hash_bits;
-        self.core.scheduler_mut().cut_hashes(hash_bits);
+        self.core = self.core.successor();
         self.now += Duration::from_secs(1);
     }
 
@@ -281,8 +278,8 @@ impl Simulator {
             ));
         }
         self.report.num_steps = self.step;
-        self.report.num_preemptions += scheduler.num_preemptions();
-        self.report.num_cached_tokens += scheduler.num_cached_tokens();
+        self.report.num_preemptions = scheduler.num_preemptions();
+        self.report.num_cached_tokens = scheduler.num_cached_tokens();
         Ok(())
     }
 
