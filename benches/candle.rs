@@ -6,7 +6,7 @@
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use candle_transformers::models::llama::{Cache, Config, Llama, LlamaConfig};
-use guichet::kernels::{AttentionSpan, KernelSet, Kernels, ThreadPool, WeightType};
+use guichet::kernels::{AttentionSpan, KernelSet, Kernels, KvType, ThreadPool, WeightType};
 use guichet::model::{Checkpoint, Decoder, DecoderConfig, DecoderLimits, ForwardContext, KvCache};
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -34,6 +34,13 @@ struct Guichet {
     block_table: Vec<u32>,
 }
 
+fn kv_type(weight_type: WeightType) -> KvType {
+    match weight_type {
+        WeightType::F32 => KvType::F32,
+        _ => KvType::Bf16,
+    }
+}
+
 impl Guichet {
     fn load(
         dir: &Path,
@@ -47,12 +54,12 @@ impl Guichet {
             max_output_rows: 1,
             max_positions: 1024,
         };
-        let cache = KvCache::new(&config, weight_type, 32)?;
+        let cache = KvCache::new(&config, kv_type(weight_type), 32)?;
         let decoder = Decoder::load(
             config,
             &Checkpoint::open(dir)?,
             kernels,
-            weight_type,
+            weight_type.into(),
             limits,
         )?;
         Ok(Self {

@@ -1,7 +1,7 @@
 //! The configuration: defaults, under a TOML file, under the environment, under the
 //! command line. Parsed and checked once, then frozen.
 
-use crate::engine::{Dtype, ModelOptions};
+use crate::engine::{Dtype, ModelOptions, Quantize};
 use crate::telemetry::{self, LogConfig, LogError};
 use crate::tenant::{KeyConfig, KeyError, KeyRing};
 use figment::error::Kind;
@@ -51,12 +51,13 @@ pub struct ModelConfig {
     /// The id that clients use; absent: the directory's name.
     pub id: Option<String>,
     pub dtype: DtypeChoice,
+    pub quantize: QuantizeChoice,
     /// A kernel set to pin, or `auto`.
     pub kernels: KernelChoice,
     pub max_model_len: Option<usize>,
 }
 
-/// Type of weights and KV cache in memory.
+/// Type in memory of the KV cache and of weights that are not quantized.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DtypeChoice {
@@ -65,6 +66,16 @@ pub enum DtypeChoice {
     Auto,
     F32,
     Bf16,
+}
+
+/// How weights are rounded at load.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum QuantizeChoice {
+    #[default]
+    None,
+    Int8,
+    Int4,
 }
 
 /// A kernel set, by its name, or the best for this processor.
@@ -328,6 +339,11 @@ impl Config {
                 DtypeChoice::Auto => None,
                 DtypeChoice::F32 => Some(Dtype::F32),
                 DtypeChoice::Bf16 => Some(Dtype::Bf16),
+            },
+            quantize: match self.model.quantize {
+                QuantizeChoice::None => None,
+                QuantizeChoice::Int8 => Some(Quantize::Int8),
+                QuantizeChoice::Int4 => Some(Quantize::Int4),
             },
             kernels: match &self.model.kernels {
                 KernelChoice::Auto => None,

@@ -37,6 +37,10 @@ pub struct ServeArgs {
     #[arg(long, value_parser = ["auto", "f32", "bf16"])]
     dtype: Option<String>,
 
+    /// Round the weights to whole numbers: faster and smaller, at a small cost in quality [default: none]
+    #[arg(long, value_parser = ["none", "int8", "int4"])]
+    quantize: Option<String>,
+
     /// A kernel set to pin, so that answers do not change with the processor [default: auto, the fastest]
     #[arg(long, value_name = "NAME")]
     kernels: Option<String>,
@@ -74,6 +78,10 @@ impl ServeArgs {
             ("path", path),
             ("id", self.model_id.as_ref().map(|id| json!(id))),
             ("dtype", self.dtype.as_ref().map(|dtype| json!(dtype))),
+            (
+                "quantize",
+                self.quantize.as_ref().map(|quantize| json!(quantize)),
+            ),
             (
                 "kernels",
                 self.kernels.as_ref().map(|kernels| json!(kernels)),

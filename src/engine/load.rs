@@ -1,7 +1,9 @@
 use super::model_runner::ModelRunner;
 use super::{EngineConfig, PrefixCache, StepRunner};
-use crate::kernels::{KernelSet, Kernels, ThreadPool, UnknownKernelSet, WeightType};
-use crate::model::{Checkpoint, Decoder, DecoderConfig, DecoderLimits, KvCache, ModelError};
+use crate::kernels::{KernelSet, Kernels, KvType, ThreadPool, UnknownKernelSet, WeightType};
+use crate::model::{
+    Checkpoint, Decoder, DecoderConfig, DecoderLimits, KvCache, ModelError, Precision,
+};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -23,9 +25,12 @@ pub enum LoadError {
 /// What the configuration says about loading and serving one model.
 #[derive(Debug, Clone)]
 pub struct ModelOptions {
-    /// Type of weights and KV cache in memory; `None` takes the checkpoint's.
+    /// Type in memory of the KV cache and of weights that are not quantized; `None` takes the
+    /// checkpoint's.
     pub dtype: Option<Dtype>,
-    /// Name of a kernel set to pin (`avx512-bf16`, `avx2`, `portable`); `None` takes the best.
+    /// Whole numbers in place of the checkpoint's weights.
+    pub quantize: Option<Quantize>,
+    /// Name of a kernel set to pin (see [`KernelSet`]); `None` takes the best.
     pub kernels: Option<String>,
     /// `None`: one per core.
     pub num_threads: Option<usize>,
@@ -54,6 +59,7 @@ impl Default for ModelOptions {
         let limits = EngineConfig::new(1, 1, 1, 1);
         Self {
             dtype: None,
+            quantize: None,
             kernels: None,
             num_threads: None,
             kv_cache_bytes: None,
@@ -79,6 +85,14 @@ pub enum Dtype {
     Bf16,
 }
 
+/// How weights are rounded at load; `docs/quantization.md` has what it costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quantize {
+    Int8,
+    /// Of the layers; the embedding and the output head are [`Quantize::Int8`].
+    Int4,
+}
+
 /// Rows of logits that a step holds however few sequences run.
 const MIN_OUTPUT_ROWS: usize = 64;
 
@@ -102,7 +116,8 @@ pub fn load(dir: &Path, options: &ModelOptions) -> Result<LoadedModel, LoadError
         set,
         ThreadPool::new(num_threads).map_err(LoadError::Threads)?,
     );
-    let weight_type = weight_type(options.dtype, &checkpoint);
+    let dtype = options.dtype.unwrap_or_else(|| Dtype::of(&checkpoint));
+    let (precision, kv_type) = (precision(dtype, options.quantize), dtype.kv_type());
     let max_rows = options.max_num_batched_tokens.max(1);
     let max_num_seqs = options.max_num_seqs.clamp(1, max_rows);
     let mut limits = DecoderLimits {
@@ -116,13 +131,13 @@ pub fn load(dir: &Path, options: &ModelOptions) -> Result<LoadedModel, LoadError
             .min(config.max_position_embeddings),
     };
     let block_size = KvCache::block_size();
-    let block_bytes = KvCache::block_bytes(&config, weight_type);
+    let block_bytes = KvCache::block_bytes(&config, kv_type);
     // Room for every sequence at full length is all that can be used.
     let useful_blocks = limits
         .max_positions
         .div_ceil(block_size)
         .saturating_mul(options.max_num_seqs);
-    let weights = checkpoint.num_elements() as u64 * element_bytes(weight_type);
+    let weights = checkpoint.num_elements() as u64 * element_bits(precision) / 8;
     let budget = options
         .kv_cache_bytes
         .unwrap_or_else(|| free_memory_bytes().saturating_sub(weights) / 4);
@@ -136,15 +151,15 @@ pub fn load(dir: &Path, options: &ModelOptions) -> Result<LoadedModel, LoadError
         });
     }
     limits.max_positions = limits.max_positions.min(num_blocks * block_size);
-    let decoder = Decoder::load(config, &checkpoint, kernels, weight_type, limits)?;
-    let cache = KvCache::new(decoder.config(), weight_type, num_blocks)?;
+    let decoder = Decoder::load(config, &checkpoint, kernels, precision, limits)?;
+    let cache = KvCache::new(decoder.config(), kv_type, num_blocks)?;
     let description = format!(
         "{} decoder of {} layers, {} MiB of weights as {}, kernels {set} on {num_threads} threads, \
          {num_blocks} KV blocks of {block_size} tokens in {} MiB, context {} tokens",
         decoder.config().family,
         decoder.config().num_layers,
         decoder.num_bytes() >> 20,
-        type_name(weight_type),
+        numerics(precision, dtype),
         (num_blocks * block_bytes) >> 20,
         limits.max_positions,
     );
@@ -180,24 +195,49 @@ pub fn load(dir: &Path, options: &ModelOptions) -> Result<LoadedModel, LoadError
         },
         runner: Box::new(ModelRunner::new(decoder, cache)),
         description,
-        numerics: format!("{set} {}", type_name(weight_type)),
+        numerics: format!("{set} {}", numerics(precision, dtype)),
     })
 }
 
-/// bf16 stays bf16. f16 becomes f32, because bf16 would lose three bits of it.
-fn weight_type(wanted: Option<Dtype>, checkpoint: &Checkpoint) -> WeightType {
-    match wanted {
-        Some(Dtype::F32) => WeightType::F32,
-        Some(Dtype::Bf16) => WeightType::Bf16,
-        None if checkpoint.is_bf16() => WeightType::Bf16,
-        None => WeightType::F32,
+impl Dtype {
+    /// bf16 stays bf16. f16 becomes f32, because bf16 would lose three bits of it.
+    fn of(checkpoint: &Checkpoint) -> Self {
+        if checkpoint.is_bf16() {
+            Self::Bf16
+        } else {
+            Self::F32
+        }
+    }
+
+    fn kv_type(self) -> KvType {
+        match self {
+            Self::F32 => KvType::F32,
+            Self::Bf16 => KvType::Bf16,
+        }
     }
 }
 
-fn type_name(weight_type: WeightType) -> &'static str {
-    match weight_type {
-        WeightType::F32 => "f32",
-        WeightType::Bf16 => "bf16",
+fn precision(dtype: Dtype, quantize: Option<Quantize>) -> Precision {
+    match (quantize, dtype) {
+        (None, Dtype::F32) => WeightType::F32.into(),
+        (None, Dtype::Bf16) => WeightType::Bf16.into(),
+        (Some(Quantize::Int8), _) => WeightType::Int8.into(),
+        (Some(Quantize::Int4), _) => Precision {
+            layers: WeightType::Int4,
+            tables: WeightType::Int8,
+        },
+    }
+}
+
+/// What the bits of an answer depend on, in a word: weights, and the KV cache if it differs.
+fn numerics(precision: Precision, dtype: Dtype) -> &'static str {
+    match (precision.layers, dtype) {
+        (WeightType::F32, _) => "f32",
+        (WeightType::Bf16, _) => "bf16",
+        (WeightType::Int8, Dtype::Bf16) => "int8 bf16",
+        (WeightType::Int8, Dtype::F32) => "int8 f32",
+        (WeightType::Int4, Dtype::Bf16) => "int4 bf16",
+        (WeightType::Int4, Dtype::F32) => "int4 f32",
     }
 }
 
@@ -205,11 +245,18 @@ fn available_threads() -> usize {
     std::thread::available_parallelism().map_or(1, |threads| threads.get())
 }
 
-fn element_bytes(weight_type: WeightType) -> u64 {
-    match weight_type {
-        WeightType::F32 => 4,
-        WeightType::Bf16 => 2,
-    }
+/// Memory that an element of the checkpoint takes at most, in bits.
+fn element_bits(precision: Precision) -> u64 {
+    [precision.layers, precision.tables]
+        .into_iter()
+        .map(|weight_type| match weight_type {
+            WeightType::F32 => 32,
+            WeightType::Bf16 => 16,
+            WeightType::Int8 => 9,
+            WeightType::Int4 => 5,
+        })
+        .max()
+        .unwrap_or(32)
 }
 
 /// What the machine says is available, 1 GiB where it does not say, and at most what the

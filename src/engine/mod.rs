@@ -36,7 +36,7 @@ mod supervisor;
 
 pub use config::{EngineConfig, PrefixCache};
 pub use constraint::{TokenConstraint, TokenMask};
-pub use load::{Dtype, LoadError, LoadedModel, ModelOptions, load};
+pub use load::{Dtype, LoadError, LoadedModel, ModelOptions, Quantize, load};
 pub use model_runner::ModelRunner;
 pub use runner::{
     ItemOutput, RunnerError, SampleRequest, ScoreRequest, StepItem, StepOutput, StepRunner,

@@ -1,14 +1,7 @@
-use super::{Kernels, PackedWeight, cpu, storage};
-use candle_core::{CpuStorage, InplaceOp2, Layout, Result, Tensor};
+use super::cpu::gemm::{Input, Norm, gemm};
+use super::{Epilogue, Kernels, PackedWeight, storage};
+use candle_core::{CpuStorage, InplaceOp2, InplaceOp3, Layout, Result, Tensor};
 use std::sync::PoisonError;
-
-/// What a linear layer does with its products.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Epilogue {
-    Store,
-    /// Adds them to the output: the residual connection.
-    Add,
-}
 
 struct Linear<'a> {
     kernels: &'a Kernels,
@@ -16,8 +9,14 @@ struct Linear<'a> {
     epilogue: Epilogue,
 }
 
+struct NormedLinear<'a> {
+    linear: Linear<'a>,
+    eps: f32,
+}
+
 impl Kernels {
-    /// `out [rows, n] = x [rows, k] · weight [n, k]ᵀ`, f32 in and out.
+    /// `out [rows, n] = x [rows, k] · weight [n, k]ᵀ`, f32 in and out; `n` is half as many for a
+    /// paired weight.
     pub fn linear(
         &self,
         out: &Tensor,
@@ -33,6 +32,44 @@ impl Kernels {
                 epilogue,
             },
         )
+    }
+
+    /// [`Kernels::linear`] of `x / rms(x) * norm`, rms over each row with `eps` inside the root
+    /// (Zhang and Sennrich 2019).
+    pub fn normed_linear(
+        &self,
+        out: &Tensor,
+        x: &Tensor,
+        norm: &Tensor,
+        eps: f32,
+        weight: &PackedWeight,
+        epilogue: Epilogue,
+    ) -> Result<()> {
+        let linear = Linear {
+            kernels: self,
+            weight,
+            epilogue,
+        };
+        out.inplace_op3(x, norm, &NormedLinear { linear, eps })
+    }
+}
+
+impl Linear<'_> {
+    fn run(&self, out: &mut [f32], input: Input<'_>) {
+        let kernels = self.kernels;
+        let mut activations = kernels
+            .activations
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        gemm(
+            kernels.set,
+            &kernels.pool,
+            &mut activations,
+            input,
+            self.weight,
+            out,
+            self.epilogue,
+        );
     }
 }
 
@@ -50,21 +87,31 @@ impl InplaceOp2 for Linear<'_> {
     ) -> Result<()> {
         let x = storage::f32s(self.name(), x, x_layout)?;
         let out = storage::f32s_mut(self.name(), out, out_layout)?;
-        let mut scratch = self
-            .kernels
-            .scratch
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let add = self.epilogue == Epilogue::Add;
-        cpu::gemm::gemm(
-            self.kernels.set,
-            &self.kernels.pool,
-            &mut scratch,
-            x,
-            self.weight,
-            out,
-            add,
-        );
+        self.run(out, Input { x, norm: None });
+        Ok(())
+    }
+}
+
+impl InplaceOp3 for NormedLinear<'_> {
+    fn name(&self) -> &'static str {
+        "normed_linear"
+    }
+
+    fn cpu_fwd(
+        &self,
+        out: &mut CpuStorage,
+        out_layout: &Layout,
+        x: &CpuStorage,
+        x_layout: &Layout,
+        norm: &CpuStorage,
+        norm_layout: &Layout,
+    ) -> Result<()> {
+        let x = storage::f32s(self.name(), x, x_layout)?;
+        let weight = storage::f32s(self.name(), norm, norm_layout)?;
+        let out = storage::f32s_mut(self.name(), out, out_layout)?;
+        let eps = self.eps;
+        let norm = Some(Norm { weight, eps });
+        self.linear.run(out, Input { x, norm });
         Ok(())
     }
 }

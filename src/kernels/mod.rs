@@ -11,16 +11,17 @@ mod embedding;
 mod gather;
 mod linear;
 mod logits;
-mod rms_norm;
 mod rope;
 mod rows;
 mod storage;
-mod swiglu;
 
 pub use attention::{AttentionShape, AttentionSpan, KV_BLOCK_SIZE, PagedLayout};
-pub use cpu::{KernelSet, PackedWeight, RowSource, ThreadPool, UnknownKernelSet, WeightType};
-pub use linear::Epilogue;
+pub use cpu::gemm::Epilogue;
+pub use cpu::{
+    Arrangement, KernelSet, PackedWeight, RowSource, ThreadPool, UnknownKernelSet, WeightType,
+};
 pub use logits::RowSummary;
+pub use storage::KvType;
 
 use std::sync::{Arc, Mutex};
 
@@ -30,7 +31,7 @@ pub struct Kernels {
     set: KernelSet,
     pool: Arc<ThreadPool>,
     /// Activations in the form that the packed product takes; grows to the largest step.
-    scratch: Arc<Mutex<cpu::AlignedBuffer>>,
+    activations: Arc<Mutex<cpu::gemm::Activations>>,
 }
 
 impl Kernels {
@@ -40,7 +41,7 @@ impl Kernels {
         Self {
             set,
             pool,
-            scratch: Arc::default(),
+            activations: Arc::default(),
         }
     }
 

@@ -42,6 +42,13 @@ pub(super) fn f32s_mut<'a>(
     }
 }
 
+/// Type of keys and values in the cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KvType {
+    F32,
+    Bf16,
+}
+
 /// Keys and values as the cache stores them.
 pub(super) enum KvRef<'a> {
     F32(&'a [f32]),

@@ -3,12 +3,14 @@ use super::config::DecoderConfig;
 use super::decoder::{ForwardContext, Workspace};
 use super::family::WeightNames;
 use super::linear::{Linear, Loader};
+use super::norm::RmsNorm;
 use super::rotary::Rotary;
-use crate::kernels::{AttentionShape, Epilogue, Kernels};
+use crate::kernels::{Arrangement, AttentionShape, Epilogue, Kernels};
 use candle_core::Tensor;
 
-/// Grouped-query attention (Ainslie et al. 2023): `x += o(attend(rope(qkv(normed))))`.
+/// Grouped-query attention (Ainslie et al. 2023): `x += o(attend(rope(qkv(norm(x)))))`.
 pub struct Attention {
+    norm: RmsNorm,
     qkv: Linear,
     o: Linear,
     shape: AttentionShape,
@@ -28,12 +30,24 @@ impl Attention {
         let (q, kv) = (shape.q_width(), shape.num_kv_heads * shape.head_dim);
         let name = |pattern: &str| pattern.replace("{}", layer);
         Ok(Self {
+            norm: RmsNorm::load(
+                loader,
+                &name(names.attention_norm),
+                config.hidden_size,
+                config.rms_norm_eps,
+            )?,
             qkv: Linear::load(
                 loader,
+                Arrangement::Stacked,
                 &[(name(names.q), q), (name(names.k), kv), (name(names.v), kv)],
                 config.hidden_size,
             )?,
-            o: Linear::load(loader, &[(name(names.o), config.hidden_size)], q)?,
+            o: Linear::load(
+                loader,
+                Arrangement::Stacked,
+                &[(name(names.o), config.hidden_size)],
+                q,
+            )?,
             shape,
             scale: 1.0 / (shape.head_dim as f32).sqrt(),
             kv_group: 0,
@@ -55,7 +69,7 @@ impl Attention {
     ) -> Result<(), ModelError> {
         let spans = &context.spans[self.kv_group];
         self.qkv
-            .forward(kernels, &work.qkv, &work.normed, Epilogue::Store)?;
+            .forward_normed(kernels, &work.qkv, &work.x, &self.norm, Epilogue::Store)?;
         kernels.rope(
             &work.qkv,
             self.shape,

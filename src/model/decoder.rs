@@ -1,14 +1,14 @@
 use super::attention::Attention;
 use super::config::DecoderConfig;
 use super::family::{LLAMA_NAMES, WeightNames};
-use super::linear::{Linear, Loader};
+use super::linear::{Linear, Loader, Precision};
 use super::mlp::Mlp;
 use super::norm::RmsNorm;
 use super::rotary::Rotary;
 use super::weights::Checkpoint;
 use super::zeros::zeros;
 use super::{KvCache, ModelError};
-use crate::kernels::{AttentionSpan, Epilogue, Kernels, WeightType};
+use crate::kernels::{AttentionSpan, Epilogue, Kernels};
 use candle_core::Tensor;
 
 /// A step as the decoder sees it: a ragged batch of token ranges, row by row.
@@ -38,9 +38,7 @@ pub struct Decoder {
 }
 
 struct Layer {
-    attention_norm: RmsNorm,
     attention: Attention,
-    mlp_norm: RmsNorm,
     mlp: Mlp,
 }
 
@@ -49,10 +47,8 @@ struct Layer {
 pub struct Workspace {
     /// The residual stream `[rows, hidden]`.
     pub x: Tensor,
-    pub normed: Tensor,
     pub qkv: Tensor,
     pub attended: Tensor,
-    pub gate_up: Tensor,
     pub activated: Tensor,
 }
 
@@ -61,10 +57,8 @@ impl Workspace {
         let zeros = |width: usize| zeros::<f32>(rows, width);
         Ok(Self {
             x: zeros(config.hidden_size)?,
-            normed: zeros(config.hidden_size)?,
             qkv: zeros(config.attention.qkv_width())?,
             attended: zeros(config.attention.q_width())?,
-            gate_up: zeros(2 * config.intermediate_size)?,
             activated: zeros(config.intermediate_size)?,
         })
     }
@@ -72,10 +66,8 @@ impl Workspace {
     fn narrow(&self, rows: usize) -> Result<Self, ModelError> {
         Ok(Self {
             x: self.x.narrow(0, 0, rows)?,
-            normed: self.normed.narrow(0, 0, rows)?,
             qkv: self.qkv.narrow(0, 0, rows)?,
             attended: self.attended.narrow(0, 0, rows)?,
-            gate_up: self.gate_up.narrow(0, 0, rows)?,
             activated: self.activated.narrow(0, 0, rows)?,
         })
     }
@@ -84,7 +76,6 @@ impl Workspace {
 /// The rows that leave the decoder, from the residual stream to logits.
 struct Outputs {
     gathered: Tensor,
-    normed: Tensor,
     logits: Tensor,
 }
 
@@ -93,7 +84,6 @@ impl Outputs {
         let zeros = |width: usize| zeros::<f32>(rows, width);
         Ok(Self {
             gathered: zeros(config.hidden_size)?,
-            normed: zeros(config.hidden_size)?,
             logits: zeros(config.vocab_size)?,
         })
     }
@@ -101,7 +91,6 @@ impl Outputs {
     fn narrow(&self, rows: usize) -> Result<Self, ModelError> {
         Ok(Self {
             gathered: self.gathered.narrow(0, 0, rows)?,
-            normed: self.normed.narrow(0, 0, rows)?,
             logits: self.logits.narrow(0, 0, rows)?,
         })
     }
@@ -124,39 +113,29 @@ impl Decoder {
         config: DecoderConfig,
         checkpoint: &Checkpoint,
         kernels: Kernels,
-        weight_type: WeightType,
+        precision: Precision,
         limits: DecoderLimits,
     ) -> Result<Self, ModelError> {
         let names: &WeightNames = &LLAMA_NAMES;
         let loader = Loader {
             checkpoint,
             kernels: &kernels,
-            weight_type,
+            precision,
         };
         let (vocab, hidden) = (config.vocab_size, config.hidden_size);
-        let embedding = Linear::load(&loader, &[(names.embedding.to_owned(), vocab)], hidden)?;
+        let embedding = Linear::load_table(&loader, names.embedding, vocab, hidden)?;
         let head = if config.tie_word_embeddings {
             check_tied_head(checkpoint, names, vocab, hidden)?;
             embedding.clone()
         } else {
-            Linear::load(&loader, &[(names.head.to_owned(), vocab)], hidden)?
+            Linear::load_table(&loader, names.head, vocab, hidden)?
         };
         let layers = (0..config.num_layers)
             .map(|index| {
                 let index = index.to_string();
-                let norm = |pattern: &str| {
-                    RmsNorm::load(
-                        &loader,
-                        &pattern.replace("{}", &index),
-                        hidden,
-                        config.rms_norm_eps,
-                    )
-                };
                 checkpoint.skip(&names.derived.replace("{}", &index));
                 Ok(Layer {
-                    attention_norm: norm(names.attention_norm)?,
                     attention: Attention::load(&loader, &config, names, &index)?,
-                    mlp_norm: norm(names.mlp_norm)?,
                     mlp: Mlp::load(&loader, &config, names, &index)?,
                 })
             })
@@ -225,12 +204,8 @@ impl Decoder {
         kernels.embedding(&work.x, context.token_ids, self.embedding.weight())?;
         for (index, layer) in self.layers.iter().enumerate() {
             layer
-                .attention_norm
-                .forward(kernels, &work.normed, &work.x)?;
-            layer
                 .attention
                 .forward(kernels, &work, context, &self.rotary, cache.layer(index))?;
-            layer.mlp_norm.forward(kernels, &work.normed, &work.x)?;
             layer.mlp.forward(kernels, &work)?;
         }
         // Only the rows that someone looks at take part from here: the head is a large
@@ -238,9 +213,13 @@ impl Decoder {
         let out = self.outputs.narrow(outputs)?;
         if outputs > 0 {
             kernels.gather_rows(&out.gathered, &work.x, context.output_rows)?;
-            self.norm.forward(kernels, &out.normed, &out.gathered)?;
-            self.head
-                .forward(kernels, &out.logits, &out.normed, Epilogue::Store)?;
+            self.head.forward_normed(
+                kernels,
+                &out.logits,
+                &out.gathered,
+                &self.norm,
+                Epilogue::Store,
+            )?;
         }
         Ok(out.logits)
     }

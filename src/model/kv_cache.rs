@@ -1,6 +1,6 @@
 use super::zeros::zeros;
 use super::{DecoderConfig, ModelError};
-use crate::kernels::{KV_BLOCK_SIZE, PagedLayout, WeightType};
+use crate::kernels::{KV_BLOCK_SIZE, KvType, PagedLayout};
 use candle_core::Tensor;
 use half::bf16;
 
@@ -11,10 +11,10 @@ pub struct KvCache {
 
 impl KvCache {
     /// Memory that one block takes over all layers, in bytes.
-    pub fn block_bytes(config: &DecoderConfig, kv_type: WeightType) -> usize {
+    pub fn block_bytes(config: &DecoderConfig, kv_type: KvType) -> usize {
         let element = match kv_type {
-            WeightType::F32 => size_of::<f32>(),
-            WeightType::Bf16 => size_of::<bf16>(),
+            KvType::F32 => size_of::<f32>(),
+            KvType::Bf16 => size_of::<bf16>(),
         };
         config.num_layers * PagedLayout::new(config.attention).block_len() * element
     }
@@ -22,14 +22,14 @@ impl KvCache {
     /// Pages that no token has reached are not backed by memory yet.
     pub fn new(
         config: &DecoderConfig,
-        kv_type: WeightType,
+        kv_type: KvType,
         num_blocks: usize,
     ) -> Result<Self, ModelError> {
         let block_len = PagedLayout::new(config.attention).block_len();
         let layers = (0..config.num_layers)
             .map(|_| match kv_type {
-                WeightType::F32 => zeros::<f32>(num_blocks, block_len),
-                WeightType::Bf16 => zeros::<bf16>(num_blocks, block_len),
+                KvType::F32 => zeros::<f32>(num_blocks, block_len),
+                KvType::Bf16 => zeros::<bf16>(num_blocks, block_len),
             })
             .collect::<Result<_, _>>()?;
         Ok(Self { layers })

@@ -1,27 +1,75 @@
 use super::ModelError;
+use super::norm::RmsNorm;
 use super::weights::Checkpoint;
-use crate::kernels::{Epilogue, Kernels, PackedWeight, WeightType};
+use crate::kernels::{Arrangement, Epilogue, Kernels, PackedWeight, WeightType};
 use candle_core::Tensor;
 use std::sync::Arc;
 
-/// A linear layer without bias. Quantised weights and adapters will live here, so that
-/// neither the decoder nor a family mentions them.
+/// A linear layer without bias. Adapters will live here, so that neither the decoder nor a
+/// family mentions them.
 #[derive(Clone)]
 pub struct Linear {
     weight: Arc<PackedWeight>,
+}
+
+/// Types of a decoder's weights in memory. Norms are f32 always.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Precision {
+    /// Of the layers.
+    pub layers: WeightType,
+    /// Of the embedding and the output head.
+    pub tables: WeightType,
+}
+
+impl From<WeightType> for Precision {
+    /// Everything in one type.
+    fn from(weight_type: WeightType) -> Self {
+        Self {
+            layers: weight_type,
+            tables: weight_type,
+        }
+    }
 }
 
 /// What layers are built from and for.
 pub struct Loader<'a> {
     pub checkpoint: &'a Checkpoint,
     pub kernels: &'a Kernels,
-    pub weight_type: WeightType,
+    pub precision: Precision,
 }
 
 impl Linear {
-    /// One layer of the tensors `names`, `[n, k]` each, put below each other.
+    /// One layer of the tensors `names`, `[n, k]` each.
     pub fn load(
         loader: &Loader<'_>,
+        arrangement: Arrangement,
+        names: &[(String, usize)],
+        k: usize,
+    ) -> Result<Self, ModelError> {
+        Self::pack(loader, arrangement, loader.precision.layers, names, k)
+    }
+
+    /// The embedding or the output head, `[vocab, k]`.
+    pub fn load_table(
+        loader: &Loader<'_>,
+        name: &str,
+        vocab: usize,
+        k: usize,
+    ) -> Result<Self, ModelError> {
+        let names = [(name.to_owned(), vocab)];
+        Self::pack(
+            loader,
+            Arrangement::Stacked,
+            loader.precision.tables,
+            &names,
+            k,
+        )
+    }
+
+    fn pack(
+        loader: &Loader<'_>,
+        arrangement: Arrangement,
+        weight_type: WeightType,
         names: &[(String, usize)],
         k: usize,
     ) -> Result<Self, ModelError> {
@@ -29,12 +77,14 @@ impl Linear {
             .iter()
             .map(|(name, n)| loader.checkpoint.take(name, &[*n, k]))
             .collect::<Result<Vec<_>, _>>()?;
+        let kernels = loader.kernels;
         let weight = PackedWeight::pack(
             &sources,
             k,
-            loader.weight_type,
-            loader.kernels.set(),
-            loader.kernels.pool(),
+            arrangement,
+            weight_type,
+            kernels.set(),
+            kernels.pool(),
         );
         Ok(Self {
             weight: Arc::new(weight),
@@ -58,5 +108,17 @@ impl Linear {
         epilogue: Epilogue,
     ) -> Result<(), ModelError> {
         Ok(kernels.linear(out, x, &self.weight, epilogue)?)
+    }
+
+    /// `out [rows, n] = norm(x) · wᵀ`.
+    pub fn forward_normed(
+        &self,
+        kernels: &Kernels,
+        out: &Tensor,
+        x: &Tensor,
+        norm: &RmsNorm,
+        epilogue: Epilogue,
+    ) -> Result<(), ModelError> {
+        Ok(kernels.normed_linear(out, x, &norm.weight, norm.eps, &self.weight, epilogue)?)
     }
 }

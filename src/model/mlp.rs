@@ -3,10 +3,12 @@ use super::config::DecoderConfig;
 use super::decoder::Workspace;
 use super::family::WeightNames;
 use super::linear::{Linear, Loader};
-use crate::kernels::{Epilogue, Kernels};
+use super::norm::RmsNorm;
+use crate::kernels::{Arrangement, Epilogue, Kernels};
 
-/// `x += down(silu(gate(normed)) * up(normed))`, gate and up as one product.
+/// `x += down(silu(gate(norm(x))) * up(norm(x)))`, gate and up as one product.
 pub struct Mlp {
+    norm: RmsNorm,
     gate_up: Linear,
     down: Linear,
 }
@@ -21,12 +23,19 @@ impl Mlp {
         let (hidden, ffn) = (config.hidden_size, config.intermediate_size);
         let name = |pattern: &str| pattern.replace("{}", layer);
         Ok(Self {
+            norm: RmsNorm::load(loader, &name(names.mlp_norm), hidden, config.rms_norm_eps)?,
             gate_up: Linear::load(
                 loader,
+                Arrangement::Paired,
                 &[(name(names.gate), ffn), (name(names.up), ffn)],
                 hidden,
             )?,
-            down: Linear::load(loader, &[(name(names.down), hidden)], ffn)?,
+            down: Linear::load(
+                loader,
+                Arrangement::Stacked,
+                &[(name(names.down), hidden)],
+                ffn,
+            )?,
         })
     }
 
@@ -35,9 +44,13 @@ impl Mlp {
     }
 
     pub fn forward(&self, kernels: &Kernels, work: &Workspace) -> Result<(), ModelError> {
-        self.gate_up
-            .forward(kernels, &work.gate_up, &work.normed, Epilogue::Store)?;
-        kernels.swiglu(&work.activated, &work.gate_up)?;
+        self.gate_up.forward_normed(
+            kernels,
+            &work.activated,
+            &work.x,
+            &self.norm,
+            Epilogue::SwiGlu,
+        )?;
         self.down
             .forward(kernels, &work.x, &work.activated, Epilogue::Add)
     }

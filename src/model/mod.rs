@@ -22,4 +22,5 @@ pub use config::{DecoderConfig, RopeConfig, RopeScaling};
 pub use decoder::{Decoder, DecoderLimits, ForwardContext};
 pub use error::ModelError;
 pub use kv_cache::KvCache;
+pub use linear::Precision;
 pub use weights::Checkpoint;

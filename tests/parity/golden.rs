@@ -1,5 +1,5 @@
 use guichet::engine::ModelRunner;
-use guichet::kernels::{AttentionSpan, KernelSet, Kernels, ThreadPool, WeightType};
+use guichet::kernels::{AttentionSpan, KernelSet, Kernels, KvType, ThreadPool, WeightType};
 use guichet::model::{Checkpoint, Decoder, DecoderConfig, DecoderLimits, ForwardContext, KvCache};
 use safetensors::SafeTensors;
 use serde::Deserialize;
@@ -73,8 +73,13 @@ impl Bench {
             max_output_rows: 256,
             max_positions: 512,
         };
-        let cache = KvCache::new(&config, weight_type, 16).unwrap();
-        let decoder = Decoder::load(config, &checkpoint, kernels, weight_type, limits).unwrap();
+        let kv_type = match weight_type {
+            WeightType::F32 => KvType::F32,
+            _ => KvType::Bf16,
+        };
+        let cache = KvCache::new(&config, kv_type, 16).unwrap();
+        let decoder =
+            Decoder::load(config, &checkpoint, kernels, weight_type.into(), limits).unwrap();
         Self {
             decoder,
             cache,

@@ -213,7 +213,7 @@ fn settings_that_cannot_be_met_are_refused() {
     assert!(
         error
             .to_string()
-            .contains("known are avx512-bf16, avx2 and portable")
+            .contains("known are avx512-bf16, avx512-vnni, avx2, neon and portable")
     );
     let error = load(
         &dir,

@@ -4,13 +4,14 @@ pub struct AlignedBuffer {
     lines: Vec<Line>,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, bytemuck::Zeroable)]
 #[repr(C, align(64))]
 struct Line([u8; 64]);
 
 /// Numbers without padding or invalid bit patterns.
 pub trait Plain: Copy {}
 impl Plain for f32 {}
+impl Plain for u8 {}
 impl Plain for u16 {}
 impl Plain for u32 {}
 
@@ -22,12 +23,38 @@ impl AlignedBuffer {
         buffer
     }
 
-    /// Makes room for `len` values of type `T`; never shrinks.
+    /// Makes room for `len` values of type `T`; never shrinks. What was there may be lost when it
+    /// grows.
     pub fn resize<T: Plain>(&mut self, len: usize) {
         let lines = (len * size_of::<T>()).div_ceil(size_of::<Line>());
         if lines > self.lines.len() {
-            self.lines.resize(lines, Line([0; 64]));
+            // Zeroed by the system, page by page when each is first written.
+            self.lines = bytemuck::allocation::zeroed_vec(lines);
+            self.ask_for_huge_pages();
         }
+    }
+
+    /// Weights are streamed through once a step; with pages of 2 MiB the processor finds their
+    /// addresses for nothing. Where the system has none, nothing changes.
+    fn ask_for_huge_pages(&self) {
+        #[cfg(target_os = "linux")]
+        {
+            const PAGE: usize = 4096;
+            const HUGE: usize = 2 << 20;
+            let start = (self.lines.as_ptr().expose_provenance()).next_multiple_of(PAGE);
+            let end = (self.lines.as_ptr().expose_provenance() + self.num_bytes()) / PAGE * PAGE;
+            if end.saturating_sub(start) >= 2 * HUGE {
+                let start: *mut libc::c_void = std::ptr::with_exposed_provenance_mut(start);
+                // SAFETY: these pages belong to this buffer, and advice changes no byte of them.
+                unsafe { libc::madvise(start, end - start.addr(), libc::MADV_HUGEPAGE) };
+            }
+        }
+    }
+
+    /// `len` values, whatever they are; grows where it must.
+    pub fn resized<T: Plain>(&mut self, len: usize) -> &mut [T] {
+        self.resize::<T>(len);
+        &mut self.as_mut_slice::<T>()[..len]
     }
 
     pub fn num_bytes(&self) -> usize {

@@ -1,4 +1,4 @@
-//! Row-wise bodies: RMSNorm, RoPE, SwiGLU, and what sampling needs of a row of logits.
+//! Row-wise bodies: RMSNorm, RoPE, and what sampling needs of a row of logits.
 
 use super::math::{exp, fma, sum16};
 use super::versions::versions;
@@ -37,17 +37,6 @@ fn rope_body<const FMA: bool>(head: &mut [f32], cos: &[f32], sin: &[f32]) {
 }
 
 versions!(pub fn rope(head: &mut [f32], cos: &[f32], sin: &[f32]) = rope_body);
-
-/// `out = silu(gate) * up`, gate and up being the two halves of `gate_up`.
-#[inline(always)]
-fn swiglu_body<const FMA: bool>(gate_up: &[f32], out: &mut [f32]) {
-    let (gate, up) = gate_up.split_at(out.len());
-    for ((out, gate), up) in out.iter_mut().zip(gate).zip(up) {
-        *out = gate / (1.0 + exp::<FMA>(-gate)) * up;
-    }
-}
-
-versions!(pub fn swiglu(gate_up: &[f32], out: &mut [f32]) = swiglu_body);
 
 /// Index and value of the largest logit, the first of equals.
 #[inline(always)]
@@ -150,23 +139,6 @@ mod tests {
                 let (sin, cos) = angle[i].sin_cos();
                 assert!((head[i] - (before[i] * cos - before[i + 3] * sin)).abs() < 1e-6);
                 assert!((head[i + 3] - (before[i + 3] * cos + before[i] * sin)).abs() < 1e-6);
-            }
-        }
-    }
-
-    #[test]
-    fn swiglu_is_its_definition_for_large_gates_too() {
-        for set in supported() {
-            let gate = [-1e30f32, -100.0, -1.0, 0.0, 0.5, 100.0, 1e30];
-            let gate_up: Vec<f32> = gate.into_iter().chain([2.0; 7]).collect();
-            let mut out = [0.0; 7];
-            swiglu(set, &gate_up, &mut out);
-            for (gate, out) in gate.iter().zip(out) {
-                let exact = f64::from(*gate) / (1.0 + (-f64::from(*gate)).exp()) * 2.0;
-                assert!(
-                    (f64::from(out) - exact).abs() <= exact.abs() * 1e-6 + 1e-30,
-                    "{gate}: {out} for {exact}"
-                );
             }
         }
     }

@@ -14,9 +14,8 @@ pub fn fma<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
 /// Range reduction by powers of two and the polynomial of Cephes' `expf`.
 #[inline(always)]
 pub fn exp<const FMA: bool>(x: f32) -> f32 {
-    const ROUND: f32 = 12_582_912.0; // 1.5 * 2^23: adding it rounds to an integer
     let clamped = x.clamp(-87.0, 88.0);
-    let n = (clamped * std::f32::consts::LOG2_E + ROUND) - ROUND;
+    let n = round(clamped * std::f32::consts::LOG2_E);
     let r = fma::<FMA>(n, -0.693_359_4, clamped);
     let r = fma::<FMA>(n, 2.121_944_4e-4, r);
     let mut p = 1.987_569_1e-4f32;
@@ -29,6 +28,23 @@ pub fn exp<const FMA: bool>(x: f32) -> f32 {
     let scale = f32::from_bits(((n as i32 + 127) as u32) << 23);
     let y = if x > 88.0 { f32::INFINITY } else { y * scale };
     if x < -87.0 { 0.0 } else { y }
+}
+
+const ROUND: f32 = 12_582_912.0; // 1.5 * 2^23: adding it rounds to an integer
+
+/// The nearest whole number, ties to even, for |x| < 2^22.
+#[inline(always)]
+pub fn round(x: f32) -> f32 {
+    (x + ROUND) - ROUND
+}
+
+/// [`round`] as an integer, without a conversion; any number for what is out of its range.
+#[inline(always)]
+pub fn round_to_i32(x: f32) -> i32 {
+    (x + ROUND)
+        .to_bits()
+        .wrapping_sub(ROUND.to_bits())
+        .cast_signed()
 }
 
 /// The nearest bf16, ties to even, as vcvtneps2bf16 does for normal numbers.

@@ -7,8 +7,8 @@ pub(crate) struct SplitMut<'a, T> {
     _slice: PhantomData<&'a mut [T]>,
 }
 
-// SAFETY: the ways to the elements are `part` and `as_ptr`, whose callers promise that
-// threads write disjoint elements.
+// SAFETY: the way to the elements is `part`, whose callers promise that threads write disjoint
+// elements.
 unsafe impl<T: Send> Sync for SplitMut<'_, T> {}
 
 impl<'a, T> SplitMut<'a, T> {
@@ -32,12 +32,16 @@ impl<'a, T> SplitMut<'a, T> {
         unsafe { std::slice::from_raw_parts_mut(self.ptr.add(start), len) }
     }
 
-    /// The start of the slice, for kernels that write rows at a stride.
-    pub fn as_ptr(&self) -> *mut T {
-        self.ptr
-    }
-
-    pub fn len(&self) -> usize {
-        self.len
+    /// Asks for the cache line of an element that is going to be written; outside of the slice
+    /// it does nothing that anyone could see.
+    pub fn prefetch(&self, at: usize) {
+        #[cfg(target_arch = "x86_64")]
+        {
+            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            // SAFETY: a prefetch reads nothing, whatever the address.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(self.ptr.wrapping_add(at).cast()) };
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = at;
     }
 }

@@ -1,0 +1,74 @@
+use super::WeightType;
+use crate::kernels::cpu::KernelSet;
+
+/// Outputs of a strip, which a kernel computes side by side.
+pub const STRIP: usize = 32;
+
+/// How a weight lies in memory: strip after strip, each one stream that its kernel reads once
+/// from front to back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// bf16 `[k/2][32][2]`: what vdpbf16ps takes.
+    Bf16Pairs,
+    /// bf16 `[k][32]`.
+    Bf16Columns,
+    /// f32 `[k][32]`.
+    F32Columns,
+    /// Groups of [`Int8::GROUP`] inputs: codes `[group/4][32][4]`, what vpdpbusd takes, then
+    /// the 32 scales as bf16.
+    Int8,
+    /// Groups of [`Int4::GROUP`] inputs: half-bytes `[group/8][32][4]`, then the scales. The
+    /// low half of a byte belongs to an even quad of inputs, the high half to the next one.
+    Int4,
+}
+
+/// A form of whole numbers in groups that share a scale: `weight = (code - ZERO) * scale`.
+pub trait Quantized {
+    /// Inputs that share a scale; activations are quantised in the same groups.
+    const GROUP: usize;
+    /// The code of zero.
+    const ZERO: i32;
+    /// Bytes of the codes of a group of a strip; its scales follow.
+    const CODE_BYTES: usize;
+    /// Four inputs that one 32-bit lane multiplies.
+    const QUADS: usize = Self::GROUP / 4;
+    const GROUP_BYTES: usize = Self::CODE_BYTES + STRIP * 2;
+}
+
+pub struct Int8;
+pub struct Int4;
+
+impl Quantized for Int8 {
+    const GROUP: usize = 64;
+    const ZERO: i32 = 128;
+    const CODE_BYTES: usize = Self::GROUP * STRIP;
+}
+
+impl Quantized for Int4 {
+    const GROUP: usize = 32;
+    const ZERO: i32 = 8;
+    const CODE_BYTES: usize = Self::GROUP * STRIP / 2;
+}
+
+impl Form {
+    pub fn new(weight_type: WeightType, set: KernelSet) -> Self {
+        match (weight_type, set) {
+            (WeightType::F32, _) => Self::F32Columns,
+            (WeightType::Bf16, KernelSet::Avx512Bf16) => Self::Bf16Pairs,
+            (WeightType::Bf16, _) => Self::Bf16Columns,
+            (WeightType::Int8, _) => Self::Int8,
+            (WeightType::Int4, _) => Self::Int4,
+        }
+    }
+
+    /// Bytes of a strip of `k` inputs, those that fill a pair or a group up included.
+    pub fn strip_bytes(self, k: usize) -> usize {
+        match self {
+            Self::Bf16Pairs => k.next_multiple_of(2) * STRIP * 2,
+            Self::Bf16Columns => k * STRIP * 2,
+            Self::F32Columns => k * STRIP * 4,
+            Self::Int8 => k.div_ceil(Int8::GROUP) * Int8::GROUP_BYTES,
+            Self::Int4 => k.div_ceil(Int4::GROUP) * Int4::GROUP_BYTES,
+        }
+    }
+}
