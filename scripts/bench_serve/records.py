@@ -1,0 +1,77 @@
+"""Every figure as it was measured, round by round, kept on disk as it comes: a run that is
+broken off loses nothing."""
+
+import json
+import statistics
+from pathlib import Path
+
+from . import machine
+
+
+class Records:
+    def __init__(self, path: Path, about: dict):
+        self.path = path
+        self.about = about
+        self.figures: list[dict] = []
+        self.outputs: list[dict] = []
+        self.failures: list[dict] = []
+        self.commands: dict[str, str] = {}
+
+    @classmethod
+    def load(cls, path: Path) -> "Records":
+        stored = json.loads(path.read_text())
+        records = cls(path, stored["about"])
+        records.figures, records.outputs = stored["figures"], stored["outputs"]
+        records.failures, records.commands = stored["failures"], stored["commands"]
+        return records
+
+    def add(self, round_: int, cell, subject: str, figures: dict[str, float], raw: dict | None = None) -> None:
+        """Figures of one run, by measure, and whatever else it said."""
+        measured = {"figures": figures, "raw": raw or {}, "machine": machine.disturbance()}
+        self.figures.append(self._place(round_, cell, subject) | measured)
+        self.save()
+
+    def add_output(self, round_: int, cell, subject: str, output: dict) -> None:
+        self.outputs.append(self._place(round_, cell, subject) | output)
+        self.save()
+
+    def add_failure(self, round_: int, cell, subject: str, what: str, error: str) -> None:
+        self.failures.append(self._place(round_, cell, subject) | {"what": what, "error": error})
+        self.save()
+
+    def values(self, model: str, precision: str, subject: str, measure: str) -> list[float]:
+        return [
+            run["figures"][measure]
+            for run in self.figures
+            if (run["model"], run["precision"], run["subject"]) == (model, precision, subject)
+            and measure in run["figures"]
+        ]
+
+    def median(self, model: str, precision: str, subject: str, measure: str) -> float | None:
+        values = self.values(model, precision, subject, measure)
+        return statistics.median(values) if values else None
+
+    def differs(self, model: str, precision: str, subject: str) -> bool:
+        """Whether this server's outputs were checked and are not what they should be."""
+        return any(
+            (output["model"], output["precision"], output["subject"]) == (model, precision, subject)
+            and output["verdict"] == "differs"
+            for output in self.outputs
+        )
+
+    def save(self, **more) -> None:
+        stored = {
+            "about": self.about,
+            "commands": self.commands,
+            "figures": self.figures,
+            "outputs": self.outputs,
+            "failures": self.failures,
+        }
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        scratch = self.path.with_suffix(".part")
+        scratch.write_text(json.dumps(stored | more, indent=1) + "\n")
+        scratch.replace(self.path)
+
+    @staticmethod
+    def _place(round_: int, cell, subject: str) -> dict:
+        return {"round": round_, "model": cell.model.name, "precision": cell.precision.name, "subject": subject}
