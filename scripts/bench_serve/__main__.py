@@ -2,7 +2,9 @@
 round every subject in turn, then the report."""
 
 import argparse
+import signal
 import sys
+from functools import partial
 from pathlib import Path
 
 from . import bars, machine, models, peers, plan, report, traffic
@@ -21,6 +23,8 @@ def main() -> int:
     options = parse()
     if options.report is not None:
         return finish(Records.load(options.report), options.write_docs)
+    # So that a run that is told to end takes its server with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     places = Places(options.peers.resolve())
     places.peers.mkdir(parents=True, exist_ok=True)
     try:
@@ -35,14 +39,17 @@ def main() -> int:
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/bench-serve", description="Guichet beside its peers.")
-    names = lambda known: lambda text: _names(text, known)
     parser.add_argument("--quick", action="store_true", help="tiny sizes and one round: shows that all works")
     parser.add_argument("--rounds", type=int, help="times that every subject is measured [default: 3]")
-    parser.add_argument("--models", type=names(plan.MODELS), default=list(plan.MODELS), help="of: %s" % ",".join(plan.MODELS))
-    parser.add_argument(
-        "--classes", type=names(plan.PRECISIONS), default=list(plan.PRECISIONS), help="of: %s" % ",".join(plan.PRECISIONS)
-    )
-    parser.add_argument("--peers-list", type=names(plan.PEERS), default=list(plan.PEERS), help="of: %s" % ",".join(plan.PEERS))
+    lists = {"--models": plan.MODELS, "--classes": plan.PRECISIONS, "--peers-list": plan.PEERS}
+    for flag, known in lists.items():
+        parser.add_argument(
+            flag,
+            type=partial(_names, known),
+            default=list(known),
+            metavar="LIST",
+            help=f"some of {','.join(known)} [default: all]",
+        )
     parser.add_argument("--only", choices=("offline", "http"), help="one half of the measures")
     parser.add_argument("--threads", type=int, default=2, help="of each subject [default: 2]")
     parser.add_argument("--peers", type=Path, default=default_peers(), help="where peers and weights are kept")
@@ -59,7 +66,7 @@ def parse() -> argparse.Namespace:
     return options
 
 
-def _names(text: str, known) -> list[str]:
+def _names(known, text: str) -> list[str]:
     names = [name for name in text.split(",") if name]
     if unknown := [name for name in names if name not in known]:
         raise argparse.ArgumentTypeError(f"{', '.join(unknown)} is none of {', '.join(known)}")
@@ -137,13 +144,14 @@ class Run:
 
     def _measure_http(self, round_: int, cell: Cell, subject: str) -> None:
         weights, port = self.weights[cell.model.name], free_port()
-        references = self.references.of(cell.model, weights) if round_ == 1 else None
+        is_checked = self.records.is_checked(cell, subject)
+        references = [] if is_checked else self.references.of(cell.model, weights)
         command = self.servers.command(subject, cell, weights, port)
         environment = [f"{name}={value}" for name, value in command.env.items()]
         self._remember(cell, [*environment, *(str(part).replace(str(port), "PORT") for part in command.argv)])
         with self.servers.running(command, port) as server:
             self._add(round_, cell, subject, {"ready_s": server.ready_s, "resident_mib": server.resident_mib()})
-            if references is not None:
+            if not is_checked:
                 output = check(server, cell, weights, references)
                 print(f"   outputs: {output['verdict']}, {output['agreement']:.0%} of positions")
                 self.records.add_output(round_, cell, subject, output)

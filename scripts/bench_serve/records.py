@@ -51,6 +51,10 @@ class Records:
         values = self.values(model, precision, subject, measure)
         return statistics.median(values) if values else None
 
+    def is_checked(self, cell, subject: str) -> bool:
+        asked = (cell.model.name, cell.precision.name, subject)
+        return any((output["model"], output["precision"], output["subject"]) == asked for output in self.outputs)
+
     def differs(self, model: str, precision: str, subject: str) -> bool:
         """Whether this server's outputs were checked and are not what they should be."""
         return any(

@@ -3,12 +3,13 @@
 from pathlib import Path
 
 from .bars import best_peer, is_time, judge_all
-from .plan import GUICHET, MODELS, PEERS
+from .plan import GUICHET, MODELS, PEERS, VLLM
 from .records import Records
 
 BEGIN = "<!-- `make bench-serve` writes what follows anew -->"
 END = "<!-- the end of what it writes -->"
 
+LABELS = {GUICHET: "Guichet", VLLM: "vLLM"}
 TITLES = {
     "tok_s": "output tok/s",
     "ttft_p50": "time to first token, median",
@@ -67,11 +68,11 @@ def _about(records: Records) -> str:
     machine = about["machine"]
     changed = f", {machine['changed_files']} files changed" if machine["changed_files"] else ""
     lines = [
-        f"Measured {machine['date']}, Guichet at `{machine['commit'][:12]}`{changed}; {about['rounds']} rounds, "
-        f"{about['threads']} threads for each server.",
+        f"Measured {machine['date']}, Guichet at `{machine['commit'][:12]}`{changed}; rounds: {about['rounds']}, "
+        f"threads of each subject: {about['threads']}.",
         f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB, Linux {machine['kernel']}; "
         f"{', '.join(machine['features'])}.",
-        "; ".join(f"{name} {version}" for name, version in about["versions"].items()) + ".",
+        "; ".join(f"{LABELS.get(name, name)} {version}" for name, version in about["versions"].items()) + ".",
     ]
     if about["quick"]:
         lines.insert(0, "**A quick run: these figures mean nothing.**")
@@ -80,7 +81,7 @@ def _about(records: Records) -> str:
 
 def _table(records: Records, model: str, judged: list[dict]) -> str:
     peers = [peer for peer in PEERS if any((run["model"], run["subject"]) == (model, peer) for run in records.figures)]
-    rows = [_row(["measure", "class", "Guichet", *peers, "ratio to the best", "bar"])]
+    rows = [_row(["measure", "class", LABELS[GUICHET], *(LABELS.get(peer, peer) for peer in peers), "ratio to the best", "bar"])]
     rows.append("|---|---|" + "--:|" * (len(peers) + 2) + "---|")
     for measure in measures(records, model):
         for precision in records.about["precisions"]:
@@ -152,7 +153,8 @@ def summary(records: Records) -> dict:
         if (values := records.values(model, precision, subject, measure))
         and (value := records.median(model, precision, subject, measure)) is not None
     ]
-    return {"medians": medians, "bars": judge_all(records), "lower_is_better": sorted({m["measure"] for m in medians if is_time(m["measure"])})}
+    times = sorted({median["measure"] for median in medians if is_time(median["measure"])})
+    return {"medians": medians, "bars": judge_all(records), "lower_is_better": times}
 
 
 def write_docs(page: Path, text: str) -> None:
