@@ -1,13 +1,18 @@
 //! Prefill and decode of a checkpoint in process, as `llama-bench` measures them: tokens per
-//! second of the decoder alone, with greedy sampling.
+//! second of the decoder alone, with greedy sampling; beside them what the machine could do at
+//! most (`roofline`): its dot products for the sums, its memory for the weights and the cache.
 //!
 //!     cargo bench --bench decoder -- [--model DIR] [--quantize none|int8|int4] [--threads N]
 //!         [--prefill 512,2048] [--decode 1,16] [--context 512] [--rounds N] [--kernels NAME] [--json]
+
+mod machine;
 
 use clap::Parser;
 use guichet::engine::{
     ModelOptions, Quantize, SampleRequest, SamplingParams, StepItem, StepRunner,
 };
+use guichet::model::DecoderConfig;
+use machine::Product;
 use serde_json::json;
 use std::error::Error;
 use std::path::PathBuf;
@@ -104,6 +109,79 @@ impl Bench {
     }
 }
 
+/// What a step takes of the machine, at the least.
+struct Roofline {
+    config: DecoderConfig,
+    quantize: String,
+    /// Operations and bytes per second.
+    product: Option<f64>,
+    attention: Option<f64>,
+    bandwidth: f64,
+}
+
+impl Roofline {
+    fn measure(config: DecoderConfig, quantize: &str, num_threads: usize) -> Self {
+        let product = match quantize {
+            "none" => Product::Bf16,
+            _ => Product::Int8,
+        };
+        let mut roofline = Self {
+            config,
+            quantize: quantize.to_owned(),
+            product: machine::peak(product, num_threads),
+            attention: machine::peak(Product::Bf16, num_threads),
+            bandwidth: 0.0,
+        };
+        let (layers, head) = roofline.weight_bytes();
+        roofline.bandwidth = machine::read_bandwidth((layers + head) as usize, num_threads);
+        roofline
+    }
+
+    /// Weights of the layers and of the output head.
+    fn num_weights(&self) -> (f64, f64) {
+        let config = &self.config;
+        let (hidden, ffn) = (config.hidden_size, config.intermediate_size);
+        let attention = (config.attention.qkv_width() + config.attention.q_width()) * hidden;
+        let layers = config.num_layers * (attention + 3 * hidden * ffn);
+        (layers as f64, (config.vocab_size * hidden) as f64)
+    }
+
+    fn weight_bytes(&self) -> (f64, f64) {
+        let (layer_bits, head_bits) = match self.quantize.as_str() {
+            "int8" => (8.25, 8.25),
+            "int4" => (4.5, 8.25),
+            _ => (16.0, 16.0),
+        };
+        let (layers, head) = self.num_weights();
+        (layers * layer_bits / 8.0, head * head_bits / 8.0)
+    }
+
+    /// Seconds of a step of `rows` tokens of which `outputs` need logits and which see `seen`
+    /// keys together, `read` keys being read from memory.
+    fn seconds(&self, rows: usize, outputs: usize, seen: f64, read: f64) -> Option<f64> {
+        let (layers, head) = self.num_weights();
+        let (layer_bytes, head_bytes) = self.weight_bytes();
+        let (config, shape) = (&self.config, self.config.attention);
+        let products = 2.0 * (layers * rows as f64 + head * outputs as f64);
+        let attention = 4.0 * seen * (config.num_layers * shape.q_width()) as f64;
+        let computing = products / self.product? + attention / self.attention?;
+        let kv = 4.0 * read * (config.num_layers * shape.num_kv_heads * shape.head_dim) as f64;
+        let head_bytes = if outputs > 0 { head_bytes } else { 0.0 };
+        Some(computing.max((layer_bytes + head_bytes + kv) / self.bandwidth))
+    }
+
+    fn prefill(&self, num_tokens: usize) -> Option<f64> {
+        let seen = (num_tokens * (num_tokens + 1) / 2) as f64;
+        let seconds = self.seconds(num_tokens, 1, seen, num_tokens as f64)?;
+        Some(num_tokens as f64 / seconds)
+    }
+
+    fn decode(&self, num_seqs: usize, context: usize) -> Option<f64> {
+        let seen = (num_seqs * (context + STEPS / 2)) as f64;
+        Some(num_seqs as f64 / self.seconds(num_seqs, num_seqs, seen, seen)?)
+    }
+}
+
 /// Tokens per second, the median of some rounds after one that warms up.
 fn median(rounds: usize, num_tokens: usize, mut run: impl FnMut()) -> f64 {
     run();
@@ -152,12 +230,29 @@ fn main() -> Result<(), Box<dyn Error>> {
     let tables: Vec<Vec<Vec<u32>>> = (0..widest)
         .map(|i| vec![((i * blocks) as u32..((i + 1) * blocks) as u32).collect()])
         .collect();
-    let mut report = json!({"loaded_s": loaded, "prefill": {}, "decode": {}});
+    let num_threads = args
+        .threads
+        .map_or_else(|| std::thread::available_parallelism().map(usize::from), Ok)?;
+    let config = DecoderConfig::from_dir(&args.model)?;
+    let roofline = Roofline::measure(config, &args.quantize, num_threads);
+    let mut report = json!({
+        "loaded_s": loaded,
+        "prefill": {},
+        "decode": {},
+        "roofline": {
+            "prefill": {},
+            "decode": {},
+            "product_gops": roofline.product.map(|peak| peak / 1e9),
+            "read_gb_s": roofline.bandwidth / 1e9,
+        },
+    });
     for num_tokens in &args.prefill {
         let speed = median(args.rounds, *num_tokens, || {
             bench.prefill(0, &tables[0], *num_tokens);
         });
         report["prefill"][num_tokens.to_string()] = json!(speed);
+        report["roofline"]["prefill"][num_tokens.to_string()] =
+            json!(roofline.prefill(*num_tokens));
     }
     for num_seqs in &args.decode {
         let context = if *num_seqs == 1 { 16 } else { args.context };
@@ -168,6 +263,8 @@ fn main() -> Result<(), Box<dyn Error>> {
             bench.decode(&tables[..*num_seqs], context);
         });
         report["decode"][num_seqs.to_string()] = json!(speed);
+        report["roofline"]["decode"][num_seqs.to_string()] =
+            json!(roofline.decode(*num_seqs, context));
     }
     println!("{report}");
     Ok(())

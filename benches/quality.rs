@@ -144,7 +144,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         .collect::<Result<Vec<_>, _>>()?;
     let mut totals = vec![Cost::default(); models.len() + 1];
     for name in TEXTS {
-        let path = Path::new("tests/fixtures/prose").join(name).with_extension("txt");
+        let path = Path::new("tests/fixtures/prose")
+            .join(name)
+            .with_extension("txt");
         let ids = tokenizer.encode_prompt(&std::fs::read_to_string(path)?)?;
         let ids = &ids[..ids.len().min(args.tokens / TEXTS.len() + 1)];
         let mut costs = vec![Cost::default(); models.len() + 1];

@@ -1,5 +1,7 @@
 use super::Rows;
-use crate::kernels::cpu::packed::{Form, Int4, Int8, Quantized, largest_bits};
+use crate::kernels::cpu::packed::{
+    Form, Int4, Int8, Quantized, ROTATION, largest_bits, rotate_inline,
+};
 use crate::kernels::cpu::versions::versions;
 use crate::kernels::cpu::{AlignedBuffer, KernelSet, SplitMut, ThreadPool, elementwise, math};
 use std::cell::RefCell;
@@ -100,7 +102,7 @@ impl Activations {
         input: Input<'_>,
         k: usize,
     ) -> Prepared<'a> {
-        let num_groups = k.div_ceil(Q::GROUP);
+        let num_groups = Q::num_groups(k);
         let (m, len) = (input.x.len() / k, num_groups * Q::QUADS);
         if self.groups.len() < m * num_groups {
             self.groups.resize(m * num_groups, Group::default());
@@ -171,7 +173,7 @@ fn round_row_body<const FMA: bool>(x: &[f32], out: &mut [u32]) {
 
 versions!(fn round_row(x: &[f32], out: &mut [u32]) = round_row_body);
 
-/// Symmetric, the largest magnitude of a group being 127 steps. A group with an infinity or
+/// Rotated as the weights are, then symmetric, the largest magnitude of a group being 127 steps. A group with an infinity or
 /// a NaN gets a NaN for its scale, and so the whole row.
 #[inline(always)]
 fn quantize_row_body<const FMA: bool, Q: Quantized>(
@@ -179,23 +181,24 @@ fn quantize_row_body<const FMA: bool, Q: Quantized>(
     quads: &mut [u32],
     groups: &mut [Group],
 ) {
-    let parts = x.chunks(Q::GROUP).zip(quads.chunks_exact_mut(Q::QUADS));
-    for ((x, quads), group) in parts.zip(groups) {
-        if x.len() == Q::GROUP {
-            *group = quantize_group::<Q>(x, quads);
+    let groups = groups.chunks_exact_mut(ROTATION / Q::GROUP);
+    let parts = x.chunks(ROTATION).zip(quads.chunks_exact_mut(ROTATION / 4));
+    for ((x, quads), groups) in parts.zip(groups) {
+        let mut rotated = [0.0; ROTATION];
+        if let Ok(x) = <&[f32; ROTATION]>::try_from(x) {
+            rotated = *x;
         } else {
-            let mut filled = [0.0; MAX_GROUP];
-            filled[..x.len()].copy_from_slice(x);
-            *group = quantize_group::<Q>(&filled[..Q::GROUP], quads);
+            rotated[..x.len()].copy_from_slice(x);
+        }
+        rotate_inline(&mut rotated);
+        let parts = rotated
+            .chunks_exact(Q::GROUP)
+            .zip(quads.chunks_exact_mut(Q::QUADS));
+        for ((x, quads), group) in parts.zip(groups) {
+            *group = quantize_group::<Q>(x, quads);
         }
     }
 }
-
-const MAX_GROUP: usize = if Int8::GROUP > Int4::GROUP {
-    Int8::GROUP
-} else {
-    Int4::GROUP
-};
 
 #[inline(always)]
 fn quantize_group<Q: Quantized>(x: &[f32], quads: &mut [u32]) -> Group {
@@ -207,7 +210,7 @@ fn quantize_group<Q: Quantized>(x: &[f32], quads: &mut [u32]) -> Group {
     } else {
         1.0 / scale
     };
-    let (mut codes, mut sum) = ([0i8; MAX_GROUP], 0);
+    let (mut codes, mut sum) = ([0i8; ROTATION], 0);
     for (code, x) in codes.iter_mut().zip(x) {
         *code = math::round_to_i32(x * steps) as i8;
         sum += i32::from(*code);

@@ -1,4 +1,4 @@
-use super::WeightType;
+use super::{ROTATION, WeightType};
 use crate::kernels::cpu::KernelSet;
 
 /// Outputs of a strip, which a kernel computes side by side.
@@ -22,7 +22,8 @@ pub enum Form {
     Int4,
 }
 
-/// A form of whole numbers in groups that share a scale: `weight = (code - ZERO) * scale`.
+/// A form of whole numbers in groups that share a scale: `weight = (code - ZERO) * scale`, after
+/// the inputs have been rotated.
 pub trait Quantized {
     /// Inputs that share a scale; activations are quantised in the same groups.
     const GROUP: usize;
@@ -33,6 +34,11 @@ pub trait Quantized {
     /// Four inputs that one 32-bit lane multiplies.
     const QUADS: usize = Self::GROUP / 4;
     const GROUP_BYTES: usize = Self::CODE_BYTES + STRIP * 2;
+
+    /// Groups of a row of `k` inputs, those that fill a rotation up included.
+    fn num_groups(k: usize) -> usize {
+        k.next_multiple_of(ROTATION) / Self::GROUP
+    }
 }
 
 pub struct Int8;
@@ -61,14 +67,14 @@ impl Form {
         }
     }
 
-    /// Bytes of a strip of `k` inputs, those that fill a pair or a group up included.
+    /// Bytes of a strip of `k` inputs, those that fill a pair or a rotation up included.
     pub fn strip_bytes(self, k: usize) -> usize {
         match self {
             Self::Bf16Pairs => k.next_multiple_of(2) * STRIP * 2,
             Self::Bf16Columns => k * STRIP * 2,
             Self::F32Columns => k * STRIP * 4,
-            Self::Int8 => k.div_ceil(Int8::GROUP) * Int8::GROUP_BYTES,
-            Self::Int4 => k.div_ceil(Int4::GROUP) * Int4::GROUP_BYTES,
+            Self::Int8 => Int8::num_groups(k) * Int8::GROUP_BYTES,
+            Self::Int4 => Int4::num_groups(k) * Int4::GROUP_BYTES,
         }
     }
 }

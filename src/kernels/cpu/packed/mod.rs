@@ -2,13 +2,16 @@
 
 mod form;
 mod quantize;
+mod rotation;
 mod source;
 
 pub use form::{Form, Int4, Int8, Quantized, STRIP};
 pub use quantize::largest_bits;
+pub use rotation::{ROTATION, rotate_inline};
 pub use source::RowSource;
 
 use super::{AlignedBuffer, KernelSet, SplitMut, ThreadPool, math};
+use rotation::rotate;
 
 /// Type of a weight in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,12 +36,13 @@ pub enum Arrangement {
 
 /// A weight `[n, k]` of a linear layer in the order in which its kernel reads it.
 ///
-/// The original is not kept. Outputs past `n`, and inputs past `k` that fill a pair or a group
+/// The original is not kept. Outputs past `n`, and inputs past `k` that fill a pair or a rotation
 /// up, are zero.
 pub struct PackedWeight {
     n: usize,
     k: usize,
     arrangement: Arrangement,
+    set: KernelSet,
     form: Form,
     data: AlignedBuffer,
 }
@@ -77,6 +81,7 @@ impl PackedWeight {
             n: num_rows,
             k,
             arrangement,
+            set,
             form,
             data,
         }
@@ -160,14 +165,19 @@ impl PackedWeight {
         code: impl Fn(&[u8], usize) -> i32,
     ) {
         let groups = self.strip::<u8>(strip).chunks_exact(Q::GROUP_BYTES);
-        for (out, group) in out.chunks_mut(Q::GROUP).zip(groups) {
+        let mut inputs = vec![0.0; Q::num_groups(self.k) * Q::GROUP];
+        for (inputs, group) in inputs.chunks_exact_mut(Q::GROUP).zip(groups) {
             let (codes, scales) = group.split_at(Q::CODE_BYTES);
             let scale = u16::from_le_bytes([scales[2 * column], scales[2 * column + 1]]);
             let scale = math::from_bf16_bits(scale);
-            for (i, x) in out.iter_mut().enumerate() {
+            for (i, x) in inputs.iter_mut().enumerate() {
                 *x = (code(codes, i) - Q::ZERO) as f32 * scale;
             }
         }
+        for block in inputs.as_chunks_mut().0 {
+            rotate(self.set, block);
+        }
+        out.copy_from_slice(&inputs[..self.k]);
     }
 }
 
@@ -227,8 +237,8 @@ fn pack_strip(form: Form, set: KernelSet, rows: &[Row<'_>], k: usize, out: &mut 
                     );
                 }
             }),
-            Form::Int8 => for_chunks::<{ Int8::GROUP }>(source, start, k, |i, x| {
-                let group = &mut out[i / Int8::GROUP * Int8::GROUP_BYTES..][..Int8::GROUP_BYTES];
+            Form::Int8 => for_groups::<Int8, { Int8::GROUP }>(set, source, start, k, |g, x| {
+                let group = &mut out[g * Int8::GROUP_BYTES..][..Int8::GROUP_BYTES];
                 let mut codes = [0; Int8::GROUP];
                 let scale = quantize::int8(set, x, &mut codes);
                 for (j, quad) in codes.as_chunks::<4>().0.iter().enumerate() {
@@ -236,8 +246,8 @@ fn pack_strip(form: Form, set: KernelSet, rows: &[Row<'_>], k: usize, out: &mut 
                 }
                 put(group, Int8::CODE_BYTES + column * 2, scale.to_le_bytes());
             }),
-            Form::Int4 => for_chunks::<{ Int4::GROUP }>(source, start, k, |i, x| {
-                let group = &mut out[i / Int4::GROUP * Int4::GROUP_BYTES..][..Int4::GROUP_BYTES];
+            Form::Int4 => for_groups::<Int4, { Int4::GROUP }>(set, source, start, k, |g, x| {
+                let group = &mut out[g * Int4::GROUP_BYTES..][..Int4::GROUP_BYTES];
                 let mut codes = [0; Int4::GROUP];
                 let scale = quantize::int4(set, x, &mut codes);
                 for (j, quads) in codes.as_chunks::<8>().0.iter().enumerate() {
@@ -248,6 +258,23 @@ fn pack_strip(form: Form, set: KernelSet, rows: &[Row<'_>], k: usize, out: &mut 
             }),
         }
     }
+}
+
+/// Calls `with` with each group of the rotated inputs of a row, and its number.
+fn for_groups<Q: Quantized, const GROUP: usize>(
+    set: KernelSet,
+    source: RowSource<'_>,
+    start: usize,
+    k: usize,
+    mut with: impl FnMut(usize, &[f32; GROUP]),
+) {
+    for_chunks::<ROTATION>(source, start, k, |i, x| {
+        let mut x = *x;
+        rotate(set, &mut x);
+        for (g, x) in x.as_chunks::<GROUP>().0.iter().enumerate() {
+            with(i / Q::GROUP + g, x);
+        }
+    });
 }
 
 /// Calls `with` with each `N` elements of a row of `k`, the last ones filled up with zeros, and
