@@ -1,16 +1,19 @@
-use super::Kernels;
-use super::cpu::SplitMut;
-use super::cpu::attention::{
-    MAX_HEAD_DIM, MAX_ROWS, Pages, Query, Scratch, attend, padded_head_dim,
-};
-use super::cpu::math::KvElement;
+mod plan;
+#[cfg(test)]
+mod tests;
+
+pub(super) use plan::Work;
+
+use super::cpu::attention::{self, MAX_HEAD_DIM, Pages, Partial, Query, Scratch};
+use super::cpu::kv::KvElement;
+use super::cpu::{AlignedBuffer, SplitMut};
 use super::storage::{self, KvRef};
+use super::{Kernels, PagedLayout};
 use candle_core::{CpuStorage, InplaceOp3, Layout, Result, Tensor};
+use plan::Rows;
 use std::cell::RefCell;
 use std::ops::Range;
-
-/// Tokens in a KV block, on every device.
-pub const KV_BLOCK_SIZE: usize = 32;
+use std::sync::PoisonError;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AttentionShape {
@@ -18,6 +21,18 @@ pub struct AttentionShape {
     pub num_kv_heads: usize,
     /// At most `AttentionShape::MAX_HEAD_DIM`.
     pub head_dim: usize,
+}
+
+/// What models do differently; by default nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct AttentionOptions<'a> {
+    /// Tokens that a token sees, itself included; blocks before them are not touched.
+    pub window: Option<usize>,
+    /// Scores become `softcap * tanh(score / softcap)`.
+    pub softcap: Option<f32>,
+    /// For each query head, a score that takes its share of the probability and has no
+    /// value.
+    pub sinks: Option<&'a [f32]>,
 }
 
 /// The rows of one sequence in a step.
@@ -29,16 +44,6 @@ pub struct AttentionSpan<'a> {
     pub start: usize,
     /// Blocks of the whole sequence, its rows included.
     pub block_table: &'a [u32],
-}
-
-/// Where keys and values lie inside a layer's CPU cache: `[blocks][kv heads]` of keys
-/// `[head_dim][slot]`, so that the scores of a block's slots are one vector, then values
-/// `[slot][padded head_dim]`.
-#[derive(Debug, Clone, Copy)]
-pub struct PagedLayout {
-    num_kv_heads: usize,
-    key_len: usize,
-    value_len: usize,
 }
 
 impl AttentionShape {
@@ -54,39 +59,10 @@ impl AttentionShape {
     }
 }
 
-impl PagedLayout {
-    pub fn new(shape: AttentionShape) -> Self {
-        Self {
-            num_kv_heads: shape.num_kv_heads,
-            key_len: shape.head_dim * KV_BLOCK_SIZE,
-            value_len: padded_head_dim(shape.head_dim) * KV_BLOCK_SIZE,
-        }
-    }
-
-    /// Elements in a block of one layer.
-    pub fn block_len(&self) -> usize {
-        self.num_kv_heads * (self.key_len + self.value_len)
-    }
-
-    pub fn key_offset(&self, head: usize) -> usize {
-        head * (self.key_len + self.value_len)
-    }
-
-    pub fn value_offset(&self, head: usize) -> usize {
-        self.key_offset(head) + self.key_len
-    }
-}
-
-struct PagedAttention<'a> {
-    kernels: &'a Kernels,
-    shape: AttentionShape,
-    scale: f32,
-    spans: &'a [AttentionSpan<'a>],
-}
-
 impl Kernels {
     /// Causal attention of the step's rows: `out` `[rows, heads * head_dim]`, `qkv` rotated,
     /// `cache` a layer's blocks with the step's own keys and values written.
+    #[allow(clippy::too_many_arguments)]
     pub fn paged_attention(
         &self,
         out: &Tensor,
@@ -94,6 +70,7 @@ impl Kernels {
         cache: &Tensor,
         shape: AttentionShape,
         scale: f32,
+        options: AttentionOptions<'_>,
         spans: &[AttentionSpan<'_>],
     ) -> Result<()> {
         out.inplace_op3(
@@ -103,10 +80,19 @@ impl Kernels {
                 kernels: self,
                 shape,
                 scale,
+                options,
                 spans,
             },
         )
     }
+}
+
+struct PagedAttention<'a> {
+    kernels: &'a Kernels,
+    shape: AttentionShape,
+    scale: f32,
+    options: AttentionOptions<'a>,
+    spans: &'a [AttentionSpan<'a>],
 }
 
 impl InplaceOp3 for PagedAttention<'_> {
@@ -134,214 +120,106 @@ impl InplaceOp3 for PagedAttention<'_> {
 }
 
 thread_local! {
-    static SCRATCH: RefCell<Box<Scratch>> = RefCell::default();
+    static SCRATCH: RefCell<(Box<Scratch>, AlignedBuffer)> = RefCell::default();
 }
 
 impl PagedAttention<'_> {
     fn run<T: KvElement>(&self, out: &mut [f32], qkv: &[f32], cache: &[T]) {
-        let shape = self.shape;
-        let pages = PagedLayout::new(shape);
-        let heads_per_kv_head = shape.num_heads / shape.num_kv_heads;
-        // Later rows see more, so the longest tiles are claimed first.
-        let mut tiles: Vec<(&AttentionSpan<'_>, usize)> = self
-            .spans
-            .iter()
-            .flat_map(|span| {
-                (0..span.rows.len())
-                    .step_by(MAX_ROWS)
-                    .map(move |first| (span, first))
-            })
-            .collect();
-        tiles.sort_by_key(|(span, first)| std::cmp::Reverse(span.start + first));
+        let Kernels { set, pool, .. } = self.kernels;
+        let work = &self.kernels.attention;
+        let mut work = work.lock().unwrap_or_else(PoisonError::into_inner);
+        let (window, num_threads) = (self.options.window, pool.num_threads());
+        work.plan(self.spans, self.shape, window, num_threads);
+        let Work {
+            tiles,
+            joins,
+            partials,
+        } = &mut *work;
+        let partials = SplitMut::new(partials.as_mut_slice::<f32>());
         let out = SplitMut::new(out);
-        self.kernels
-            .pool
-            .run(tiles.len() * shape.num_heads, &|tile| {
-                let (span, first) = tiles[tile / shape.num_heads];
-                let head = tile % shape.num_heads;
-                let first_row = span.rows.start + first;
-                let query = Query {
-                    q: &qkv[first_row * shape.qkv_width() + head * shape.head_dim..],
-                    stride: shape.qkv_width(),
-                    num_rows: (span.rows.len() - first).min(MAX_ROWS),
-                    start: span.start + first,
-                    head_dim: shape.head_dim,
-                    scale: self.scale,
-                };
-                let kv_head = head / heads_per_kv_head;
-                let pages = Pages {
-                    cache,
-                    block_table: span.block_table,
-                    block_stride: pages.block_len(),
-                    k_offset: pages.key_offset(kv_head),
-                    v_offset: pages.value_offset(kv_head),
-                };
-                SCRATCH.with_borrow_mut(|scratch| {
-                    attend(self.kernels.set, &query, &pages, scratch);
-                    for (i, row) in scratch.out.iter().enumerate().take(query.num_rows) {
-                        let start = (first_row + i) * shape.q_width() + head * shape.head_dim;
-                        // SAFETY: each (row, head) belongs to one tile.
-                        unsafe { out.part(start, shape.head_dim) }
-                            .copy_from_slice(&row[..shape.head_dim]);
-                    }
-                });
-            });
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::kernels::{KernelSet, ThreadPool};
-    use candle_core::{DType, Device};
-
-    /// Head sizes on both sides of every width that the kernel works in, and 1, 2 and 4
-    /// query heads to a key-value head.
-    const SHAPES: [AttentionShape; 5] = [
-        shape(4, 2, 24),
-        shape(3, 3, 2),
-        shape(4, 1, 64),
-        shape(2, 1, 80),
-        shape(1, 1, 256),
-    ];
-
-    const fn shape(num_heads: usize, num_kv_heads: usize, head_dim: usize) -> AttentionShape {
-        AttentionShape {
-            num_heads,
-            num_kv_heads,
-            head_dim,
-        }
-    }
-
-    fn noise(len: usize) -> Vec<f32> {
-        let mut state = 7u32;
-        (0..len)
-            .map(|_| {
-                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                (state >> 8) as f32 / (1 << 22) as f32 - 2.0
-            })
-            .collect()
-    }
-
-    /// Softmax attention by its definition, in f64.
-    fn reference(shape: AttentionShape, qkv: &[f32], num_rows: usize, scale: f32) -> Vec<f64> {
-        let (dim, width) = (shape.head_dim, shape.qkv_width());
-        let mut out = Vec::new();
-        for row in 0..num_rows {
-            for head in 0..shape.num_heads {
-                let kv_head = head / (shape.num_heads / shape.num_kv_heads);
-                let at = |row: usize, head: usize, d: usize| {
-                    f64::from(qkv[row * width + head * dim + d])
-                };
-                let scores: Vec<f64> = (0..=row)
-                    .map(|j| {
-                        (0..dim)
-                            .map(|d| at(row, head, d) * at(j, shape.num_heads + kv_head, d))
-                            .sum::<f64>()
-                    })
-                    .map(|score| (score * f64::from(scale)).exp())
-                    .collect();
-                let total: f64 = scores.iter().sum();
-                for d in 0..dim {
-                    let value = |j: usize| at(j, shape.num_heads + shape.num_kv_heads + kv_head, d);
-                    out.push(
-                        scores
-                            .iter()
-                            .enumerate()
-                            .map(|(j, score)| score / total * value(j))
-                            .sum(),
-                    );
-                }
-            }
-        }
-        out
-    }
-
-    /// Computes `num_rows` tokens in chunks, over a cache whose unwritten slots hold NaN.
-    fn chunked(
-        shape: AttentionShape,
-        set: KernelSet,
-        dtype: DType,
-        qkv: &[f32],
-        num_rows: usize,
-        chunk: usize,
-    ) -> Vec<f32> {
-        let kernels = Kernels::new(set, ThreadPool::new(2).unwrap());
-        let pages = PagedLayout::new(shape);
-        let num_blocks = num_rows.div_ceil(KV_BLOCK_SIZE) + 1;
-        let nan = vec![f32::NAN; num_blocks * pages.block_len()];
-        let cache = Tensor::from_vec(nan, (num_blocks, pages.block_len()), &Device::Cpu)
-            .unwrap()
-            .to_dtype(dtype)
-            .unwrap();
-        let block_table: Vec<u32> = (0..num_blocks as u32).rev().collect();
-        let mut result = Vec::new();
-        for start in (0..num_rows).step_by(chunk) {
-            let rows = chunk.min(num_rows - start);
-            let width = shape.qkv_width();
-            let part = qkv[start * width..][..rows * width].to_vec();
-            let part = Tensor::from_vec(part, (rows, width), &Device::Cpu).unwrap();
-            let out = Tensor::zeros((rows, shape.q_width()), DType::F32, &Device::Cpu).unwrap();
-            let spans = [AttentionSpan {
-                rows: 0..rows,
-                start,
-                block_table: &block_table,
-            }];
-            kernels.write_kv(&cache, &part, shape, &spans).unwrap();
-            kernels
-                .paged_attention(&out, &part, &cache, shape, scale(shape), &spans)
-                .unwrap();
-            result.extend(out.flatten_all().unwrap().to_vec1::<f32>().unwrap());
-        }
-        result
-    }
-
-    /// Calls `check` for every shape, supported kernel set and type of cache.
-    fn for_each_form(check: impl Fn(AttentionShape, KernelSet, DType)) {
-        for shape in SHAPES {
-            for set in KernelSet::ALL.into_iter().filter(|set| set.is_supported()) {
-                for dtype in [DType::F32, DType::BF16] {
-                    check(shape, set, dtype);
-                }
-            }
-        }
-    }
-
-    fn scale(shape: AttentionShape) -> f32 {
-        1.5 / (shape.head_dim as f32).sqrt()
-    }
-
-    #[test]
-    fn attention_is_its_definition_and_never_reads_unwritten_slots() {
-        let num_rows = 75;
-        for_each_form(|shape, set, dtype| {
-            let qkv = noise(num_rows * shape.qkv_width());
-            let exact = reference(shape, &qkv, num_rows, scale(shape));
-            let got = chunked(shape, set, dtype, &qkv, num_rows, num_rows);
-            let tolerance = if dtype == DType::F32 { 1e-5 } else { 5e-2 };
-            for (got, exact) in got.iter().zip(&exact) {
-                let difference = (f64::from(*got) - exact).abs();
-                assert!(
-                    difference < tolerance,
-                    "{set} {dtype:?} {shape:?}: {got} for {exact}"
-                );
-            }
-        });
-    }
-
-    #[test]
-    fn chunks_do_not_change_a_bit() {
-        let num_rows = 75;
-        for_each_form(|shape, set, dtype| {
-            let qkv = noise(num_rows * shape.qkv_width());
-            let bits = |chunk| -> Vec<u32> {
-                let out = chunked(shape, set, dtype, &qkv, num_rows, chunk);
-                out.into_iter().map(f32::to_bits).collect()
+        pool.run(tiles.len(), &|tile| {
+            let tile = &tiles[tile];
+            let query = self.query(qkv, &tile.rows);
+            let pages = Pages {
+                cache,
+                block_table: self.spans[tile.rows.span].block_table,
+                layout: PagedLayout::new(self.shape),
+                first_head: tile.rows.kv_heads.start,
             };
-            let whole = bits(num_rows);
-            for chunk in [1, 2, 7, 32, 33] {
-                assert_eq!(bits(chunk), whole, "{set} {dtype:?} {shape:?} {chunk}");
-            }
+            let splits = tile.splits.clone();
+            let len = tile.rows.partial_len(self.shape);
+            SCRATCH.with_borrow_mut(|(scratch, buffer)| {
+                if let Some(start) = tile.partial {
+                    // SAFETY: each tile has a part of its own.
+                    let mut part = Partial::new(unsafe { partials.part(start, len) }, &query);
+                    attention::attend(*set, &query, &pages, splits, scratch, &mut part);
+                } else {
+                    buffer.resize::<f32>(len);
+                    let mut total = Partial::new(buffer.as_mut_slice(), &query);
+                    attention::attend(*set, &query, &pages, splits, scratch, &mut total);
+                    self.write(&out, &tile.rows, &query, &mut total);
+                }
+            });
         });
+        pool.run(joins.len(), &|join| {
+            let join = &joins[join];
+            let query = self.query(qkv, &join.rows);
+            let (first, len) = join.partials;
+            // SAFETY: each join has parts of its own, and takes each once.
+            let part = |split| unsafe { partials.part(first + split * len, len) };
+            let mut total = Partial::new(part(0), &query);
+            for split in 1..join.num_splits {
+                attention::add(*set, &mut total, &Partial::new(part(split), &query));
+            }
+            self.write(&out, &join.rows, &query, &mut total);
+        });
+    }
+
+    fn query<'a>(&self, qkv: &'a [f32], rows: &Rows) -> Query<'a> {
+        let (dim, token_stride) = (self.shape.head_dim, self.shape.qkv_width());
+        let first = self.first_row(rows) * token_stride + self.first_head(rows) * dim;
+        Query {
+            q: &qkv[first..],
+            token_stride,
+            kv_head_stride: self.shape.num_heads / self.shape.num_kv_heads * dim,
+            num_kv_heads: rows.kv_heads.len(),
+            num_heads: rows.group.len(),
+            head_dim: dim,
+            reach: rows.reach(self.spans, self.options.window),
+            scale: self.scale,
+            softcap: self.options.softcap,
+        }
+    }
+
+    fn first_row(&self, rows: &Rows) -> usize {
+        self.spans[rows.span].rows.start + rows.tokens.start
+    }
+
+    fn first_head(&self, rows: &Rows) -> usize {
+        rows.kv_heads.start * (self.shape.num_heads / self.shape.num_kv_heads) + rows.group.start
+    }
+
+    /// Divides what rows have added up, and writes it where it belongs.
+    fn write(
+        &self,
+        out: &SplitMut<'_, f32>,
+        rows: &Rows,
+        query: &Query<'_>,
+        total: &mut Partial<'_>,
+    ) {
+        let dim = self.shape.head_dim;
+        let first_head = self.first_head(rows);
+        for row in 0..query.num_rows() {
+            let (token, head) = query.place(row);
+            let sink = self
+                .options
+                .sinks
+                .map(|sinks| sinks[first_head + head / dim]);
+            attention::divide(self.kernels.set, total, row, sink);
+            let start = (self.first_row(rows) + token) * self.shape.q_width();
+            // SAFETY: each (token, head) belongs to one tile or join.
+            let out = unsafe { out.part(start + first_head * dim + head, dim) };
+            out.copy_from_slice(&total.out(row)[..dim]);
+        }
     }
 }

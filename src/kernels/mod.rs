@@ -11,16 +11,18 @@ mod embedding;
 mod gather;
 mod linear;
 mod logits;
+mod paged_layout;
 mod rope;
 mod rows;
 mod storage;
 
-pub use attention::{AttentionShape, AttentionSpan, KV_BLOCK_SIZE, PagedLayout};
+pub use attention::{AttentionOptions, AttentionShape, AttentionSpan};
 pub use cpu::gemm::Epilogue;
 pub use cpu::{
     Arrangement, KernelSet, PackedWeight, RowSource, ThreadPool, UnknownKernelSet, WeightType,
 };
 pub use logits::RowSummary;
+pub use paged_layout::{KV_BLOCK_SIZE, PagedLayout};
 pub use storage::KvType;
 
 use std::sync::{Arc, Mutex};
@@ -32,6 +34,8 @@ pub struct Kernels {
     pool: Arc<ThreadPool>,
     /// Activations in the form that the packed product takes; grows to the largest step.
     activations: Arc<Mutex<cpu::gemm::Activations>>,
+    /// Tiles and partial results of attention.
+    attention: Arc<Mutex<attention::Work>>,
 }
 
 impl Kernels {
@@ -42,6 +46,7 @@ impl Kernels {
             set,
             pool,
             activations: Arc::default(),
+            attention: Arc::default(),
         }
     }
 

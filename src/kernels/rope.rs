@@ -1,5 +1,6 @@
-use super::cpu::math::KvElement;
-use super::cpu::{SplitMut, attention, elementwise};
+use super::cpu::attention::MAX_HEAD_DIM;
+use super::cpu::kv::{self, KvElement};
+use super::cpu::{SplitMut, elementwise};
 use super::storage::{self, KvMut};
 use super::{AttentionShape, AttentionSpan, KV_BLOCK_SIZE, Kernels, PagedLayout};
 use candle_core::{CpuStorage, InplaceOp1, InplaceOp2, Layout, Result, Tensor};
@@ -99,39 +100,55 @@ impl InplaceOp2 for WriteKv<'_> {
     }
 }
 
+/// Rows that one tile writes: as many as a block has slots, whose lines then stay near.
+const ROWS: usize = KV_BLOCK_SIZE;
+
 impl WriteKv<'_> {
     fn write<T: KvElement>(&self, cache: &mut [T], qkv: &[f32]) {
         let shape = self.shape;
-        let pages = PagedLayout::new(shape);
-        let dim = shape.head_dim;
-        let padded = attention::padded_head_dim(dim);
+        let num_rows = qkv.len() / shape.qkv_width();
         let cache = SplitMut::new(cache);
-        // One tile a key-value head: heads of one slot share no element.
-        self.kernels.pool.run(shape.num_kv_heads, &|head| {
+        self.kernels.pool.run(num_rows.div_ceil(ROWS), &|tile| {
+            let rows = tile * ROWS..((tile + 1) * ROWS).min(num_rows);
             for span in self.spans {
-                for (i, row) in span.rows.clone().enumerate() {
-                    let position = span.start + i;
-                    let block =
-                        span.block_table[position / KV_BLOCK_SIZE] as usize * pages.block_len();
-                    let slot = position % KV_BLOCK_SIZE;
+                let start = span.rows.start.max(rows.start);
+                for row in start..span.rows.end.min(rows.end) {
+                    let position = span.start + row - span.rows.start;
                     let row = &qkv[row * shape.qkv_width()..][..shape.qkv_width()];
-                    let key = &row[(shape.num_heads + head) * dim..][..dim];
-                    let value = &row[(shape.num_heads + shape.num_kv_heads + head) * dim..][..dim];
-                    // SAFETY: blocks belong to one sequence each while they are written,
-                    // and each head is written by its own tile.
-                    let keys =
-                        unsafe { cache.part(block + pages.key_offset(head), dim * KV_BLOCK_SIZE) };
-                    for (keys, x) in keys.chunks_exact_mut(KV_BLOCK_SIZE).zip(key) {
-                        keys[slot] = T::store(*x);
-                    }
-                    let values = unsafe {
-                        cache.part(block + pages.value_offset(head) + slot * padded, padded)
-                    };
-                    for (slot, x) in values.iter_mut().zip(value) {
-                        *slot = T::store(*x);
-                    }
+                    // SAFETY: blocks belong to one sequence each while they are written, so
+                    // that each (block, slot) is one row's, and each row is in one tile.
+                    unsafe { self.write_row(&cache, span, position, row) };
                 }
             }
         });
+    }
+
+    /// # Safety
+    /// No other thread uses the position's slot.
+    unsafe fn write_row<T: KvElement>(
+        &self,
+        cache: &SplitMut<'_, T>,
+        span: &AttentionSpan<'_>,
+        position: usize,
+        row: &[f32],
+    ) {
+        let (shape, pages) = (self.shape, PagedLayout::new(self.shape));
+        let dim = shape.head_dim;
+        let (even, padded) = (dim.next_multiple_of(2), PagedLayout::padded_head_dim(dim));
+        let block = span.block_table[position / KV_BLOCK_SIZE];
+        let (keys, values) = row[shape.q_width()..].split_at(shape.num_kv_heads * dim);
+        // What fills up a vector is zero: it is multiplied, too.
+        let mut key = [T::store(0.0); MAX_HEAD_DIM];
+        let mut value = key;
+        let heads = keys.chunks_exact(dim).zip(values.chunks_exact(dim));
+        for (head, (from_key, from_value)) in heads.enumerate() {
+            kv::store(self.kernels.set, from_key, &mut key);
+            kv::store(self.kernels.set, from_value, &mut value);
+            let keys = cache.part_ptr(pages.keys(block, head), pages.key_len());
+            let values = cache.part_ptr(pages.values(block, head), pages.value_len());
+            let slot = position % KV_BLOCK_SIZE;
+            // SAFETY: whole keys and values of a block; the slot by the caller's promise.
+            unsafe { T::write(keys, values, slot, &key[..even], &value[..padded]) };
+        }
     }
 }

@@ -5,7 +5,7 @@ use super::family::WeightNames;
 use super::linear::{Linear, Loader};
 use super::norm::RmsNorm;
 use super::rotary::Rotary;
-use crate::kernels::{Arrangement, AttentionShape, Epilogue, Kernels};
+use crate::kernels::{Arrangement, AttentionOptions, AttentionShape, Epilogue, Kernels};
 use candle_core::Tensor;
 
 /// Grouped-query attention (Ainslie et al. 2023): `x += o(attend(rope(qkv(norm(x)))))`.
@@ -84,6 +84,7 @@ impl Attention {
             cache,
             self.shape,
             self.scale,
+            AttentionOptions::default(),
             spans,
         )?;
         self.o

@@ -1,8 +1,6 @@
 //! Scalar pieces of the vectorised bodies: written without branches or calls, so that the
 //! compiler turns loops over them into vector code.
 
-use half::bf16;
-
 /// `a * b + c`, fused where the kernel set has it.
 #[inline(always)]
 pub fn fma<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
@@ -15,7 +13,7 @@ pub fn fma<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
 #[inline(always)]
 pub fn exp<const FMA: bool>(x: f32) -> f32 {
     let clamped = x.clamp(-87.0, 88.0);
-    let n = round(clamped * std::f32::consts::LOG2_E);
+    let (n, exponent) = power_of_two(clamped * std::f32::consts::LOG2_E);
     let r = fma::<FMA>(n, -0.693_359_4, clamped);
     let r = fma::<FMA>(n, 2.121_944_4e-4, r);
     let mut p = 1.987_569_1e-4f32;
@@ -25,9 +23,20 @@ pub fn exp<const FMA: bool>(x: f32) -> f32 {
     p = fma::<FMA>(p, r, 1.666_666_5e-1);
     p = fma::<FMA>(p, r, 0.5);
     let y = fma::<FMA>(p, r * r, r) + 1.0;
-    let scale = f32::from_bits(((n as i32 + 127) as u32) << 23);
-    let y = if x > 88.0 { f32::INFINITY } else { y * scale };
+    let y = if x > 88.0 {
+        f32::INFINITY
+    } else {
+        y * exponent
+    };
     if x < -87.0 { 0.0 } else { y }
+}
+
+/// x rounded to a whole number, and 2 to the power of it, for x in [-126, 127]. Conversions and
+/// checked additions would keep the compiler from vectors.
+#[inline(always)]
+fn power_of_two(x: f32) -> (f32, f32) {
+    let biased = round_to_i32(x).wrapping_add(127).cast_unsigned();
+    (round(x), f32::from_bits(biased << 23))
 }
 
 const ROUND: f32 = 12_582_912.0; // 1.5 * 2^23: adding it rounds to an integer
@@ -45,6 +54,23 @@ pub fn round_to_i32(x: f32) -> i32 {
         .to_bits()
         .wrapping_sub(ROUND.to_bits())
         .cast_signed()
+}
+
+/// 2^x with a relative error below 3e-7 for x in [-126, 127]; 0 below, infinity above.
+#[inline(always)]
+pub fn exp2<const FMA: bool>(x: f32) -> f32 {
+    let clamped = x.clamp(-126.0, 127.0);
+    let (n, exponent) = power_of_two(clamped);
+    let r = clamped - n;
+    let mut p = 1.326_472_7e-3f32;
+    p = fma::<FMA>(p, r, 9.671_513e-3);
+    p = fma::<FMA>(p, r, 5.550_733_6e-2);
+    p = fma::<FMA>(p, r, 2.402_224_2e-1);
+    p = fma::<FMA>(p, r, std::f32::consts::LN_2);
+    p = fma::<FMA>(p, r, 1.0);
+    let y = p * exponent;
+    let y = if x > 127.0 { f32::INFINITY } else { y };
+    if x < -126.0 { 0.0 } else { y }
 }
 
 /// The nearest bf16, ties to even, as vcvtneps2bf16 does for normal numbers.
@@ -65,34 +91,6 @@ pub fn from_bf16_bits(bits: u16) -> f32 {
     f32::from_bits(u32::from(bits) << 16)
 }
 
-/// What a KV cache may hold.
-pub trait KvElement: Copy + Send + Sync {
-    fn load(self) -> f32;
-    fn store(x: f32) -> Self;
-}
-
-impl KvElement for f32 {
-    #[inline(always)]
-    fn load(self) -> f32 {
-        self
-    }
-    #[inline(always)]
-    fn store(x: f32) -> Self {
-        x
-    }
-}
-
-impl KvElement for bf16 {
-    #[inline(always)]
-    fn load(self) -> f32 {
-        from_bf16_bits(self.to_bits())
-    }
-    #[inline(always)]
-    fn store(x: f32) -> Self {
-        bf16::from_bits(to_bf16_bits(x))
-    }
-}
-
 /// Adds 16 lanes in a fixed tree.
 #[inline(always)]
 pub fn sum16(lanes: [f32; 16]) -> f32 {
@@ -106,6 +104,7 @@ pub fn sum16(lanes: [f32; 16]) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use half::bf16;
 
     #[test]
     fn exp_is_within_two_in_ten_million() {
@@ -121,6 +120,23 @@ mod tests {
         }
         assert_eq!(exp::<true>(f32::NEG_INFINITY), 0.0);
         assert_eq!(exp::<false>(0.0), 1.0);
+    }
+
+    #[test]
+    fn exp2_is_within_three_in_ten_million() {
+        for i in -126_000..127_000 {
+            let x = i as f32 / 1000.0;
+            let exact = f64::from(x).exp2();
+            for got in [exp2::<true>(x), exp2::<false>(x)] {
+                assert!(
+                    (f64::from(got) / exact - 1.0).abs() < 3e-7,
+                    "2^{x} = {got}, not {exact}"
+                );
+            }
+        }
+        assert_eq!(exp2::<true>(f32::NEG_INFINITY), 0.0);
+        assert_eq!(exp2::<false>(0.0), 1.0);
+        assert!(exp2::<true>(f32::NAN).is_nan());
     }
 
     #[test]

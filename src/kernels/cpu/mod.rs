@@ -1,14 +1,19 @@
 //! CPU forms of the ops.
 //!
 //! `portable` Rust is the specification. The same source is compiled again for wider
-//! vectors where the compiler does well by itself ([`versions`]); matrix products, where
-//! it does not, are written by hand in [`gemm`].
+//! vectors where the compiler does well by itself ([`versions`]); matrix products and
+//! attention over bf16, where it does not, are written by hand in [`gemm`] and
+//! [`attention_avx512`].
 
 pub mod attention;
+#[cfg(target_arch = "x86_64")]
+mod attention_avx512;
+mod attention_portable;
 mod buffer;
 pub mod elementwise;
 pub mod gemm;
 mod kernel_set;
+pub mod kv;
 pub mod math;
 mod packed;
 mod pool;

@@ -7,8 +7,8 @@ pub(crate) struct SplitMut<'a, T> {
     _slice: PhantomData<&'a mut [T]>,
 }
 
-// SAFETY: the way to the elements is `part`, whose callers promise that threads write disjoint
-// elements.
+// SAFETY: the ways to the elements are `part` and `part_ptr`, whose callers promise that threads
+// write disjoint elements.
 unsafe impl<T: Send> Sync for SplitMut<'_, T> {}
 
 impl<'a, T> SplitMut<'a, T> {
@@ -24,12 +24,18 @@ impl<'a, T> SplitMut<'a, T> {
     /// No two parts that are alive at once may overlap.
     #[allow(clippy::mut_from_ref)]
     pub unsafe fn part(&self, start: usize, len: usize) -> &mut [T] {
+        // SAFETY: in bounds by the assertion in `part_ptr`, disjoint by the caller's promise.
+        unsafe { std::slice::from_raw_parts_mut(self.part_ptr(start, len), len) }
+    }
+
+    /// The start of a part, for who writes single elements of it.
+    pub fn part_ptr(&self, start: usize, len: usize) -> *mut T {
         assert!(
             start <= self.len && len <= self.len - start,
             "a part lies outside its slice"
         );
-        // SAFETY: in bounds by the assertion, disjoint by the caller's promise.
-        unsafe { std::slice::from_raw_parts_mut(self.ptr.add(start), len) }
+        // SAFETY: in bounds by the assertion.
+        unsafe { self.ptr.add(start) }
     }
 
     /// Asks for the cache line of an element that is going to be written; outside of the slice

@@ -200,29 +200,50 @@ fn quantize_row_body<const FMA: bool, Q: Quantized>(
     }
 }
 
+impl Group {
+    /// The scale for a largest magnitude, given as bits, and its reciprocal. What is no number
+    /// or infinite gets a NaN.
+    pub(super) fn scale(largest: u32) -> (f32, f32) {
+        let scale = f32::from_bits(largest) / 127.0;
+        // Below, the reciprocal would be infinite.
+        let steps = if largest < (f32::MIN_POSITIVE * 256.0).to_bits() {
+            0.0
+        } else {
+            1.0 / scale
+        };
+        let is_finite = largest < f32::INFINITY.to_bits();
+        (if is_finite { scale } else { f32::NAN }, steps)
+    }
+}
+
 #[inline(always)]
 fn quantize_group<Q: Quantized>(x: &[f32], quads: &mut [u32]) -> Group {
-    let largest = largest_bits(x);
-    let scale = f32::from_bits(largest) / 127.0;
-    // Below, the reciprocal would be infinite.
-    let steps = if largest < (f32::MIN_POSITIVE * 256.0).to_bits() {
-        0.0
-    } else {
-        1.0 / scale
-    };
-    let (mut codes, mut sum) = ([0i8; ROTATION], 0);
+    let (scale, steps) = Group::scale(largest_bits(x));
+    let (mut codes, mut sum) = ([0i8; ROTATION], 0i32);
     for (code, x) in codes.iter_mut().zip(x) {
         *code = math::round_to_i32(x * steps) as i8;
-        sum += i32::from(*code);
+        // Neither this nor the product below can overflow, and a check would cost vectors.
+        sum = sum.wrapping_add(i32::from(*code));
     }
     for (quad, codes) in quads.iter_mut().zip(codes.as_chunks::<4>().0) {
         *quad = u32::from_le_bytes(codes.map(i8::cast_unsigned));
     }
-    let is_finite = largest < f32::INFINITY.to_bits();
     Group {
-        scale: if is_finite { scale } else { f32::NAN },
-        start: -Q::ZERO * sum,
+        scale,
+        start: sum.wrapping_mul(-Q::ZERO),
     }
 }
 
-versions!(fn quantize_row<Q: Quantized>(x: &[f32], quads: &mut [u32], groups: &mut [Group]) = quantize_row_body);
+/// Rotates and quantises a row.
+fn quantize_row<Q: Quantized>(set: KernelSet, x: &[f32], quads: &mut [u32], groups: &mut [Group]) {
+    match set {
+        // SAFETY: a set is only selected where `KernelSet::is_supported` holds.
+        #[cfg(target_arch = "x86_64")]
+        KernelSet::Avx512Bf16 | KernelSet::Avx512Vnni => unsafe {
+            super::quantize_avx512::quantize_row::<Q>(x, quads, groups);
+        },
+        _ => quantize_row_portable::<Q>(set, x, quads, groups),
+    }
+}
+
+versions!(fn quantize_row_portable<Q: Quantized>(x: &[f32], quads: &mut [u32], groups: &mut [Group]) = quantize_row_body);

@@ -67,16 +67,23 @@ fn block<const R: usize, W: ColumnWeight>(
 #[inline]
 fn load<W: ColumnWeight>(w: &[W; HALF]) -> [__m256; 2] {
     let (first, second) = w.split_at(HALF / 2);
-    [first, second].map(|half| {
-        // SAFETY: a part holds 8 weights, and strips start on cache lines. Read through the
-        // vector type: with debug assertions the load intrinsics go through the stack.
-        unsafe {
-            if W::BF16 {
-                let bits = _mm256_cvtepu16_epi32(*half.as_ptr().cast::<__m128i>());
-                _mm256_castsi256_ps(_mm256_slli_epi32::<16>(bits))
-            } else {
-                *half.as_ptr().cast::<__m256>()
-            }
+    // SAFETY: a part holds 8 weights, and strips start on cache lines.
+    unsafe { [widen(first.as_ptr()), widen(second.as_ptr())] }
+}
+
+/// # Safety
+/// 8 weights at a multiple of 16 bytes, or of 32 if they are f32. They are read through the
+/// vector type: with debug assertions the load intrinsics go through the stack.
+#[target_feature(enable = "avx2,fma")]
+#[inline]
+unsafe fn widen<W: ColumnWeight>(w: *const W) -> __m256 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if W::BF16 {
+            let bits = _mm256_cvtepu16_epi32(*w.cast::<__m128i>());
+            _mm256_castsi256_ps(_mm256_slli_epi32::<16>(bits))
+        } else {
+            *w.cast::<__m256>()
         }
-    })
+    }
 }

@@ -45,16 +45,23 @@ fn block<const R: usize, W: ColumnWeight>(x: Rows<'_, f32>, first: usize, w: &[W
 #[inline]
 fn load<W: ColumnWeight>(w: &[W; STRIP]) -> [__m512; 2] {
     let (first, second) = w.split_at(STRIP / 2);
-    [first, second].map(|half| {
-        // SAFETY: a half holds 16 weights, and strips start on cache lines. Read through the
-        // vector type: with debug assertions the load intrinsics go through the stack.
-        unsafe {
-            if W::BF16 {
-                let bits = _mm512_cvtepu16_epi32(*half.as_ptr().cast::<__m256i>());
-                _mm512_castsi512_ps(_mm512_slli_epi32::<16>(bits))
-            } else {
-                *half.as_ptr().cast::<__m512>()
-            }
+    // SAFETY: a half holds 16 weights, and strips start on cache lines.
+    unsafe { [widen(first.as_ptr()), widen(second.as_ptr())] }
+}
+
+/// # Safety
+/// 16 weights at a multiple of 32 bytes, or of 64 if they are f32. They are read through the
+/// vector type: with debug assertions the load intrinsics go through the stack.
+#[target_feature(enable = "avx512f,avx512bw")]
+#[inline]
+unsafe fn widen<W: ColumnWeight>(w: *const W) -> __m512 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if W::BF16 {
+            let bits = _mm512_cvtepu16_epi32(*w.cast::<__m256i>());
+            _mm512_castsi512_ps(_mm512_slli_epi32::<16>(bits))
+        } else {
+            *w.cast::<__m512>()
         }
-    })
+    }
 }

@@ -98,10 +98,10 @@ fn multiply<const R: usize>(
     codes: &[[u8; COLUMNS * 4]],
     unpack: impl Fn(__m128i) -> __m128i,
 ) {
-    let x = quads.map(|quads| {
-        let quad = _mm_set1_epi32(quads[i].cast_signed());
-        _mm256_cvtepi8_epi16(quad)
-    });
+    let mut x = [_mm256_setzero_si256(); R];
+    for (x, quads) in x.iter_mut().zip(quads) {
+        *x = _mm256_cvtepi8_epi16(_mm_set1_epi32(quads[i].cast_signed()));
+    }
     for (vector, codes) in codes.iter().enumerate().take(VECTORS) {
         // SAFETY: 16 bytes, at a multiple of 16.
         let codes = unsafe { *codes.as_ptr().cast::<__m128i>() };
@@ -116,11 +116,14 @@ fn multiply<const R: usize>(
 #[target_feature(enable = "avx2")]
 #[inline]
 fn widen(scales: &[u8]) -> [__m256; 2] {
-    let (first, second) = scales.split_at(HALF);
-    [first, second].map(|part| {
-        assert_eq!(part.len(), HALF);
-        // SAFETY: 8 scales of 2 bytes, at a multiple of 16 bytes.
-        let bits = unsafe { *part.as_ptr().cast::<__m128i>() };
-        _mm256_castsi256_ps(_mm256_slli_epi32::<16>(_mm256_cvtepu16_epi32(bits)))
-    })
+    assert_eq!(scales.len(), 2 * HALF);
+    // SAFETY: 16 scales of 2 bytes, at a multiple of 32 bytes.
+    let [first, second] = unsafe { *scales.as_ptr().cast::<[__m128i; 2]>() };
+    [widen_half(first), widen_half(second)]
+}
+
+#[target_feature(enable = "avx2")]
+#[inline]
+fn widen_half(bits: __m128i) -> __m256 {
+    _mm256_castsi256_ps(_mm256_slli_epi32::<16>(_mm256_cvtepu16_epi32(bits)))
 }

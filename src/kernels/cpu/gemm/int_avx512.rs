@@ -2,80 +2,111 @@
 
 use super::activations::{Group, Quads};
 use super::{STRIP, Sums, by_rows};
-use crate::kernels::cpu::packed::Quantized;
+use crate::kernels::cpu::packed::{Form, Int4, Int8, Quantized};
 use std::arch::x86_64::*;
 
-/// Bytes that one quad of inputs takes in a strip, or two where a byte holds two codes.
-const LINE_PAIR: usize = STRIP * 4;
+/// The codes of a quad of inputs of all outputs of a strip; or of two, where a byte holds two.
+type Line = [u8; STRIP * 4];
+type Scales = [u8; STRIP * 2];
 
 /// The sums of a strip of quantised weights for some rows.
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-pub(super) fn strip<Q: Quantized>(
-    x: Quads<'_>,
-    first: usize,
-    num: usize,
-    w: &[u8],
-    sums: &mut Sums,
-) {
-    by_rows!(num, block::<Q>(x, first, w, sums));
+pub(super) fn strip(form: Form, x: Quads<'_>, first: usize, num: usize, w: &[u8], sums: &mut Sums) {
+    const INT8: usize = Int8::QUADS;
+    const INT4: usize = Int4::QUADS;
+    const HALF: usize = INT4 / 2;
+    if form == Form::Int8 {
+        by_rows!(num, block::<INT8, INT8>(x, first, w, sums));
+    } else {
+        by_rows!(num, block::<INT4, HALF>(x, first, w, sums));
+    }
 }
 
+/// `QUADS` quads of inputs a group, in `LINES` lines.
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-fn block<const R: usize, Q: Quantized>(x: Quads<'_>, first: usize, w: &[u8], out: &mut Sums) {
-    let quads = x.quads.get::<R>(first);
-    let groups = x.groups.get::<R>(first);
-    let mut totals = [[_mm512_setzero_ps(); 2]; R];
-    for (g, w) in w.chunks_exact(Q::GROUP_BYTES).enumerate() {
-        let (codes, scales) = w.split_at(Q::CODE_BYTES);
-        let (codes, _) = codes.as_chunks::<LINE_PAIR>();
-        let quads = quads.map(|row| &row[g * Q::QUADS..][..Q::QUADS]);
-        let groups: [Group; R] = groups.map(|row| row[g]);
-        let mut sums = groups.map(|group| [_mm512_set1_epi32(group.start); 2]);
-        for (i, codes) in codes.iter().enumerate() {
-            let w = load(codes);
-            _mm_prefetch::<_MM_HINT_T0>(codes.as_ptr().wrapping_add(4096).cast());
-            _mm_prefetch::<_MM_HINT_T0>(codes.as_ptr().wrapping_add(4096 + 64).cast());
-            if Q::CODE_BYTES == Q::GROUP * STRIP {
-                multiply(&mut sums, &quads, i, w);
+fn block<const R: usize, const QUADS: usize, const LINES: usize>(
+    x: Quads<'_>,
+    first: usize,
+    w: &[u8],
+    out: &mut Sums,
+) {
+    let mut quads: [&[[u32; QUADS]]; R] = [&[]; R];
+    for (quads, row) in quads.iter_mut().zip(x.quads.get::<R>(first)) {
+        *quads = row.as_chunks().0;
+    }
+    let groups: [&[Group]; R] = x.groups.get(first);
+    // What is added up stays in memory, which leaves the registers to whole numbers.
+    for out in &mut out.0[..R] {
+        *out = [0.0; STRIP];
+    }
+    let group_bytes = LINES * size_of::<Line>() + size_of::<Scales>();
+    for (g, w) in w.chunks_exact(group_bytes).enumerate() {
+        let Some((lines, scales)) = split::<LINES>(w) else {
+            return;
+        };
+        let mut sums = [[_mm512_setzero_si512(); 2]; R];
+        let mut row_quads = [&[0; QUADS]; R];
+        for r in 0..R {
+            sums[r] = [_mm512_set1_epi32(groups[r][g].start); 2];
+            row_quads[r] = &quads[r][g];
+        }
+        for (i, line) in lines.iter().enumerate() {
+            _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().wrapping_add(4096).cast());
+            _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().wrapping_add(4096 + 64).cast());
+            let [w0, w1] = load(line);
+            if LINES == QUADS {
+                multiply(&mut sums, &row_quads, i, w0, w1);
             } else {
                 let low = _mm512_set1_epi8(15);
-                let even = w.map(|w| _mm512_and_si512(w, low));
-                let odd = w.map(|w| _mm512_and_si512(_mm512_srli_epi16::<4>(w), low));
-                multiply(&mut sums, &quads, 2 * i, even);
-                multiply(&mut sums, &quads, 2 * i + 1, odd);
+                let (even0, even1) = (_mm512_and_si512(w0, low), _mm512_and_si512(w1, low));
+                multiply(&mut sums, &row_quads, 2 * i, even0, even1);
+                let (w0, w1) = (_mm512_srli_epi16::<4>(w0), _mm512_srli_epi16::<4>(w1));
+                let (odd0, odd1) = (_mm512_and_si512(w0, low), _mm512_and_si512(w1, low));
+                multiply(&mut sums, &row_quads, 2 * i + 1, odd0, odd1);
             }
         }
-        let scales = widen(scales);
-        for ((totals, sums), group) in totals.iter_mut().zip(sums).zip(groups) {
-            let scale = _mm512_set1_ps(group.scale);
-            for ((total, sum), scales) in totals.iter_mut().zip(sums).zip(scales) {
-                let scaled = _mm512_mul_ps(_mm512_cvtepi32_ps(sum), scale);
-                *total = _mm512_fmadd_ps(scaled, scales, *total);
-            }
+        let [scales0, scales1] = widen(scales);
+        for r in 0..R {
+            let scale = _mm512_set1_ps(groups[r][g].scale);
+            let (totals, _) = out.0[r].as_chunks_mut::<16>();
+            add(&mut totals[0], sums[r][0], scale, scales0);
+            add(&mut totals[1], sums[r][1], scale, scales1);
         }
     }
-    for (out, totals) in out.0.iter_mut().zip(&totals) {
-        let (first, second) = out.split_at_mut(STRIP / 2);
-        // SAFETY: each half is 16 numbers.
-        unsafe {
-            _mm512_storeu_ps(first.as_mut_ptr(), totals[0]);
-            _mm512_storeu_ps(second.as_mut_ptr(), totals[1]);
-        }
-    }
+}
+
+#[inline(always)]
+fn split<const LINES: usize>(group: &[u8]) -> Option<(&[Line; LINES], &Scales)> {
+    let (lines, scales) = group.as_chunks().0.split_first_chunk()?;
+    let _: &[Line] = scales;
+    Some((lines, group.last_chunk()?))
 }
 
 #[target_feature(enable = "avx512f,avx512vnni")]
 #[inline]
-fn multiply<const R: usize>(
+fn multiply<const R: usize, const QUADS: usize>(
     sums: &mut [[__m512i; 2]; R],
-    quads: &[&[u32]; R],
+    quads: &[&[u32; QUADS]; R],
     i: usize,
-    w: [__m512i; 2],
+    w0: __m512i,
+    w1: __m512i,
 ) {
     for (sums, quads) in sums.iter_mut().zip(quads) {
         let quad = _mm512_set1_epi32(quads[i].cast_signed());
-        sums[0] = _mm512_dpbusd_epi32(sums[0], w[0], quad);
-        sums[1] = _mm512_dpbusd_epi32(sums[1], w[1], quad);
+        sums[0] = _mm512_dpbusd_epi32(sums[0], w0, quad);
+        sums[1] = _mm512_dpbusd_epi32(sums[1], w1, quad);
+    }
+}
+
+/// `total += sum * scale * scales`.
+#[target_feature(enable = "avx512f")]
+#[inline]
+fn add(total: &mut [f32; 16], sum: __m512i, scale: __m512, scales: __m512) {
+    let scaled = _mm512_mul_ps(_mm512_cvtepi32_ps(sum), scale);
+    // SAFETY: plain numbers of the same size.
+    unsafe {
+        let before: __m512 = std::mem::transmute(*total);
+        *total = std::mem::transmute::<__m512, [f32; 16]>(_mm512_fmadd_ps(scaled, scales, before));
     }
 }
 
@@ -83,26 +114,22 @@ fn multiply<const R: usize>(
 /// the stack.
 #[target_feature(enable = "avx512f")]
 #[inline]
-fn load(codes: &[u8; LINE_PAIR]) -> [__m512i; 2] {
-    let (first, second) = codes.split_at(LINE_PAIR / 2);
-    // SAFETY: each half is 64 bytes, and groups are whole cache lines.
-    unsafe {
-        [
-            *first.as_ptr().cast::<__m512i>(),
-            *second.as_ptr().cast::<__m512i>(),
-        ]
-    }
+fn load(line: &Line) -> [__m512i; 2] {
+    // SAFETY: a line is 128 bytes, and groups are whole cache lines.
+    unsafe { *line.as_ptr().cast::<[__m512i; 2]>() }
 }
 
 /// The scales of a strip, bf16.
 #[target_feature(enable = "avx512f")]
 #[inline]
-fn widen(scales: &[u8]) -> [__m512; 2] {
-    let (first, second) = scales.split_at(STRIP);
-    [first, second].map(|half| {
-        assert_eq!(half.len(), STRIP);
-        // SAFETY: a half is 16 scales of 2 bytes, and lies at half a cache line.
-        let bits = unsafe { *half.as_ptr().cast::<__m256i>() };
-        _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(bits)))
-    })
+fn widen(scales: &Scales) -> [__m512; 2] {
+    // SAFETY: 64 bytes, at a cache line.
+    let [first, second] = unsafe { *scales.as_ptr().cast::<[__m256i; 2]>() };
+    [widen_half(first), widen_half(second)]
+}
+
+#[target_feature(enable = "avx512f")]
+#[inline]
+fn widen_half(bits: __m256i) -> __m512 {
+    _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(bits)))
 }

@@ -17,6 +17,8 @@ mod int_avx2;
 #[cfg(target_arch = "x86_64")]
 mod int_avx512;
 mod int_portable;
+#[cfg(target_arch = "x86_64")]
+mod quantize_avx512;
 #[cfg(test)]
 mod tests;
 
@@ -58,16 +60,16 @@ impl<'a, T> Rows<'a, T> {
 
 /// Calls `$block::<R>` with as many rows as there are.
 macro_rules! by_rows {
-    ($num_rows:expr, $block:ident $(::<$param:ty>)? ($($arg:expr),*)) => {
+    ($num_rows:expr, $block:ident $(::<$($param:tt),+>)? ($($arg:expr),*)) => {
         match $num_rows {
-            1 => $block::<1 $(, $param)?>($($arg),*),
-            2 => $block::<2 $(, $param)?>($($arg),*),
-            3 => $block::<3 $(, $param)?>($($arg),*),
-            4 => $block::<4 $(, $param)?>($($arg),*),
-            5 => $block::<5 $(, $param)?>($($arg),*),
-            6 => $block::<6 $(, $param)?>($($arg),*),
-            7 => $block::<7 $(, $param)?>($($arg),*),
-            _ => $block::<8 $(, $param)?>($($arg),*),
+            1 => $block::<1 $($(, $param)+)?>($($arg),*),
+            2 => $block::<2 $($(, $param)+)?>($($arg),*),
+            3 => $block::<3 $($(, $param)+)?>($($arg),*),
+            4 => $block::<4 $($(, $param)+)?>($($arg),*),
+            5 => $block::<5 $($(, $param)+)?>($($arg),*),
+            6 => $block::<6 $($(, $param)+)?>($($arg),*),
+            7 => $block::<7 $($(, $param)+)?>($($arg),*),
+            _ => $block::<8 $($(, $param)+)?>($($arg),*),
         }
     };
 }
@@ -150,10 +152,10 @@ fn strip_sums(
             columns::<f32>(set, x, first, num, w.strip(strip), sums);
         }
         (Prepared::Quads(x), Form::Int8) => {
-            integers::<Int8>(set, x, first, num, w.strip(strip), sums);
+            integers::<Int8>(set, Form::Int8, x, first, num, w.strip(strip), sums);
         }
         (Prepared::Quads(x), Form::Int4) => {
-            integers::<Int4>(set, x, first, num, w.strip(strip), sums);
+            integers::<Int4>(set, Form::Int4, x, first, num, w.strip(strip), sums);
         }
         _ => unreachable!("activations are prepared for the form of their weight"),
     }
@@ -181,6 +183,7 @@ fn columns<W: ColumnWeight>(
 
 fn integers<Q: Quantized>(
     set: KernelSet,
+    form: Form,
     x: Quads<'_>,
     first: usize,
     num: usize,
@@ -191,7 +194,7 @@ fn integers<Q: Quantized>(
         // SAFETY: a set is only selected where `KernelSet::is_supported` holds.
         #[cfg(target_arch = "x86_64")]
         KernelSet::Avx512Bf16 | KernelSet::Avx512Vnni => unsafe {
-            int_avx512::strip::<Q>(x, first, num, w, sums);
+            int_avx512::strip(form, x, first, num, w, sums);
         },
         #[cfg(target_arch = "x86_64")]
         KernelSet::Avx2 => unsafe { int_avx2::strip::<Q>(x, first, num, w, sums) },
