@@ -74,7 +74,7 @@ def read_guichet(outputs: list[str]) -> dict[str, float]:
 
 def _by_measure(said: dict) -> dict[str, float]:
     kinds = ("prefill", "decode")
-    return {f"{kind}.{size}": float(value) for kind in kinds for size, value in said.get(kind, {}).items()}
+    return {f"{kind}.{size}": float(value) for kind in kinds for size, value in said.get(kind, {}).items() if value is not None}
 
 
 def read_llama_cpp(outputs: list[str]) -> dict[str, float]:

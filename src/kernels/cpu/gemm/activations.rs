@@ -173,7 +173,7 @@ fn round_row_body<const FMA: bool>(x: &[f32], out: &mut [u32]) {
 
 versions!(fn round_row(x: &[f32], out: &mut [u32]) = round_row_body);
 
-/// Rotated as the weights are, then symmetric, the largest magnitude of a group being 127 steps. A group with an infinity or
+/// Rotated if the weights are, then symmetric, the largest magnitude of a group being 127 steps. A group with an infinity or
 /// a NaN gets a NaN for its scale, and so the whole row.
 #[inline(always)]
 fn quantize_row_body<const FMA: bool, Q: Quantized>(
@@ -181,17 +181,19 @@ fn quantize_row_body<const FMA: bool, Q: Quantized>(
     quads: &mut [u32],
     groups: &mut [Group],
 ) {
-    let groups = groups.chunks_exact_mut(ROTATION / Q::GROUP);
-    let parts = x.chunks(ROTATION).zip(quads.chunks_exact_mut(ROTATION / 4));
+    let groups = groups.chunks_mut(ROTATION / Q::GROUP);
+    let parts = x.chunks(ROTATION).zip(quads.chunks_mut(ROTATION / 4));
     for ((x, quads), groups) in parts.zip(groups) {
-        let mut rotated = [0.0; ROTATION];
+        let mut block = [0.0; ROTATION];
         if let Ok(x) = <&[f32; ROTATION]>::try_from(x) {
-            rotated = *x;
+            block = *x;
         } else {
-            rotated[..x.len()].copy_from_slice(x);
+            block[..x.len()].copy_from_slice(x);
         }
-        rotate_inline(&mut rotated);
-        let parts = rotated
+        if Q::IS_ROTATED {
+            rotate_inline(&mut block);
+        }
+        let parts = block
             .chunks_exact(Q::GROUP)
             .zip(quads.chunks_exact_mut(Q::QUADS));
         for ((x, quads), group) in parts.zip(groups) {
@@ -234,7 +236,7 @@ fn quantize_group<Q: Quantized>(x: &[f32], quads: &mut [u32]) -> Group {
     }
 }
 
-/// Rotates and quantises a row.
+/// Quantises a row, rotated if the weights are.
 fn quantize_row<Q: Quantized>(set: KernelSet, x: &[f32], quads: &mut [u32], groups: &mut [Group]) {
     match set {
         // SAFETY: a set is only selected where `KernelSet::is_supported` holds.

@@ -3,7 +3,7 @@
 
 use super::activations::Quads;
 use super::{STRIP, Sums};
-use crate::kernels::cpu::packed::Quantized;
+use crate::kernels::cpu::packed::{Int4, Quantized};
 use std::arch::x86_64::*;
 
 /// Outputs of one vector of products.
@@ -56,12 +56,9 @@ fn block<const R: usize, Q: Quantized>(
                 if Q::CODE_BYTES == Q::GROUP * STRIP {
                     multiply(&mut sums, &quads, i, codes, |codes| codes);
                 } else {
-                    let low = _mm_set1_epi8(15);
-                    multiply(&mut sums, &quads, 2 * i, codes, |codes| {
-                        _mm_and_si128(codes, low)
-                    });
-                    multiply(&mut sums, &quads, 2 * i + 1, codes, |codes| {
-                        _mm_and_si128(_mm_srli_epi16::<4>(codes), low)
+                    multiply(&mut sums, &quads, 2 * i, codes, |numbers| levels(numbers));
+                    multiply(&mut sums, &quads, 2 * i + 1, codes, |numbers| {
+                        levels(_mm_srli_epi16::<4>(numbers))
                     });
                 }
             }
@@ -110,6 +107,15 @@ fn multiply<const R: usize>(
             sums[vector] = _mm256_add_epi32(sums[vector], _mm256_madd_epi16(w, x));
         }
     }
+}
+
+/// The codes of the levels that the low halves of bytes count.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn levels(numbers: __m128i) -> __m128i {
+    // SAFETY: plain numbers of the same size.
+    let codes: __m128i = unsafe { std::mem::transmute(Int4::CODES) };
+    _mm_shuffle_epi8(codes, _mm_and_si128(numbers, _mm_set1_epi8(15)))
 }
 
 /// The bf16 scales of half a strip.

@@ -57,12 +57,9 @@ fn block<const R: usize, const QUADS: usize, const LINES: usize>(
             if LINES == QUADS {
                 multiply(&mut sums, &row_quads, i, w0, w1);
             } else {
-                let low = _mm512_set1_epi8(15);
-                let (even0, even1) = (_mm512_and_si512(w0, low), _mm512_and_si512(w1, low));
-                multiply(&mut sums, &row_quads, 2 * i, even0, even1);
+                multiply(&mut sums, &row_quads, 2 * i, levels(w0), levels(w1));
                 let (w0, w1) = (_mm512_srli_epi16::<4>(w0), _mm512_srli_epi16::<4>(w1));
-                let (odd0, odd1) = (_mm512_and_si512(w0, low), _mm512_and_si512(w1, low));
-                multiply(&mut sums, &row_quads, 2 * i + 1, odd0, odd1);
+                multiply(&mut sums, &row_quads, 2 * i + 1, levels(w0), levels(w1));
             }
         }
         let [scales0, scales1] = widen(scales);
@@ -96,6 +93,16 @@ fn multiply<const R: usize, const QUADS: usize>(
         sums[0] = _mm512_dpbusd_epi32(sums[0], w0, quad);
         sums[1] = _mm512_dpbusd_epi32(sums[1], w1, quad);
     }
+}
+
+/// The codes of the levels that the low halves of bytes count.
+#[target_feature(enable = "avx512f,avx512bw")]
+#[inline]
+fn levels(numbers: __m512i) -> __m512i {
+    // SAFETY: plain numbers of the same size.
+    let codes: __m128i = unsafe { std::mem::transmute(Int4::CODES) };
+    let numbers = _mm512_and_si512(numbers, _mm512_set1_epi8(15));
+    _mm512_shuffle_epi8(_mm512_broadcast_i32x4(codes), numbers)
 }
 
 /// `total += sum * scale * scales`.

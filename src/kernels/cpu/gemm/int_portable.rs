@@ -1,7 +1,7 @@
 use super::activations::Quads;
 use super::{STRIP, Sums};
 use crate::kernels::cpu::math;
-use crate::kernels::cpu::packed::Quantized;
+use crate::kernels::cpu::packed::{Int4, Quantized};
 use crate::kernels::cpu::versions::versions;
 
 /// The sums of a strip of quantised weights for some rows: the specification of the vector
@@ -28,8 +28,12 @@ fn strip_body<const FMA: bool, Q: Quantized>(
                 }
             } else {
                 for (line, quads) in lines.iter().zip(quads.as_chunks::<2>().0) {
-                    multiply(&mut sums, line, quads[0], |byte| byte & 15);
-                    multiply(&mut sums, line, quads[1], |byte| byte >> 4);
+                    multiply(&mut sums, line, quads[0], |byte| {
+                        Int4::CODES[usize::from(byte & 15)]
+                    });
+                    multiply(&mut sums, line, quads[1], |byte| {
+                        Int4::CODES[usize::from(byte >> 4)]
+                    });
                 }
             }
             let (scales, _) = scales.as_chunks::<2>();

@@ -7,18 +7,21 @@ use std::arch::x86_64::*;
 
 type Block = [__m512; ROTATION / 16];
 
-/// Rotates and quantises a row.
+/// Quantises a row, rotated if the weights are.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
 pub(super) fn quantize_row<Q: Quantized>(x: &[f32], quads: &mut [u32], groups: &mut [Group]) {
     let (blocks, rest) = x.as_chunks::<ROTATION>();
     let mut last = [0.0; ROTATION];
     last[..rest.len()].copy_from_slice(rest);
     let last = (!rest.is_empty()).then_some(&last);
-    let (quads, _) = quads.as_chunks_mut::<{ ROTATION / 4 }>();
-    let groups = groups.chunks_exact_mut(ROTATION / Q::GROUP);
+    let quads = quads.chunks_mut(ROTATION / 4);
+    let groups = groups.chunks_mut(ROTATION / Q::GROUP);
     for ((x, quads), groups) in blocks.iter().chain(last).zip(quads).zip(groups) {
         // SAFETY: plain numbers of the same size.
-        let x: Block = rotate(unsafe { std::mem::transmute::<[f32; ROTATION], Block>(*x) });
+        let mut x: Block = unsafe { std::mem::transmute::<[f32; ROTATION], Block>(*x) };
+        if Q::IS_ROTATED {
+            x = rotate(x);
+        }
         let vectors = Q::GROUP / 16;
         for (g, group) in groups.iter_mut().enumerate() {
             let mut largest = _mm512_setzero_si512();

@@ -76,25 +76,30 @@ impl Case {
 
 /// What a kernel of `set` makes of a row of activations, quantised as the weights are.
 fn rounded(set: KernelSet, weight_type: WeightType, x: &[f32]) -> Vec<f64> {
-    let quantized = |group: usize| -> Vec<f64> {
+    let quantized = |group: usize, is_rotated: bool| -> Vec<f64> {
+        let rotate = |block: &mut [f32; 64]| {
+            if is_rotated {
+                rotate_inline(block);
+            }
+        };
         let mut rows = x.to_vec();
         rows.resize(x.len().next_multiple_of(64), 0.0);
         for block in rows.as_chunks_mut().0 {
-            rotate_inline(block);
+            rotate(block);
             for x in block.chunks_mut(group) {
                 let largest = x.iter().fold(0.0f32, |largest, x| largest.max(x.abs()));
-                let scale = largest / 127.0;
+                let scale = (largest / 127.0).max(f32::MIN_POSITIVE);
                 for x in x {
                     *x = (*x * (1.0 / scale)).round_ties_even() * scale;
                 }
             }
-            rotate_inline(block);
+            rotate(block);
         }
         rows.into_iter().map(f64::from).collect()
     };
     match weight_type {
-        WeightType::Int8 => quantized(64),
-        WeightType::Int4 => quantized(32),
+        WeightType::Int8 => quantized(64, true),
+        WeightType::Int4 => quantized(32, false),
         WeightType::Bf16 if set == KernelSet::Avx512Bf16 => x
             .iter()
             .map(|x| f64::from(bf16::from_f32(*x).to_f32()))
@@ -136,10 +141,12 @@ fn products_agree_with_the_definition_on_odd_shapes() {
                     k,
                     epilogue: Epilogue::Add,
                 };
-                // A code that is off by one would change an output by 1e-3.
+                // What fills a row up is rounded too, and stays out of the definition here; a
+                // code that is off by one would change an output by more.
                 let tolerance = match weight_type {
                     WeightType::F32 | WeightType::Bf16 => 3e-5,
-                    WeightType::Int8 | WeightType::Int4 => 2e-4,
+                    WeightType::Int8 => 5e-4,
+                    WeightType::Int4 => 1e-4,
                 };
                 let packed = case.pack(&w);
                 let weights = looked_up(&packed);

@@ -1,4 +1,4 @@
-//! Codes and scales of a group of weights. Zero is always exact, and a group that holds an
+//! Codes and scales of a group of weights. A group of zeros is exact, and one that holds an
 //! infinity or a NaN gets a scale that makes every output of it a NaN: nothing is hidden.
 
 use super::form::{Int4, Int8, Quantized};
@@ -57,87 +57,84 @@ versions!(
     pub fn int8(x: &[f32; Int8::GROUP], codes: &mut [u8; Int8::GROUP]) -> u16 = int8_body
 );
 
-/// The scale, of either sign, whose codes leave the smallest sum of squared errors, among some
-/// that put the largest magnitude between 6.5 and 9 steps; then fitted to its codes by least
-/// squares. Codes reach from -8 to 7, so that the sign matters.
+/// The number of a level for each weight, and the scale of either sign that leaves the smallest
+/// error, among some that put the largest magnitude between 0.8 and 1.1 times the outermost
+/// level; then fitted to its levels by least squares. Levels are further apart on one side, so
+/// that the sign matters. Errors of large weights count a little more.
 #[inline(always)]
 fn int4_body<const FMA: bool>(x: &[f32; Int4::GROUP], codes: &mut [u8; Int4::GROUP]) -> u16 {
-    const CANDIDATES: u32 = 11;
+    const REACHES: [f32; 6] = [0.80, 0.86, 0.92, 0.98, 1.04, 1.10];
     let largest = largest_bits(x);
-    *codes = [Int4::ZERO as u8; Int4::GROUP];
+    // Nothing times a scale of 0 is anything else, and what is no number stays none.
+    *codes = [0; Int4::GROUP];
     if largest >= f32::INFINITY.to_bits() {
         return NAN;
     }
-    let largest = f32::from_bits(largest);
-    if scale_up(largest / 8.0) == 0 {
+    let largest = f32::from_bits(largest) / 127.0;
+    if scale_up(largest / 2.0) == 0 {
         return 0;
     }
-    let mut best = Candidate::default();
-    for i in 0..CANDIDATES {
-        let scale = largest / (6.5 + 0.25 * i as f32);
-        best.consider(x, scale);
-        best.consider(x, -scale);
-    }
-    let steps = 1.0 / math::from_bf16_bits(best.scale);
-    let (mut product, mut square) = (0.0f32, 0.0f32);
-    for x in x {
-        let code = int4_code(*x, steps);
-        product += code * x;
-        square += code * code;
-    }
-    best.consider(x, product / square.max(1.0));
-    let best = best.scale;
-    let steps = reciprocal(math::from_bf16_bits(best));
-    for (code, x) in codes.iter_mut().zip(x) {
-        *code = (int4_code(*x, steps) as i32 + Int4::ZERO) as u8;
-    }
-    best
-}
-
-#[inline(always)]
-fn int4_code(x: f32, steps: f32) -> f32 {
-    math::round(x * steps).clamp(-8.0, 7.0)
-}
-
-/// The best scale so far.
-struct Candidate {
-    /// bf16.
-    scale: u16,
-    /// Sum of squares.
-    error: f32,
-}
-
-impl Default for Candidate {
-    fn default() -> Self {
-        Self {
-            scale: 0,
-            error: f32::INFINITY,
+    let mut importance = [0.0; Int4::GROUP];
+    let mut squares = [0.0f32; 16];
+    for x in x.as_chunks::<16>().0 {
+        for (square, x) in squares.iter_mut().zip(x) {
+            *square += (x / largest) * (x / largest);
         }
     }
-}
-
-impl Candidate {
-    #[inline(always)]
-    fn consider(&mut self, x: &[f32; Int4::GROUP], scale: f32) {
-        let bits = math::to_bf16_bits(scale);
-        let scale = math::from_bf16_bits(bits);
-        let steps = 1.0 / scale;
-        let mut errors = [0.0f32; 16];
-        let (chunks, _) = x.as_chunks::<16>();
-        for chunk in chunks {
-            for (error, x) in errors.iter_mut().zip(chunk) {
-                let difference = x - int4_code(*x, steps) * scale;
-                *error += difference * difference;
+    let mean = math::sum16(squares) / Int4::GROUP as f32;
+    for (importance, x) in importance.iter_mut().zip(x) {
+        *importance = (2.0 * mean + (x / largest) * (x / largest)).sqrt();
+    }
+    let (mut best, mut most) = (largest, 0.0);
+    for reach in REACHES {
+        for scale in [largest / reach, -largest / reach] {
+            // With the best factor, what remains of the error falls as this grows.
+            let (product, square) = int4_fit(x, &importance, 1.0 / scale);
+            let explained = product * product / square.max(f32::MIN_POSITIVE);
+            if explained > most {
+                (best, most) = (product / square * scale, explained);
             }
         }
-        let error = math::sum16(errors);
-        if error < self.error && steps.is_finite() {
-            *self = Self { scale: bits, error };
+    }
+    let scale = math::to_bf16_bits(best);
+    let steps = reciprocal(math::from_bf16_bits(scale));
+    for (code, x) in codes.iter_mut().zip(x) {
+        *code = level(x * steps).0;
+    }
+    scale
+}
+
+/// The weighted sums of level times weight and of squared levels, both in steps.
+#[inline(always)]
+fn int4_fit(x: &[f32; Int4::GROUP], importance: &[f32; Int4::GROUP], steps: f32) -> (f32, f32) {
+    let (mut products, mut squares) = ([0.0f32; 16], [0.0f32; 16]);
+    let (x, _) = x.as_chunks::<16>();
+    let (importance, _) = importance.as_chunks::<16>();
+    for (x, importance) in x.iter().zip(importance) {
+        for i in 0..16 {
+            let x = x[i] * steps;
+            let level = level(x).1;
+            products[i] += importance[i] * level * x;
+            squares[i] += importance[i] * level * level;
         }
     }
+    (math::sum16(products), math::sum16(squares))
+}
+
+/// The nearest level, by its number and as it is; the lower of two that are as near.
+#[inline(always)]
+fn level(x: f32) -> (u8, f32) {
+    let (mut number, mut level) = (0, f32::from(Int4::LEVELS[0]));
+    for pair in Int4::LEVELS.windows(2) {
+        let (low, high) = (f32::from(pair[0]), f32::from(pair[1]));
+        let above = x > (low + high) / 2.0;
+        number += u8::from(above);
+        level = if above { high } else { level };
+    }
+    (number, level)
 }
 
 versions!(
-    /// The codes of a group of weights, one a byte, and the bits of its bf16 scale.
+    /// The numbers of a group's levels, one a byte, and the bits of its bf16 scale.
     pub fn int4(x: &[f32; Int4::GROUP], codes: &mut [u8; Int4::GROUP]) -> u16 = int4_body
 );
