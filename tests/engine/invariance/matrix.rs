@@ -5,7 +5,7 @@
 
 use crate::harness::{Noise, options, tiny};
 use crate::way::{Answer, Model, WHOLE, Way};
-use guichet::engine::{Dtype, ModelOptions, SamplingParams, SequenceRequest};
+use guichet::engine::{Dtype, ModelOptions, Quantize, SamplingParams, SequenceRequest};
 use guichet::kernels::KernelSet;
 use std::time::Instant;
 
@@ -16,25 +16,40 @@ const VOCAB: usize = 320;
 
 #[test]
 fn no_way_to_schedule_changes_a_bit_with_avx512() {
-    check_all(KernelSet::Avx512Bf16, Dtype::Bf16);
+    check_all(KernelSet::Avx512Bf16, Dtype::Bf16, None);
 }
 
 #[test]
 fn no_way_to_schedule_changes_a_bit_with_avx2() {
-    check_all(KernelSet::Avx2, Dtype::Bf16);
+    check_all(KernelSet::Avx2, Dtype::Bf16, None);
 }
 
 #[test]
 fn no_way_to_schedule_changes_a_bit_with_portable_kernels() {
-    check_all(KernelSet::Portable, Dtype::Bf16);
+    check_all(KernelSet::Portable, Dtype::Bf16, None);
 }
 
 #[test]
 fn no_way_to_schedule_changes_a_bit_of_f32() {
-    check_all(KernelSet::best(), Dtype::F32);
+    check_all(KernelSet::best(), Dtype::F32, None);
 }
 
-fn check_all(set: KernelSet, dtype: Dtype) {
+#[test]
+fn no_way_to_schedule_changes_a_bit_with_avx512_without_bf16() {
+    check_all(KernelSet::Avx512Vnni, Dtype::Bf16, None);
+}
+
+#[test]
+fn no_way_to_schedule_changes_a_bit_of_int8() {
+    check_all(KernelSet::best(), Dtype::Bf16, Some(Quantize::Int8));
+}
+
+#[test]
+fn no_way_to_schedule_changes_a_bit_of_int4() {
+    check_all(KernelSet::best(), Dtype::Bf16, Some(Quantize::Int4));
+}
+
+fn check_all(set: KernelSet, dtype: Dtype, quantize: Option<Quantize>) {
     if !set.is_supported() {
         return;
     }
@@ -48,6 +63,7 @@ fn check_all(set: KernelSet, dtype: Dtype) {
             &ModelOptions {
                 kernels: Some(set.to_string()),
                 dtype: Some(dtype),
+                quantize,
                 num_threads: Some(num_threads),
                 ..options()
             },
@@ -60,7 +76,7 @@ fn check_all(set: KernelSet, dtype: Dtype) {
             for (index, (got, expected)) in answered.answers.iter().zip(&*expected).enumerate() {
                 assert_eq!(
                     got, expected,
-                    "request {index}, {set} {dtype:?}, {num_threads} threads, {way:?}"
+                    "request {index}, {set} {dtype:?} {quantize:?}, {num_threads} threads, {way:?}"
                 );
             }
             assert_eq!(
@@ -77,7 +93,7 @@ fn check_all(set: KernelSet, dtype: Dtype) {
         }
     }
     println!(
-        "{set} {dtype:?}: {num_checked} ways in {:.1} s",
+        "{set} {dtype:?} {quantize:?}: {num_checked} ways in {:.1} s",
         began.elapsed().as_secs_f64()
     );
 }
