@@ -17,6 +17,7 @@ mod rows;
 mod storage;
 
 pub use attention::{AttentionOptions, AttentionShape, AttentionSpan};
+pub(crate) use cpu::SplitMut;
 pub use cpu::gemm::Epilogue;
 pub use cpu::{
     Arrangement, KernelSet, PackedWeight, RowSource, ThreadPool, UnknownKernelSet, WeightType,

@@ -1,10 +1,10 @@
-use super::ModelError;
 use super::config::DecoderConfig;
 use super::decoder::{ForwardContext, Workspace};
 use super::family::WeightNames;
 use super::linear::{Linear, Loader};
 use super::norm::RmsNorm;
 use super::rotary::Rotary;
+use super::{ModelError, importance};
 use crate::kernels::{Arrangement, AttentionOptions, AttentionShape, Epilogue, Kernels};
 use candle_core::Tensor;
 
@@ -29,24 +29,31 @@ impl Attention {
         let shape = config.attention;
         let (q, kv) = (shape.q_width(), shape.num_kv_heads * shape.head_dim);
         let name = |pattern: &str| pattern.replace("{}", layer);
+        let hidden = config.hidden_size;
+        let norm = RmsNorm::load(
+            loader,
+            &name(names.attention_norm),
+            hidden,
+            config.rms_norm_eps,
+        )?;
+        let normed = importance::of_normed(loader, &norm)?;
+        let values = loader.checkpoint.take(&name(names.v), &[kv, hidden])?;
+        let attended = importance::of_attended(loader, shape, values, &normed);
         Ok(Self {
-            norm: RmsNorm::load(
-                loader,
-                &name(names.attention_norm),
-                config.hidden_size,
-                config.rms_norm_eps,
-            )?,
+            norm,
             qkv: Linear::load(
                 loader,
                 Arrangement::Stacked,
                 &[(name(names.q), q), (name(names.k), kv), (name(names.v), kv)],
-                config.hidden_size,
+                hidden,
+                &normed,
             )?,
             o: Linear::load(
                 loader,
                 Arrangement::Stacked,
-                &[(name(names.o), config.hidden_size)],
+                &[(name(names.o), hidden)],
                 q,
+                &attended,
             )?,
             shape,
             scale: 1.0 / (shape.head_dim as f32).sqrt(),

@@ -1,4 +1,5 @@
 use super::ModelError;
+use super::importance::Importance;
 use super::norm::RmsNorm;
 use super::weights::Checkpoint;
 use crate::kernels::{Arrangement, Epilogue, Kernels, PackedWeight, WeightType};
@@ -45,8 +46,10 @@ impl Linear {
         arrangement: Arrangement,
         names: &[(String, usize)],
         k: usize,
+        importance: &Importance,
     ) -> Result<Self, ModelError> {
-        Self::pack(loader, arrangement, loader.precision.layers, names, k)
+        let weight_type = loader.precision.layers;
+        Self::pack(loader, arrangement, weight_type, names, k, importance)
     }
 
     /// The embedding or the output head, `[vocab, k]`.
@@ -63,6 +66,7 @@ impl Linear {
             loader.precision.tables,
             &names,
             k,
+            &None,
         )
     }
 
@@ -72,6 +76,7 @@ impl Linear {
         weight_type: WeightType,
         names: &[(String, usize)],
         k: usize,
+        importance: &Importance,
     ) -> Result<Self, ModelError> {
         let sources = names
             .iter()
@@ -83,6 +88,7 @@ impl Linear {
             k,
             arrangement,
             weight_type,
+            importance.as_deref(),
             kernels.set(),
             kernels.pool(),
         );

@@ -1,9 +1,9 @@
-use super::ModelError;
 use super::config::DecoderConfig;
 use super::decoder::Workspace;
 use super::family::WeightNames;
 use super::linear::{Linear, Loader};
 use super::norm::RmsNorm;
+use super::{ModelError, importance};
 use crate::kernels::{Arrangement, Epilogue, Kernels};
 
 /// `x += down(silu(gate(norm(x))) * up(norm(x)))`, gate and up as one product.
@@ -22,19 +22,30 @@ impl Mlp {
     ) -> Result<Self, ModelError> {
         let (hidden, ffn) = (config.hidden_size, config.intermediate_size);
         let name = |pattern: &str| pattern.replace("{}", layer);
+        let (gate, up) = (name(names.gate), name(names.up));
+        let norm = RmsNorm::load(loader, &name(names.mlp_norm), hidden, config.rms_norm_eps)?;
+        let normed = importance::of_normed(loader, &norm)?;
+        let gated = importance::of_gated(
+            loader,
+            loader.checkpoint.take(&gate, &[ffn, hidden])?,
+            loader.checkpoint.take(&up, &[ffn, hidden])?,
+            &normed,
+        );
         Ok(Self {
-            norm: RmsNorm::load(loader, &name(names.mlp_norm), hidden, config.rms_norm_eps)?,
+            norm,
             gate_up: Linear::load(
                 loader,
                 Arrangement::Paired,
-                &[(name(names.gate), ffn), (name(names.up), ffn)],
+                &[(gate, ffn), (up, ffn)],
                 hidden,
+                &normed,
             )?,
             down: Linear::load(
                 loader,
                 Arrangement::Stacked,
                 &[(name(names.down), hidden)],
                 ffn,
+                &gated,
             )?,
         })
     }

@@ -10,6 +10,7 @@ mod decoder;
 mod error;
 mod family;
 pub mod import;
+mod importance;
 mod kv_cache;
 mod linear;
 mod mlp;

@@ -44,6 +44,7 @@ impl Case {
                 self.k,
                 arrangement,
                 self.weight_type,
+                None,
                 self.set,
                 &pool,
             )

@@ -60,9 +60,14 @@ versions!(
 /// The number of a level for each weight, and the scale of either sign that leaves the smallest
 /// error, among some that put the largest magnitude between 0.8 and 1.1 times the outermost
 /// level; then fitted to its levels by least squares. Levels are further apart on one side, so
-/// that the sign matters. Errors of large weights count a little more.
+/// that the sign matters. An error counts by the importance of its input, and a little more where
+/// the weight is large.
 #[inline(always)]
-fn int4_body<const FMA: bool>(x: &[f32; Int4::GROUP], codes: &mut [u8; Int4::GROUP]) -> u16 {
+fn int4_body<const FMA: bool>(
+    x: &[f32; Int4::GROUP],
+    importance: &[f32; Int4::GROUP],
+    codes: &mut [u8; Int4::GROUP],
+) -> u16 {
     const REACHES: [f32; 6] = [0.80, 0.86, 0.92, 0.98, 1.04, 1.10];
     let largest = largest_bits(x);
     // Nothing times a scale of 0 is anything else, and what is no number stays none.
@@ -74,7 +79,6 @@ fn int4_body<const FMA: bool>(x: &[f32; Int4::GROUP], codes: &mut [u8; Int4::GRO
     if scale_up(largest / 2.0) == 0 {
         return 0;
     }
-    let mut importance = [0.0; Int4::GROUP];
     let mut squares = [0.0f32; 16];
     for x in x.as_chunks::<16>().0 {
         for (square, x) in squares.iter_mut().zip(x) {
@@ -82,14 +86,18 @@ fn int4_body<const FMA: bool>(x: &[f32; Int4::GROUP], codes: &mut [u8; Int4::GRO
         }
     }
     let mean = math::sum16(squares) / Int4::GROUP as f32;
-    for (importance, x) in importance.iter_mut().zip(x) {
-        *importance = (2.0 * mean + (x / largest) * (x / largest)).sqrt();
+    // Relative to the largest, so that nothing vanishes that matters.
+    let greatest = f32::from_bits(largest_bits(importance)).max(f32::MIN_POSITIVE);
+    let mut weights = [0.0; Int4::GROUP];
+    for ((weight, importance), x) in weights.iter_mut().zip(importance).zip(x) {
+        let size = (2.0 * mean + (x / largest) * (x / largest)).sqrt();
+        *weight = importance / greatest * size;
     }
     let (mut best, mut most) = (largest, 0.0);
     for reach in REACHES {
         for scale in [largest / reach, -largest / reach] {
             // With the best factor, what remains of the error falls as this grows.
-            let (product, square) = int4_fit(x, &importance, 1.0 / scale);
+            let (product, square) = int4_fit(x, &weights, 1.0 / scale);
             let explained = product * product / square.max(f32::MIN_POSITIVE);
             if explained > most {
                 (best, most) = (product / square * scale, explained);
@@ -136,5 +144,5 @@ fn level(x: f32) -> (u8, f32) {
 
 versions!(
     /// The numbers of a group's levels, one a byte, and the bits of its bf16 scale.
-    pub fn int4(x: &[f32; Int4::GROUP], codes: &mut [u8; Int4::GROUP]) -> u16 = int4_body
+    pub fn int4(x: &[f32; Int4::GROUP], importance: &[f32; Int4::GROUP], codes: &mut [u8; Int4::GROUP]) -> u16 = int4_body
 );
