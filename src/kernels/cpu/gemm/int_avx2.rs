@@ -3,7 +3,7 @@
 
 use super::activations::Quads;
 use super::{STRIP, Sums};
-use crate::kernels::cpu::packed::{Int4, Quantized};
+use crate::kernels::cpu::packed::{Form, Int4, Quantized};
 use std::arch::x86_64::*;
 
 /// Outputs of one vector of products.
@@ -53,7 +53,7 @@ fn block<const R: usize, Q: Quantized>(
             let mut sums = [[_mm256_setzero_si256(); VECTORS]; R];
             for (i, line) in lines.iter().enumerate() {
                 let (codes, _) = line[half * HALF * 4..].as_chunks::<{ COLUMNS * 4 }>();
-                if Q::CODE_BYTES == Q::GROUP * STRIP {
+                if Q::FORM == Form::Int8 {
                     multiply(&mut sums, &quads, i, codes, |codes| codes);
                 } else {
                     multiply(&mut sums, &quads, 2 * i, codes, |numbers| levels(numbers));

@@ -11,11 +11,17 @@ type Scales = [u8; STRIP * 2];
 
 /// The sums of a strip of quantised weights for some rows.
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-pub(super) fn strip(form: Form, x: Quads<'_>, first: usize, num: usize, w: &[u8], sums: &mut Sums) {
+pub(super) fn strip<Q: Quantized>(
+    x: Quads<'_>,
+    first: usize,
+    num: usize,
+    w: &[u8],
+    sums: &mut Sums,
+) {
     const INT8: usize = Int8::QUADS;
     const INT4: usize = Int4::QUADS;
     const HALF: usize = INT4 / 2;
-    if form == Form::Int8 {
+    if Q::FORM == Form::Int8 {
         by_rows!(num, block::<INT8, INT8>(x, first, w, sums));
     } else {
         by_rows!(num, block::<INT4, HALF>(x, first, w, sums));

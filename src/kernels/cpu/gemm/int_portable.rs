@@ -1,7 +1,7 @@
 use super::activations::Quads;
 use super::{STRIP, Sums};
 use crate::kernels::cpu::math;
-use crate::kernels::cpu::packed::{Int4, Quantized};
+use crate::kernels::cpu::packed::{Form, Int4, Quantized};
 use crate::kernels::cpu::versions::versions;
 
 /// The sums of a strip of quantised weights for some rows: the specification of the vector
@@ -22,7 +22,7 @@ fn strip_body<const FMA: bool, Q: Quantized>(
             let (codes, scales) = w.split_at(Q::CODE_BYTES);
             let mut sums = [group.start; STRIP];
             let (lines, _) = codes.as_chunks::<{ STRIP * 4 }>();
-            if Q::CODE_BYTES == Q::GROUP * STRIP {
+            if Q::FORM == Form::Int8 {
                 for (line, quad) in lines.iter().zip(quads) {
                     multiply(&mut sums, line, *quad, |byte| byte);
                 }

@@ -152,10 +152,10 @@ fn strip_sums(
             columns::<f32>(set, x, first, num, w.strip(strip), sums);
         }
         (Prepared::Quads(x), Form::Int8) => {
-            integers::<Int8>(set, Form::Int8, x, first, num, w.strip(strip), sums);
+            integers::<Int8>(set, x, first, num, w.strip(strip), sums);
         }
         (Prepared::Quads(x), Form::Int4) => {
-            integers::<Int4>(set, Form::Int4, x, first, num, w.strip(strip), sums);
+            integers::<Int4>(set, x, first, num, w.strip(strip), sums);
         }
         _ => unreachable!("activations are prepared for the form of their weight"),
     }
@@ -183,7 +183,6 @@ fn columns<W: ColumnWeight>(
 
 fn integers<Q: Quantized>(
     set: KernelSet,
-    form: Form,
     x: Quads<'_>,
     first: usize,
     num: usize,
@@ -194,7 +193,7 @@ fn integers<Q: Quantized>(
         // SAFETY: a set is only selected where `KernelSet::is_supported` holds.
         #[cfg(target_arch = "x86_64")]
         KernelSet::Avx512Bf16 | KernelSet::Avx512Vnni => unsafe {
-            int_avx512::strip(form, x, first, num, w, sums);
+            int_avx512::strip::<Q>(x, first, num, w, sums);
         },
         #[cfg(target_arch = "x86_64")]
         KernelSet::Avx2 => unsafe { int_avx2::strip::<Q>(x, first, num, w, sums) },

@@ -25,6 +25,7 @@ pub enum Form {
 
 /// A form of whole numbers in groups that share a scale: `weight = (code - ZERO) * scale`.
 pub trait Quantized {
+    const FORM: Form;
     /// Inputs that share a scale; activations are quantised in the same groups.
     const GROUP: usize;
     /// Whether inputs are rotated before they are rounded.
@@ -52,6 +53,7 @@ pub struct Int8;
 pub struct Int4;
 
 impl Quantized for Int8 {
+    const FORM: Form = Form::Int8;
     const GROUP: usize = 64;
     const IS_ROTATED: bool = true;
     const ZERO: i32 = 128;
@@ -59,6 +61,7 @@ impl Quantized for Int8 {
 }
 
 impl Quantized for Int4 {
+    const FORM: Form = Form::Int4;
     const GROUP: usize = 32;
     const IS_ROTATED: bool = false;
     const ZERO: i32 = 127;
