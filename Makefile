@@ -13,7 +13,7 @@ serve: weights ; exec $(GUICHET) serve --model $(MODEL)
 prove: weights ; cargo test --locked --test prove -- --ignored --nocapture --test-threads 1
 test: weights ; python3 -m unittest discover -s tests/bench_serve && cargo test --locked && tests/contract/run
 check:    ; cargo fmt --check && cargo clippy --locked --all-targets -- -D warnings && cargo check --locked --no-default-features && RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps
-bench: weights ; cargo bench --locked --profile dev --features bench-candle --bench candle && cargo bench --locked --profile dev --bench scheduler --bench attention --bench decoder
+bench: weights ; cargo bench --locked --profile dev --features bench-candle --bench candle && cargo bench --locked --profile dev --bench scheduler --bench decoder --bench kernels
 bench-serve: weights ; scripts/bench-serve --write-docs
 bless:    ; BLESS=1 cargo test --locked --test api reference
 image:    ; scripts/image

@@ -2,7 +2,8 @@
 //! second of the decoder alone, with greedy sampling; beside them what the machine could do at
 //! most (`roofline`): its dot products for the sums, its memory for the weights and the cache.
 //!
-//!     cargo bench --bench decoder -- [--model DIR] [--quantize none|int8|int4] [--threads N]
+//!     cargo bench --bench decoder -- [--model DIR] [--quantize none|int8|int4]
+//!         [--kv-cache-dtype auto|int8] [--threads N]
 //!         [--prefill 512,2048] [--decode 1,16] [--context 512] [--rounds N] [--kernels NAME] [--json]
 
 mod machine;
@@ -11,6 +12,7 @@ use clap::Parser;
 use guichet::engine::{
     ModelOptions, Quantize, SampleRequest, SamplingParams, StepItem, StepRunner,
 };
+use guichet::kernels::KvType;
 use guichet::model::DecoderConfig;
 use machine::Product;
 use serde_json::json;
@@ -29,6 +31,8 @@ struct Args {
     model: PathBuf,
     #[arg(long, default_value = "none", value_parser = ["none", "int8", "int4"])]
     quantize: String,
+    #[arg(long, default_value = "auto", value_parser = ["auto", "int8"])]
+    kv_cache_dtype: String,
     #[arg(long)]
     threads: Option<usize>,
     #[arg(long, value_delimiter = ',', default_value = "512,2048")]
@@ -113,6 +117,8 @@ impl Bench {
 struct Roofline {
     config: DecoderConfig,
     quantize: String,
+    /// Of a number in the KV cache.
+    kv_bytes: f64,
     /// Operations and bytes per second.
     product: Option<f64>,
     attention: Option<f64>,
@@ -120,7 +126,12 @@ struct Roofline {
 }
 
 impl Roofline {
-    fn measure(config: DecoderConfig, quantize: &str, num_threads: usize) -> Self {
+    fn measure(
+        config: DecoderConfig,
+        quantize: &str,
+        kv_cache_dtype: &str,
+        num_threads: usize,
+    ) -> Self {
         let product = match quantize {
             "none" => Product::Bf16,
             _ => Product::Int8,
@@ -128,6 +139,7 @@ impl Roofline {
         let mut roofline = Self {
             config,
             quantize: quantize.to_owned(),
+            kv_bytes: if kv_cache_dtype == "int8" { 1.0 } else { 2.0 },
             product: machine::peak(product, num_threads),
             attention: machine::peak(Product::Bf16, num_threads),
             bandwidth: 0.0,
@@ -165,7 +177,10 @@ impl Roofline {
         let products = 2.0 * (layers * rows as f64 + head * outputs as f64);
         let attention = 4.0 * seen * (config.num_layers * shape.q_width()) as f64;
         let computing = products / self.product? + attention / self.attention?;
-        let kv = 4.0 * read * (config.num_layers * shape.num_kv_heads * shape.head_dim) as f64;
+        let kv = 2.0
+            * self.kv_bytes
+            * read
+            * (config.num_layers * shape.num_kv_heads * shape.head_dim) as f64;
         let head_bytes = if outputs > 0 { head_bytes } else { 0.0 };
         Some(computing.max((layer_bytes + head_bytes + kv) / self.bandwidth))
     }
@@ -202,6 +217,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let widest = args.decode.iter().copied().max().unwrap_or(1);
     let len = longest.max(args.context + STEPS).next_multiple_of(BLOCK);
     let options = ModelOptions {
+        kv_type: (args.kv_cache_dtype == "int8").then_some(KvType::Int8),
         quantize: match args.quantize.as_str() {
             "int8" => Some(Quantize::Int8),
             "int4" => Some(Quantize::Int4),
@@ -234,7 +250,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .threads
         .map_or_else(|| std::thread::available_parallelism().map(usize::from), Ok)?;
     let config = DecoderConfig::from_dir(&args.model)?;
-    let roofline = Roofline::measure(config, &args.quantize, num_threads);
+    let roofline = Roofline::measure(config, &args.quantize, &args.kv_cache_dtype, num_threads);
     let mut report = json!({
         "loaded_s": loaded,
         "prefill": {},

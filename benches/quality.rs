@@ -1,7 +1,9 @@
 //! What quantisation costs: the Kullback-Leibler divergence of a quantised model's next token
 //! from that of the same model in bf16, and perplexity, over administrative prose.
 //!
-//!     cargo bench --bench quality -- [--model DIR] [--quantize int8,int4] [--tokens 20000]
+//!     cargo bench --bench quality -- [--model DIR] [--quantize int8,int4,bf16+kv8] [--tokens 20000]
+//!
+//! `+kv8` keeps keys and values as 8 bits too.
 
 use clap::Parser;
 use guichet::kernels::{AttentionSpan, KernelSet, Kernels, KvType, ThreadPool, WeightType};
@@ -20,7 +22,7 @@ const TEXTS: [&str; 3] = ["en", "fr", "de"];
 struct Args {
     #[arg(long, default_value = "weights/smollm2-135m-instruct")]
     model: PathBuf,
-    #[arg(long, value_delimiter = ',', default_value = "int8,int4")]
+    #[arg(long, value_delimiter = ',', default_value = "int8,int4,bf16+kv8")]
     quantize: Vec<String>,
     #[arg(long, default_value_t = 20_000)]
     tokens: usize,
@@ -44,7 +46,12 @@ struct Cost {
 
 impl Model {
     fn load(dir: &Path, name: &str, kernels: &Kernels) -> Result<Self, Box<dyn Error>> {
-        let precision = match name {
+        let (weights, kv_type) = match name.split_once('+') {
+            None => (name, KvType::Bf16),
+            Some((weights, "kv8")) => (weights, KvType::Int8),
+            Some((_, other)) => return Err(format!("`{other}` is not kv8").into()),
+        };
+        let precision = match weights {
             "f32" => WeightType::F32.into(),
             "bf16" => WeightType::Bf16.into(),
             "int8" => WeightType::Int8.into(),
@@ -60,11 +67,7 @@ impl Model {
             max_output_rows: CONTEXT,
             max_positions: CONTEXT,
         };
-        let cache = KvCache::new(
-            &config,
-            KvType::Bf16,
-            CONTEXT.div_ceil(KvCache::block_size()),
-        )?;
+        let cache = KvCache::new(&config, kv_type, CONTEXT.div_ceil(KvCache::block_size()))?;
         let checkpoint = Checkpoint::open(dir)?;
         Ok(Self {
             name: name.to_owned(),
@@ -123,7 +126,7 @@ impl Cost {
         self.divergences.sort_by(f64::total_cmp);
         let num = self.divergences.len();
         println!(
-            "{text:>5}  {name:>5}  {num:>6} tokens  mean KL {:.6}  99 % {:.4}  perplexity {:.3}",
+            "{text:>5}  {name:>8}  {num:>6} tokens  mean KL {:.6}  99 % {:.4}  perplexity {:.3}",
             self.divergences.iter().sum::<f64>() / num as f64,
             self.divergences[num * 99 / 100],
             (-self.log_likelihood / num as f64).exp(),

@@ -2,6 +2,7 @@
 //! command line. Parsed and checked once, then frozen.
 
 use crate::engine::{Dtype, ModelOptions, Quantize};
+use crate::kernels::{KvType, Placement};
 use crate::telemetry::{self, LogConfig, LogError};
 use crate::tenant::{KeyConfig, KeyError, KeyRing};
 use figment::error::Kind;
@@ -52,6 +53,7 @@ pub struct ModelConfig {
     pub id: Option<String>,
     pub dtype: DtypeChoice,
     pub quantize: QuantizeChoice,
+    pub kv_cache_dtype: KvDtypeChoice,
     /// A kernel set to pin, or `auto`.
     pub kernels: KernelChoice,
     pub max_model_len: Option<usize>,
@@ -76,6 +78,16 @@ pub enum QuantizeChoice {
     None,
     Int8,
     Int4,
+}
+
+/// Type in memory of the KV cache.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KvDtypeChoice {
+    /// That of [`DtypeChoice`].
+    #[default]
+    Auto,
+    Int8,
 }
 
 /// A kernel set, by its name, or the best for this processor.
@@ -109,6 +121,8 @@ pub struct EngineSection {
     pub kv_cache_mib: Option<u64>,
     /// Absent: one per core.
     pub num_threads: Option<usize>,
+    pub pin_threads: bool,
+    pub interleave_memory: bool,
 }
 
 /// Who may find KV blocks that are computed already.
@@ -181,6 +195,8 @@ impl Default for EngineSection {
             stall_timeout_ms: ms(engine.stall_timeout),
             kv_cache_mib: None,
             num_threads: None,
+            pin_threads: engine.placement.pin_threads,
+            interleave_memory: engine.placement.interleave_memory,
         }
     }
 }
@@ -345,11 +361,19 @@ impl Config {
                 QuantizeChoice::Int8 => Some(Quantize::Int8),
                 QuantizeChoice::Int4 => Some(Quantize::Int4),
             },
+            kv_type: match self.model.kv_cache_dtype {
+                KvDtypeChoice::Auto => None,
+                KvDtypeChoice::Int8 => Some(KvType::Int8),
+            },
             kernels: match &self.model.kernels {
                 KernelChoice::Auto => None,
                 KernelChoice::Named(name) => Some(name.clone()),
             },
             num_threads: self.engine.num_threads,
+            placement: Placement {
+                pin_threads: self.engine.pin_threads,
+                interleave_memory: self.engine.interleave_memory,
+            },
             kv_cache_bytes: self.engine.kv_cache_mib.map(|mib| mib << 20),
             max_model_len: self.model.max_model_len,
             max_num_batched_tokens: self.engine.max_num_batched_tokens,

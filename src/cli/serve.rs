@@ -41,6 +41,10 @@ pub struct ServeArgs {
     #[arg(long, value_parser = ["none", "int8", "int4"])]
     quantize: Option<String>,
 
+    /// Number type of the KV cache in memory: int8 takes half of bf16's [default: auto, that of dtype]
+    #[arg(long, value_parser = ["auto", "int8"])]
+    kv_cache_dtype: Option<String>,
+
     /// A kernel set to pin, so that answers do not change with the processor [default: auto, the fastest]
     #[arg(long, value_name = "NAME")]
     kernels: Option<String>,
@@ -81,6 +85,10 @@ impl ServeArgs {
             (
                 "quantize",
                 self.quantize.as_ref().map(|quantize| json!(quantize)),
+            ),
+            (
+                "kv_cache_dtype",
+                self.kv_cache_dtype.as_ref().map(|dtype| json!(dtype)),
             ),
             (
                 "kernels",

@@ -80,6 +80,7 @@ impl EngineThread {
 
     fn run_steps(&mut self) -> Result<(), Death> {
         let mut num_empty = 0;
+        self.runner.begin();
         self.publish_gauges();
         while self.receive() {
             let now = self.shared.now();

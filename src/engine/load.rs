@@ -1,6 +1,8 @@
 use super::model_runner::ModelRunner;
 use super::{EngineConfig, PrefixCache, StepRunner};
-use crate::kernels::{KernelSet, Kernels, KvType, ThreadPool, UnknownKernelSet, WeightType};
+use crate::kernels::{
+    KernelSet, Kernels, KvType, Placement, ThreadPool, UnknownKernelSet, WeightType,
+};
 use crate::model::{
     Checkpoint, Decoder, DecoderConfig, DecoderLimits, KvCache, ModelError, Precision,
 };
@@ -14,7 +16,9 @@ pub enum LoadError {
     Model(#[from] ModelError),
     #[error(transparent)]
     Kernels(#[from] UnknownKernelSet),
-    #[error("the kernel threads cannot be started: {0}")]
+    #[error(
+        "the kernel threads cannot be started as engine.num_threads, pin_threads and interleave_memory say: {0}"
+    )]
     Threads(std::io::Error),
     #[error(
         "{budget} bytes of memory for the KV cache do not hold one block of {block_bytes} bytes"
@@ -25,15 +29,17 @@ pub enum LoadError {
 /// What the configuration says about loading and serving one model.
 #[derive(Debug, Clone)]
 pub struct ModelOptions {
-    /// Type in memory of the KV cache and of weights that are not quantized; `None` takes the
-    /// checkpoint's.
+    /// Type in memory of weights that are not quantized; `None` takes the checkpoint's.
     pub dtype: Option<Dtype>,
+    /// Type in memory of the KV cache; `None` takes that of `dtype`.
+    pub kv_type: Option<KvType>,
     /// Whole numbers in place of the checkpoint's weights.
     pub quantize: Option<Quantize>,
     /// Name of a kernel set to pin (see [`KernelSet`]); `None` takes the best.
     pub kernels: Option<String>,
     /// `None`: one per core.
     pub num_threads: Option<usize>,
+    pub placement: Placement,
     /// Memory for the KV cache in bytes; `None`: a quarter of what is free after loading.
     pub kv_cache_bytes: Option<u64>,
     /// Cuts the checkpoint's context length down; never raises it.
@@ -59,9 +65,11 @@ impl Default for ModelOptions {
         let limits = EngineConfig::new(1, 1, 1, 1);
         Self {
             dtype: None,
+            kv_type: None,
             quantize: None,
             kernels: None,
             num_threads: None,
+            placement: Placement::default(),
             kv_cache_bytes: None,
             max_model_len: None,
             max_num_batched_tokens: limits.max_num_batched_tokens,
@@ -112,12 +120,13 @@ pub fn load(dir: &Path, options: &ModelOptions) -> Result<LoadedModel, LoadError
     let checkpoint = Checkpoint::open(dir)?;
     let set = KernelSet::select(options.kernels.as_deref().unwrap_or("auto"))?;
     let num_threads = options.num_threads.unwrap_or_else(available_threads);
-    let kernels = Kernels::new(
-        set,
-        ThreadPool::new(num_threads).map_err(LoadError::Threads)?,
-    );
+    let pool = ThreadPool::placed(num_threads, options.placement).map_err(LoadError::Threads)?;
+    let _interleaved = options.placement.interleave_scope();
+    let kernels = Kernels::new(set, pool);
     let dtype = options.dtype.unwrap_or_else(|| Dtype::of(&checkpoint));
-    let (precision, kv_type) = (precision(dtype, options.quantize), dtype.kv_type());
+    let precision = precision(dtype, options.quantize);
+    let kv_type = options.kv_type.unwrap_or(dtype.kv_type());
+    let numerics = numerics(precision, kv_type);
     let max_rows = options.max_num_batched_tokens.max(1);
     let max_num_seqs = options.max_num_seqs.clamp(1, max_rows);
     let mut limits = DecoderLimits {
@@ -159,7 +168,7 @@ pub fn load(dir: &Path, options: &ModelOptions) -> Result<LoadedModel, LoadError
         decoder.config().family,
         decoder.config().num_layers,
         decoder.num_bytes() >> 20,
-        numerics(precision, dtype),
+        numerics,
         (num_blocks * block_bytes) >> 20,
         limits.max_positions,
     );
@@ -195,7 +204,7 @@ pub fn load(dir: &Path, options: &ModelOptions) -> Result<LoadedModel, LoadError
         },
         runner: Box::new(ModelRunner::new(decoder, cache)),
         description,
-        numerics: format!("{set} {}", numerics(precision, dtype)),
+        numerics: format!("{set} {numerics}"),
     })
 }
 
@@ -229,15 +238,20 @@ fn precision(dtype: Dtype, quantize: Option<Quantize>) -> Precision {
     }
 }
 
-/// What the bits of an answer depend on, in a word: weights, and the KV cache if it differs.
-fn numerics(precision: Precision, dtype: Dtype) -> &'static str {
-    match (precision.layers, dtype) {
-        (WeightType::F32, _) => "f32",
-        (WeightType::Bf16, _) => "bf16",
-        (WeightType::Int8, Dtype::Bf16) => "int8 bf16",
-        (WeightType::Int8, Dtype::F32) => "int8 f32",
-        (WeightType::Int4, Dtype::Bf16) => "int4 bf16",
-        (WeightType::Int4, Dtype::F32) => "int4 f32",
+/// What the bits of an answer depend on: the type of the weights, and that of the KV cache if it
+/// is another.
+fn numerics(precision: Precision, kv_type: KvType) -> String {
+    let weights = match precision.layers {
+        WeightType::F32 => "f32",
+        WeightType::Bf16 => "bf16",
+        WeightType::Int8 => "int8",
+        WeightType::Int4 => "int4",
+    };
+    match (precision.layers, kv_type) {
+        (WeightType::F32, KvType::F32) | (WeightType::Bf16, KvType::Bf16) => weights.to_owned(),
+        (_, KvType::F32) => format!("{weights} f32"),
+        (_, KvType::Bf16) => format!("{weights} bf16"),
+        (_, KvType::Int8) => format!("{weights} with int8 KV"),
     }
 }
 

@@ -44,6 +44,10 @@ impl ModelRunner {
 }
 
 impl StepRunner for ModelRunner {
+    fn begin(&mut self) {
+        self.decoder.kernels().pool().place_caller();
+    }
+
     fn execute(&mut self, step: &[StepItem<'_>]) -> Result<StepOutput, RunnerError> {
         self.token_ids.clear();
         self.positions.clear();

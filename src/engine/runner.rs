@@ -86,6 +86,9 @@ pub enum RunnerError {
 /// What computes a step. The only part of the engine that touches a device; tests put
 /// a scripted one in its place.
 pub trait StepRunner: Send {
+    /// Called by the thread that is going to execute steps, before the first.
+    fn begin(&mut self) {}
+
     /// After an error or a panic the next call starts from an empty KV cache.
     fn execute(&mut self, step: &[StepItem<'_>]) -> Result<StepOutput, RunnerError>;
 }

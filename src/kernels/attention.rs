@@ -114,6 +114,7 @@ impl InplaceOp3 for PagedAttention<'_> {
         match storage::kv(self.name(), cache, cache_layout)? {
             KvRef::F32(cache) => self.run(out, qkv, cache),
             KvRef::Bf16(cache) => self.run(out, qkv, cache),
+            KvRef::Int8(cache) => self.run(out, qkv, cache),
         }
         Ok(())
     }
@@ -143,7 +144,7 @@ impl PagedAttention<'_> {
             let pages = Pages {
                 cache,
                 block_table: self.spans[tile.rows.span].block_table,
-                layout: PagedLayout::new(self.shape),
+                layout: PagedLayout::new(self.shape, T::TYPE),
                 first_head: tile.rows.kv_heads.start,
             };
             let splits = tile.splits.clone();

@@ -57,14 +57,14 @@ impl Kernels {
 impl Linear<'_> {
     fn run(&self, out: &mut [f32], input: Input<'_>) {
         let kernels = self.kernels;
-        let mut activations = kernels
-            .activations
+        let mut work = kernels
+            .products
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         gemm(
             kernels.set,
             &kernels.pool,
-            &mut activations,
+            &mut work,
             input,
             self.weight,
             out,

@@ -20,7 +20,8 @@ pub use attention::{AttentionOptions, AttentionShape, AttentionSpan};
 pub(crate) use cpu::SplitMut;
 pub use cpu::gemm::Epilogue;
 pub use cpu::{
-    Arrangement, KernelSet, PackedWeight, RowSource, ThreadPool, UnknownKernelSet, WeightType,
+    Arrangement, KernelSet, PackedWeight, Placement, RowSource, ThreadPool, UnknownKernelSet,
+    WeightType,
 };
 pub use logits::RowSummary;
 pub use paged_layout::{KV_BLOCK_SIZE, PagedLayout};
@@ -33,8 +34,8 @@ use std::sync::{Arc, Mutex};
 pub struct Kernels {
     set: KernelSet,
     pool: Arc<ThreadPool>,
-    /// Activations in the form that the packed product takes; grows to the largest step.
-    activations: Arc<Mutex<cpu::gemm::Activations>>,
+    /// Activations and tiles of products.
+    products: Arc<Mutex<cpu::gemm::Work>>,
     /// Tiles and partial results of attention.
     attention: Arc<Mutex<attention::Work>>,
 }
@@ -46,7 +47,7 @@ impl Kernels {
         Self {
             set,
             pool,
-            activations: Arc::default(),
+            products: Arc::default(),
             attention: Arc::default(),
         }
     }

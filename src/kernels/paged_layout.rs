@@ -1,10 +1,11 @@
-use super::AttentionShape;
+use super::{AttentionShape, KvType};
 
 /// Tokens in a KV block, on every device.
 pub const KV_BLOCK_SIZE: usize = 32;
 
 /// Where a head's keys and values lie inside a layer's CPU cache: `[blocks][kv heads]` of
-/// keys, then values. How they stand among themselves depends on their type (`cpu::kv`).
+/// keys, then values, each with the scales of its slots after it where its type has scales. How
+/// they stand among themselves depends on their type (`cpu::kv`).
 #[derive(Debug, Clone, Copy)]
 pub struct PagedLayout {
     num_kv_heads: usize,
@@ -13,11 +14,12 @@ pub struct PagedLayout {
 }
 
 impl PagedLayout {
-    pub fn new(shape: AttentionShape) -> Self {
+    pub fn new(shape: AttentionShape, kv_type: KvType) -> Self {
+        let scale = kv_type.scale_len();
         Self {
             num_kv_heads: shape.num_kv_heads,
-            key_len: shape.head_dim.next_multiple_of(2) * KV_BLOCK_SIZE,
-            value_len: Self::padded_head_dim(shape.head_dim) * KV_BLOCK_SIZE,
+            key_len: (shape.head_dim.next_multiple_of(2) + scale) * KV_BLOCK_SIZE,
+            value_len: (Self::padded_head_dim(shape.head_dim) + scale) * KV_BLOCK_SIZE,
         }
     }
 

@@ -95,6 +95,7 @@ impl InplaceOp2 for WriteKv<'_> {
         match storage::kv_mut(self.name(), cache, cache_layout)? {
             KvMut::F32(cache) => self.write(cache, qkv),
             KvMut::Bf16(cache) => self.write(cache, qkv),
+            KvMut::Int8(cache) => self.write(cache, qkv),
         }
         Ok(())
     }
@@ -132,23 +133,25 @@ impl WriteKv<'_> {
         position: usize,
         row: &[f32],
     ) {
-        let (shape, pages) = (self.shape, PagedLayout::new(self.shape));
+        let (shape, pages) = (self.shape, PagedLayout::new(self.shape, T::TYPE));
         let dim = shape.head_dim;
         let (even, padded) = (dim.next_multiple_of(2), PagedLayout::padded_head_dim(dim));
         let block = span.block_table[position / KV_BLOCK_SIZE];
         let (keys, values) = row[shape.q_width()..].split_at(shape.num_kv_heads * dim);
         // What fills up a vector is zero: it is multiplied, too.
-        let mut key = [T::store(0.0); MAX_HEAD_DIM];
+        let mut key = [T::ZERO; MAX_HEAD_DIM];
         let mut value = key;
         let heads = keys.chunks_exact(dim).zip(values.chunks_exact(dim));
         for (head, (from_key, from_value)) in heads.enumerate() {
-            kv::store(self.kernels.set, from_key, &mut key);
-            kv::store(self.kernels.set, from_value, &mut value);
+            let scales = [
+                kv::round(self.kernels.set, from_key, &mut key),
+                kv::round(self.kernels.set, from_value, &mut value),
+            ];
             let keys = cache.part_ptr(pages.keys(block, head), pages.key_len());
             let values = cache.part_ptr(pages.values(block, head), pages.value_len());
             let slot = position % KV_BLOCK_SIZE;
             // SAFETY: whole keys and values of a block; the slot by the caller's promise.
-            unsafe { T::write(keys, values, slot, &key[..even], &value[..padded]) };
+            unsafe { T::write(keys, values, slot, &key[..even], &value[..padded], scales) };
         }
     }
 }

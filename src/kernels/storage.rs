@@ -47,17 +47,40 @@ pub(super) fn f32s_mut<'a>(
 pub enum KvType {
     F32,
     Bf16,
+    /// Whole numbers from -127 to 127, a scale for each key and for each value.
+    Int8,
+}
+
+impl KvType {
+    /// Bytes of an element.
+    pub fn num_bytes(self) -> usize {
+        match self {
+            Self::F32 => size_of::<f32>(),
+            Self::Bf16 => size_of::<bf16>(),
+            Self::Int8 => size_of::<u8>(),
+        }
+    }
+
+    /// Elements that the scale of a key or a value takes.
+    pub fn scale_len(self) -> usize {
+        match self {
+            Self::F32 | Self::Bf16 => 0,
+            Self::Int8 => size_of::<f32>(),
+        }
+    }
 }
 
 /// Keys and values as the cache stores them.
 pub(super) enum KvRef<'a> {
     F32(&'a [f32]),
     Bf16(&'a [bf16]),
+    Int8(&'a [u8]),
 }
 
 pub(super) enum KvMut<'a> {
     F32(&'a mut [f32]),
     Bf16(&'a mut [bf16]),
+    Int8(&'a mut [u8]),
 }
 
 pub(super) fn kv<'a>(
@@ -69,6 +92,7 @@ pub(super) fn kv<'a>(
     match storage {
         CpuStorage::F32(values) => Ok(KvRef::F32(&values[start..end])),
         CpuStorage::BF16(values) => Ok(KvRef::Bf16(&values[start..end])),
+        CpuStorage::U8(values) => Ok(KvRef::Int8(&values[start..end])),
         _ => Err(wrong_type(op)),
     }
 }
@@ -82,6 +106,7 @@ pub(super) fn kv_mut<'a>(
     match storage {
         CpuStorage::F32(values) => Ok(KvMut::F32(&mut values[start..end])),
         CpuStorage::BF16(values) => Ok(KvMut::Bf16(&mut values[start..end])),
+        CpuStorage::U8(values) => Ok(KvMut::Int8(&mut values[start..end])),
         _ => Err(wrong_type(op)),
     }
 }

@@ -12,11 +12,8 @@ pub struct KvCache {
 impl KvCache {
     /// Memory that one block takes over all layers, in bytes.
     pub fn block_bytes(config: &DecoderConfig, kv_type: KvType) -> usize {
-        let element = match kv_type {
-            KvType::F32 => size_of::<f32>(),
-            KvType::Bf16 => size_of::<bf16>(),
-        };
-        config.num_layers * PagedLayout::new(config.attention).block_len() * element
+        let block_len = PagedLayout::new(config.attention, kv_type).block_len();
+        config.num_layers * block_len * kv_type.num_bytes()
     }
 
     /// Pages that no token has reached are not backed by memory yet.
@@ -25,11 +22,12 @@ impl KvCache {
         kv_type: KvType,
         num_blocks: usize,
     ) -> Result<Self, ModelError> {
-        let block_len = PagedLayout::new(config.attention).block_len();
+        let block_len = PagedLayout::new(config.attention, kv_type).block_len();
         let layers = (0..config.num_layers)
             .map(|_| match kv_type {
                 KvType::F32 => zeros::<f32>(num_blocks, block_len),
                 KvType::Bf16 => zeros::<bf16>(num_blocks, block_len),
+                KvType::Int8 => zeros::<u8>(num_blocks, block_len),
             })
             .collect::<Result<_, _>>()?;
         Ok(Self { layers })

@@ -23,8 +23,10 @@ pub fn smollm2() -> PathBuf {
     dir
 }
 
+/// With the kernel set that the server's own variable names, if it does.
 pub fn options() -> ModelOptions {
     ModelOptions {
+        kernels: std::env::var("GUICHET_MODEL__KERNELS").ok(),
         num_threads: Some(2),
         kv_cache_bytes: Some(256 << 20),
         ..ModelOptions::default()

@@ -7,8 +7,8 @@
 //! alone, whether it is computed in a prefill, a chunk or a step of its own, and whether one
 //! thread walks its splits or many.
 //!
-//! [`super::attention_avx512`] computes it over bf16, [`super::attention_portable`] everything
-//! else.
+//! [`super::attention_avx512`] computes it over bf16 and whole numbers,
+//! [`super::attention_portable`] everything else.
 
 mod partial;
 mod query;
@@ -17,7 +17,7 @@ pub use partial::{Partial, add, divide};
 pub use query::{Pages, Query, Reach};
 
 #[cfg(target_arch = "x86_64")]
-use super::attention_avx512;
+use super::attention_avx512::{self, Unit};
 use super::kv::KvElement;
 use super::{AlignedBuffer, KernelSet, attention_portable};
 use crate::kernels::KV_BLOCK_SIZE;
@@ -41,6 +41,8 @@ pub(super) const BLOCK: usize = KV_BLOCK_SIZE;
 pub struct Scratch {
     #[cfg(target_arch = "x86_64")]
     avx512: attention_avx512::Scratch,
+    #[cfg(target_arch = "x86_64")]
+    wide: attention_avx512::Wide,
     portable: attention_portable::Scratch,
     split: AlignedBuffer,
 }
@@ -56,17 +58,28 @@ pub fn attend<T: KvElement>(
 ) {
     let split = &mut scratch.split;
     #[cfg(target_arch = "x86_64")]
-    if set == KernelSet::Avx512Bf16
-        && let Some(pages) = pages.as_bf16()
-    {
-        let scratch = &mut scratch.avx512;
+    if set == KernelSet::Avx512Bf16 {
+        let (avx512, wide) = (&mut scratch.avx512, &mut scratch.wide);
         // SAFETY: a set is only selected where `KernelSet::is_supported` holds.
-        unsafe { attention_avx512::prepare(query, scratch) };
-        let attend = |head, positions: Range<usize>, partial: &mut Partial<'_>| {
-            // SAFETY: as above.
-            unsafe { attention_avx512::attend(query, &pages, head, positions, scratch, partial) }
-        };
-        return walk(set, query, splits, split, total, attend);
+        unsafe { attention_avx512::prepare(query, avx512) };
+        if let Some(pages) = pages.as_bf16() {
+            let attend = |head, positions: Range<usize>, partial: &mut Partial<'_>| {
+                let unit = Unit::of_bf16(query, &pages, head, &positions);
+                // SAFETY: as above.
+                unsafe { attention_avx512::attend(query, &unit, head, positions, avx512, partial) }
+            };
+            return walk(set, query, splits, split, total, attend);
+        }
+        if let Some(pages) = pages.as_int8() {
+            let attend = |head, positions: Range<usize>, partial: &mut Partial<'_>| {
+                // SAFETY: as above.
+                unsafe {
+                    let unit = Unit::of_int8(query, &pages, head, &positions, wide);
+                    attention_avx512::attend(query, &unit, head, positions, avx512, partial);
+                }
+            };
+            return walk(set, query, splits, split, total, attend);
+        }
     }
     let scratch = &mut scratch.portable;
     attention_portable::prepare(query, scratch);

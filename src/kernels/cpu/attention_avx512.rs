@@ -1,4 +1,4 @@
-//! Attention over bf16 keys and values with AVX-512 BF16.
+//! Attention over bf16 keys and values, or whole numbers widened to them, with AVX-512 BF16.
 //!
 //! A unit at a time: the scores of all rows, their softmax, their values. Register blocks only
 //! choose how many rows share a load; what one row adds up, and in which order, depends on its
@@ -9,10 +9,12 @@
 
 mod products;
 mod softmax;
+mod unit;
 mod vector;
 
-use super::attention::{BLOCK, MAX_HEAD_DIM, MAX_ROWS, Pages, Partial, Query, UNIT};
-use half::bf16;
+pub use unit::{Unit, Wide};
+
+use super::attention::{BLOCK, MAX_HEAD_DIM, MAX_ROWS, Partial, Query, UNIT};
 use products::{accumulate_rows, score_rows};
 use softmax::{cap_scores, weigh};
 use std::arch::x86_64::*;
@@ -77,7 +79,7 @@ pub fn prepare(query: &Query<'_>, scratch: &mut Scratch) {
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
 pub fn attend(
     query: &Query<'_>,
-    pages: &Pages<'_, bf16>,
+    unit: &Unit<'_>,
     head: usize,
     positions: Range<usize>,
     scratch: &mut Scratch,
@@ -85,22 +87,22 @@ pub fn attend(
 ) {
     let num_rows = query.rows_per_kv_head();
     let first_row = head * num_rows;
-    let unit = positions.start / UNIT * UNIT..(positions.start / UNIT + 1) * UNIT;
     let queries = &scratch.queries[first_row..][..num_rows];
     let mut values: [&[Column]; UNIT_BLOCKS] = [&[]; UNIT_BLOCKS];
     let mut next_values = [None; UNIT_BLOCKS];
     for block in positions.start / BLOCK..positions.end.div_ceil(BLOCK) {
         let index = block % UNIT_BLOCKS;
-        let keys = pages.keys(block, head);
-        let keys = keys.as_chunks::<32>().0.as_chunks::<2>().0;
+        let block = &unit.blocks[index];
+        let keys = block.keys.as_chunks::<32>().0.as_chunks::<2>().0;
         let scores = scratch.scores[..num_rows].chunks_mut(SCORE_ROWS);
-        let (mut next_keys, next) = next_block(query, pages, head, block).unzip();
+        let (mut next_keys, next) = block.next.unzip();
         for (queries, scores) in queries.chunks(SCORE_ROWS).zip(scores) {
             score_rows(queries, keys, index, next_keys.take(), scores);
         }
         next_values[index] = next;
-        values[index] = pages.values(block, head).as_chunks().0.as_chunks().0;
+        values[index] = block.values.as_chunks().0.as_chunks().0;
     }
+    let unit = positions.start / UNIT * UNIT..(positions.start / UNIT + 1) * UNIT;
     for row in 0..num_rows {
         let slots = query.visible_in(row, &unit);
         if slots.is_empty() {
@@ -136,23 +138,4 @@ pub fn attend(
         }
         row = end;
     }
-}
-
-/// The keys and values that will be read after those of a block, the next head's or the
-/// next unit's. Few rows are bound by memory, and blocks lie scattered over pages, where the
-/// processor does not fetch ahead by itself; many rows are bound by products.
-fn next_block<'a>(
-    query: &Query<'_>,
-    pages: &'a Pages<'_, bf16>,
-    head: usize,
-    block: usize,
-) -> Option<(&'a [bf16], &'a [bf16])> {
-    let (block, head) = if head + 1 < query.num_kv_heads {
-        (block, head + 1)
-    } else {
-        (block + UNIT_BLOCKS, 0)
-    };
-    let is_seen = block * BLOCK < query.reach.seen().end;
-    (is_seen && query.rows_per_kv_head() <= 2 * SCORE_ROWS)
-        .then(|| (pages.keys(block, head), pages.values(block, head)))
 }

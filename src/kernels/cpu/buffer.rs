@@ -14,6 +14,7 @@ impl Plain for f32 {}
 impl Plain for u8 {}
 impl Plain for u16 {}
 impl Plain for u32 {}
+impl Plain for half::bf16 {}
 
 impl AlignedBuffer {
     /// A zeroed buffer for `len` values of type `T`.

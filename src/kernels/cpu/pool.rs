@@ -1,3 +1,4 @@
+use super::Placement;
 use std::any::Any;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -16,6 +17,9 @@ pub struct ThreadPool {
     workers: Vec<JoinHandle<()>>,
     /// One op at a time; engines of several models take turns here.
     turn: Mutex<()>,
+    placement: Placement,
+    /// Of pinned threads, that of the caller of `run` first.
+    cores: Arc<[usize]>,
 }
 
 type Panic = Box<dyn Any + Send>;
@@ -41,6 +45,13 @@ struct Shared {
 impl ThreadPool {
     /// A pool of `num_threads` threads in all, the caller of `run` included.
     pub fn new(num_threads: usize) -> io::Result<Arc<Self>> {
+        Self::placed(num_threads, Placement::default())
+    }
+
+    /// The same with threads and their memory in certain places. Fails where the system cannot
+    /// do that.
+    pub fn placed(num_threads: usize, placement: Placement) -> io::Result<Arc<Self>> {
+        let cores: Arc<[usize]> = placement.cores()?.into();
         let shared = Arc::new(Shared {
             task: AtomicPtr::new(std::ptr::null_mut()),
             num_tiles: AtomicUsize::new(0),
@@ -56,15 +67,25 @@ impl ThreadPool {
             shared,
             workers: Vec::new(),
             turn: Mutex::new(()),
+            placement,
+            cores,
         };
         for index in 1..num_threads.max(1) {
-            let shared = pool.shared.clone();
+            let (shared, cores) = (pool.shared.clone(), pool.cores.clone());
             let worker = std::thread::Builder::new()
                 .name(format!("kernel-{index}"))
-                .spawn(move || shared.work_until_stopped())?;
+                .spawn(move || {
+                    placement.apply(&cores, index);
+                    shared.work_until_stopped();
+                })?;
             pool.workers.push(worker);
         }
         Ok(Arc::new(pool))
+    }
+
+    /// Places the calling thread, which is going to call [`Self::run`] from now on.
+    pub fn place_caller(&self) {
+        self.placement.apply(&self.cores, 0);
     }
 
     pub fn num_threads(&self) -> usize {
@@ -168,7 +189,11 @@ impl Shared {
             while self.unclaimed.load(Ordering::Relaxed) == 0
                 && !self.stopping.load(Ordering::Relaxed)
             {
+                // The clock costs as much as some looks.
                 for _ in 0..32 {
+                    if self.unclaimed.load(Ordering::Relaxed) > 0 {
+                        break;
+                    }
                     std::hint::spin_loop();
                 }
                 if idle_since.elapsed() > SPIN {
@@ -239,6 +264,36 @@ mod tests {
             sum.fetch_add(tile, Ordering::Relaxed);
         });
         assert_eq!(sum.into_inner(), 28);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn pinned_threads_stay_on_cores_of_their_own() {
+        let placement = Placement {
+            pin_threads: true,
+            interleave_memory: true,
+        };
+        let num_cores = placement.cores().unwrap().len();
+        // On a thread of its own: the test's goes on to other tests.
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let pool = ThreadPool::placed(num_cores.min(4), placement).unwrap();
+                pool.place_caller();
+                let seen = Mutex::new(std::collections::HashSet::new());
+                for _ in 0..200 {
+                    pool.run(64, &|_| {
+                        // SAFETY: asks only where this thread runs.
+                        let core = unsafe { libc::sched_getcpu() };
+                        let thread = std::thread::current().id();
+                        seen.lock().unwrap().insert((thread, core));
+                    });
+                }
+                let seen = seen.into_inner().unwrap();
+                let cores: std::collections::HashSet<_> =
+                    seen.iter().map(|(_, core)| core).collect();
+                assert_eq!(seen.len(), cores.len(), "a thread moved: {seen:?}");
+            });
+        });
     }
 
     #[test]

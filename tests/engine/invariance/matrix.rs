@@ -6,7 +6,7 @@
 use crate::harness::{Noise, options, tiny};
 use crate::way::{Answer, Model, WHOLE, Way};
 use guichet::engine::{Dtype, ModelOptions, Quantize, SamplingParams, SequenceRequest};
-use guichet::kernels::KernelSet;
+use guichet::kernels::{KernelSet, KvType};
 use std::time::Instant;
 
 const BATCHES: [usize; 7] = [1, 2, 3, 5, 8, 16, 32];
@@ -16,43 +16,73 @@ const VOCAB: usize = 320;
 
 #[test]
 fn no_way_to_schedule_changes_a_bit_with_avx512() {
-    check_all(KernelSet::Avx512Bf16, Dtype::Bf16, None);
+    check_all(KernelSet::Avx512Bf16, options());
 }
 
 #[test]
 fn no_way_to_schedule_changes_a_bit_with_avx2() {
-    check_all(KernelSet::Avx2, Dtype::Bf16, None);
+    check_all(KernelSet::Avx2, options());
 }
 
 #[test]
 fn no_way_to_schedule_changes_a_bit_with_portable_kernels() {
-    check_all(KernelSet::Portable, Dtype::Bf16, None);
+    check_all(KernelSet::Portable, options());
 }
 
 #[test]
 fn no_way_to_schedule_changes_a_bit_of_f32() {
-    check_all(KernelSet::best(), Dtype::F32, None);
+    check_all(
+        KernelSet::best(),
+        ModelOptions {
+            dtype: Some(Dtype::F32),
+            ..options()
+        },
+    );
 }
 
 #[test]
 fn no_way_to_schedule_changes_a_bit_with_avx512_without_bf16() {
-    check_all(KernelSet::Avx512Vnni, Dtype::Bf16, None);
+    check_all(KernelSet::Avx512Vnni, options());
 }
 
 #[test]
 fn no_way_to_schedule_changes_a_bit_of_int8() {
-    check_all(KernelSet::best(), Dtype::Bf16, Some(Quantize::Int8));
+    check_all(KernelSet::best(), quantized(Quantize::Int8));
 }
 
 #[test]
 fn no_way_to_schedule_changes_a_bit_of_int4() {
-    check_all(KernelSet::best(), Dtype::Bf16, Some(Quantize::Int4));
+    check_all(KernelSet::best(), quantized(Quantize::Int4));
 }
 
-fn check_all(set: KernelSet, dtype: Dtype, quantize: Option<Quantize>) {
+#[test]
+fn no_way_to_schedule_changes_a_bit_of_an_int8_cache() {
+    for set in [KernelSet::best(), KernelSet::Portable] {
+        check_all(
+            set,
+            ModelOptions {
+                kv_type: Some(KvType::Int8),
+                ..options()
+            },
+        );
+    }
+}
+
+fn quantized(quantize: Quantize) -> ModelOptions {
+    ModelOptions {
+        quantize: Some(quantize),
+        ..options()
+    }
+}
+
+fn check_all(set: KernelSet, options: ModelOptions) {
     if !set.is_supported() {
         return;
     }
+    let what = format!(
+        "{:?} {:?} {:?}",
+        options.dtype, options.quantize, options.kv_type
+    );
     let began = Instant::now();
     let requests = requests(40);
     let mut expected: Option<Vec<Answer>> = None;
@@ -62,10 +92,9 @@ fn check_all(set: KernelSet, dtype: Dtype, quantize: Option<Quantize>) {
             &tiny(),
             &ModelOptions {
                 kernels: Some(set.to_string()),
-                dtype: Some(dtype),
-                quantize,
+                dtype: options.dtype.or(Some(Dtype::Bf16)),
                 num_threads: Some(num_threads),
-                ..options()
+                ..options.clone()
             },
         );
         let expected = expected.get_or_insert_with(|| model.answer_alone(&requests));
@@ -76,7 +105,7 @@ fn check_all(set: KernelSet, dtype: Dtype, quantize: Option<Quantize>) {
             for (index, (got, expected)) in answered.answers.iter().zip(&*expected).enumerate() {
                 assert_eq!(
                     got, expected,
-                    "request {index}, {set} {dtype:?} {quantize:?}, {num_threads} threads, {way:?}"
+                    "request {index}, {set} {what}, {num_threads} threads, {way:?}"
                 );
             }
             assert_eq!(
@@ -93,7 +122,7 @@ fn check_all(set: KernelSet, dtype: Dtype, quantize: Option<Quantize>) {
         }
     }
     println!(
-        "{set} {dtype:?} {quantize:?}: {num_checked} ways in {:.1} s",
+        "{set} {what}: {num_checked} ways in {:.1} s",
         began.elapsed().as_secs_f64()
     );
 }

@@ -111,21 +111,28 @@ impl Query<'_> {
 
 impl<'a, T: KvElement> Pages<'a, T> {
     pub fn as_bf16(&self) -> Option<Pages<'a, bf16>> {
-        let cache = T::as_bf16(self.cache)?;
-        Some(Pages {
+        Some(self.with(T::as_bf16(self.cache)?))
+    }
+
+    pub fn as_int8(&self) -> Option<Pages<'a, u8>> {
+        Some(self.with(T::as_int8(self.cache)?))
+    }
+
+    fn with<U>(&self, cache: &'a [U]) -> Pages<'a, U> {
+        Pages {
             cache,
             block_table: self.block_table,
             layout: self.layout,
             first_head: self.first_head,
-        })
+        }
     }
 
-    pub fn keys(&self, block: usize, head: usize) -> &[T] {
+    pub fn keys(&self, block: usize, head: usize) -> &'a [T] {
         let start = (self.layout).keys(self.block_table[block], self.first_head + head);
         &self.cache[start..start + self.layout.key_len()]
     }
 
-    pub fn values(&self, block: usize, head: usize) -> &[T] {
+    pub fn values(&self, block: usize, head: usize) -> &'a [T] {
         let start = (self.layout).values(self.block_table[block], self.first_head + head);
         &self.cache[start..start + self.layout.value_len()]
     }

@@ -46,8 +46,8 @@ pub fn broadcast(pair: u32) -> __m512bh {
 /// way to it than to the first.
 #[target_feature(enable = "avx512f")]
 #[inline]
-pub fn prefetch(start: &[bf16], line: usize) {
-    let line = start.as_ptr().wrapping_add(line.wrapping_mul(32));
+pub fn prefetch<T>(start: &[T], line: usize) {
+    let line = start.as_ptr().wrapping_byte_add(line.wrapping_mul(64));
     _mm_prefetch::<_MM_HINT_T1>(line.cast());
 }
 

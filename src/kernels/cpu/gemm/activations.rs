@@ -25,7 +25,7 @@ pub struct Norm<'a> {
 
 /// Work space for activations in the form that a kernel takes; grows to the largest step.
 #[derive(Default)]
-pub struct Activations {
+pub(super) struct Activations {
     rows: AlignedBuffer,
     groups: Vec<Group>,
 }
@@ -173,8 +173,8 @@ fn round_row_body<const FMA: bool>(x: &[f32], out: &mut [u32]) {
 
 versions!(fn round_row(x: &[f32], out: &mut [u32]) = round_row_body);
 
-/// Rotated if the weights are, then symmetric, the largest magnitude of a group being 127 steps. A group with an infinity or
-/// a NaN gets a NaN for its scale, and so the whole row.
+/// Rotated if the weights are, then symmetric, the largest magnitude of a group being 127
+/// steps. A group with an infinity or a NaN gets a NaN for its scale, and so the whole row.
 #[inline(always)]
 fn quantize_row_body<const FMA: bool, Q: Quantized>(
     x: &[f32],

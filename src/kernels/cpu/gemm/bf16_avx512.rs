@@ -1,16 +1,24 @@
 //! Dot products of pairs of bf16 with AVX-512.
 
+use super::ahead::Ahead;
 use super::{Rows, STRIP, Sums, by_rows};
 use std::arch::x86_64::*;
 
 /// The sums of a strip of pairs `[k/2][32]` for some rows of pairs.
 #[target_feature(enable = "avx512f,avx512bf16")]
-pub(super) fn strip(x: Rows<'_, u32>, first: usize, num: usize, w: &[u32], sums: &mut Sums) {
-    by_rows!(num, block(x, first, w, sums));
+pub(super) fn strip(
+    x: Rows<'_, u32>,
+    first: usize,
+    num: usize,
+    w: &[u32],
+    ahead: Ahead,
+    sums: &mut Sums,
+) {
+    by_rows!(num, block(x, first, w, ahead, sums));
 }
 
 #[target_feature(enable = "avx512f,avx512bf16")]
-fn block<const R: usize>(x: Rows<'_, u32>, first: usize, w: &[u32], out: &mut Sums) {
+fn block<const R: usize>(x: Rows<'_, u32>, first: usize, w: &[u32], ahead: Ahead, out: &mut Sums) {
     let (w, _) = w.as_chunks::<STRIP>();
     let mut sums = [[_mm512_setzero_ps(); 2]; R];
     let rows = x.get::<R>(first).map(|row| &row[..w.len()]);
@@ -25,10 +33,7 @@ fn block<const R: usize>(x: Rows<'_, u32>, first: usize, w: &[u32], out: &mut Su
                 *second.as_ptr().cast::<__m512bh>(),
             ]
         };
-        // A strip is one stream; the next lines are asked for early because few rows are
-        // bound by memory.
-        _mm_prefetch::<_MM_HINT_T0>(first.as_ptr().wrapping_add(1024).cast());
-        _mm_prefetch::<_MM_HINT_T0>(second.as_ptr().wrapping_add(1024).cast());
+        ahead.prefetch(i);
         for (row, sums) in rows.iter().zip(&mut sums) {
             let pair = _mm512_set1_epi32(row[i].cast_signed());
             // SAFETY: both are 64 bytes of plain numbers.

@@ -1,6 +1,7 @@
 //! Dot products of quads of bytes with AVX-512 VNNI.
 
 use super::activations::{Group, Quads};
+use super::ahead::Ahead;
 use super::{STRIP, Sums, by_rows};
 use crate::kernels::cpu::packed::{Form, Int4, Int8, Quantized};
 use std::arch::x86_64::*;
@@ -16,24 +17,67 @@ pub(super) fn strip<Q: Quantized>(
     first: usize,
     num: usize,
     w: &[u8],
+    ahead: Ahead,
     sums: &mut Sums,
 ) {
     const INT8: usize = Int8::QUADS;
     const INT4: usize = Int4::QUADS;
     const HALF: usize = INT4 / 2;
     if Q::FORM == Form::Int8 {
-        by_rows!(num, block::<INT8, INT8>(x, first, w, sums));
+        by_rows!(num, block::<INT8, INT8, 1>(x, first, w, ahead, sums));
     } else {
-        by_rows!(num, block::<INT4, HALF>(x, first, w, sums));
+        by_rows!(num, block::<INT4, HALF, 2>(x, first, w, ahead, sums));
+    }
+}
+
+/// The same of half-bytes that [`unpack`] wrote out.
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+pub(super) fn strip_of_bytes(
+    x: Quads<'_>,
+    first: usize,
+    num: usize,
+    w: &[u8],
+    ahead: Ahead,
+    sums: &mut Sums,
+) {
+    const QUADS: usize = Int4::QUADS;
+    by_rows!(num, block::<QUADS, QUADS, 1>(x, first, w, ahead, sums));
+}
+
+/// Bytes of a strip after [`unpack`].
+pub(super) fn unpacked_len(w: &[u8]) -> usize {
+    w.len() + w.len() / Int4::GROUP_BYTES * Int4::CODE_BYTES
+}
+
+/// Writes a strip of half-bytes out as the bytes of their codes, in the order that
+/// [`Form::Int8`] has. Its lines and scales are cache lines.
+#[target_feature(enable = "avx512f,avx512bw")]
+pub(super) fn unpack(w: &[u8], out: &mut [u8]) {
+    const LINES: usize = Int4::QUADS / 2;
+    let groups = out.chunks_exact_mut(Int4::GROUP_BYTES + Int4::CODE_BYTES);
+    for (w, out) in w.chunks_exact(Int4::GROUP_BYTES).zip(groups) {
+        let Some((lines, scales)) = split::<LINES>(w) else {
+            return;
+        };
+        let (pairs, rest) = out.as_chunks_mut::<{ 2 * size_of::<Line>() }>();
+        for (line, pair) in lines.iter().zip(pairs) {
+            let [w0, w1] = load(line);
+            let (high0, high1) = (_mm512_srli_epi16::<4>(w0), _mm512_srli_epi16::<4>(w1));
+            let codes = [levels(w0), levels(w1), levels(high0), levels(high1)];
+            // SAFETY: plain numbers of the same size.
+            *pair = unsafe { std::mem::transmute::<[__m512i; 4], [u8; 256]>(codes) };
+        }
+        rest.copy_from_slice(scales);
     }
 }
 
 /// `QUADS` quads of inputs a group, in `LINES` lines.
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-fn block<const R: usize, const QUADS: usize, const LINES: usize>(
+fn block<const R: usize, const QUADS: usize, const LINES: usize, const PER_LINE: usize>(
     x: Quads<'_>,
     first: usize,
     w: &[u8],
+    ahead: Ahead,
     out: &mut Sums,
 ) {
     let mut quads: [&[[u32; QUADS]]; R] = [&[]; R];
@@ -41,40 +85,41 @@ fn block<const R: usize, const QUADS: usize, const LINES: usize>(
         *quads = row.as_chunks().0;
     }
     let groups: [&[Group]; R] = x.groups.get(first);
-    // What is added up stays in memory, which leaves the registers to whole numbers.
-    for out in &mut out.0[..R] {
-        *out = [0.0; STRIP];
-    }
+    let mut totals = [[_mm512_setzero_ps(); 2]; R];
     let group_bytes = LINES * size_of::<Line>() + size_of::<Scales>();
+    // Not known to the compiler, or it unrolls a group and keeps its inputs on the stack.
+    let num_lines = std::hint::black_box(LINES).min(LINES);
     for (g, w) in w.chunks_exact(group_bytes).enumerate() {
         let Some((lines, scales)) = split::<LINES>(w) else {
             return;
         };
         let mut sums = [[_mm512_setzero_si512(); 2]; R];
-        let mut row_quads = [&[0; QUADS]; R];
+        let mut row_quads: [&[[u32; PER_LINE]]; R] = [&[]; R];
         for r in 0..R {
             sums[r] = [_mm512_set1_epi32(groups[r][g].start); 2];
-            row_quads[r] = &quads[r][g];
+            row_quads[r] = &quads[r][g].as_chunks().0[..num_lines];
         }
-        for (i, line) in lines.iter().enumerate() {
-            _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().wrapping_add(4096).cast());
-            _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().wrapping_add(4096 + 64).cast());
+        for (i, line) in lines[..num_lines].iter().enumerate() {
+            ahead.prefetch(g.wrapping_mul(LINES).wrapping_add(i));
             let [w0, w1] = load(line);
-            if LINES == QUADS {
-                multiply(&mut sums, &row_quads, i, w0, w1);
+            if PER_LINE == 1 {
+                multiply(&mut sums, &row_quads, i, 0, w0, w1);
             } else {
-                multiply(&mut sums, &row_quads, 2 * i, levels(w0), levels(w1));
+                multiply(&mut sums, &row_quads, i, 0, levels(w0), levels(w1));
                 let (w0, w1) = (_mm512_srli_epi16::<4>(w0), _mm512_srli_epi16::<4>(w1));
-                multiply(&mut sums, &row_quads, 2 * i + 1, levels(w0), levels(w1));
+                multiply(&mut sums, &row_quads, i, 1, levels(w0), levels(w1));
             }
         }
         let [scales0, scales1] = widen(scales);
         for r in 0..R {
             let scale = _mm512_set1_ps(groups[r][g].scale);
-            let (totals, _) = out.0[r].as_chunks_mut::<16>();
-            add(&mut totals[0], sums[r][0], scale, scales0);
-            add(&mut totals[1], sums[r][1], scale, scales1);
+            totals[r][0] = add(totals[r][0], sums[r][0], scale, scales0);
+            totals[r][1] = add(totals[r][1], sums[r][1], scale, scales1);
         }
+    }
+    for (out, totals) in out.0.iter_mut().zip(totals) {
+        // SAFETY: plain numbers of the same size.
+        *out = unsafe { std::mem::transmute::<[__m512; 2], [f32; STRIP]>(totals) };
     }
 }
 
@@ -87,15 +132,16 @@ fn split<const LINES: usize>(group: &[u8]) -> Option<(&[Line; LINES], &Scales)> 
 
 #[target_feature(enable = "avx512f,avx512vnni")]
 #[inline]
-fn multiply<const R: usize, const QUADS: usize>(
+fn multiply<const R: usize, const PER_LINE: usize>(
     sums: &mut [[__m512i; 2]; R],
-    quads: &[&[u32; QUADS]; R],
+    quads: &[&[[u32; PER_LINE]]; R],
+    line: usize,
     i: usize,
     w0: __m512i,
     w1: __m512i,
 ) {
     for (sums, quads) in sums.iter_mut().zip(quads) {
-        let quad = _mm512_set1_epi32(quads[i].cast_signed());
+        let quad = _mm512_set1_epi32(quads[line][i].cast_signed());
         sums[0] = _mm512_dpbusd_epi32(sums[0], w0, quad);
         sums[1] = _mm512_dpbusd_epi32(sums[1], w1, quad);
     }
@@ -111,16 +157,12 @@ fn levels(numbers: __m512i) -> __m512i {
     _mm512_shuffle_epi8(_mm512_broadcast_i32x4(codes), numbers)
 }
 
-/// `total += sum * scale * scales`.
+/// `total + sum * scale * scales`.
 #[target_feature(enable = "avx512f")]
 #[inline]
-fn add(total: &mut [f32; 16], sum: __m512i, scale: __m512, scales: __m512) {
+fn add(total: __m512, sum: __m512i, scale: __m512, scales: __m512) -> __m512 {
     let scaled = _mm512_mul_ps(_mm512_cvtepi32_ps(sum), scale);
-    // SAFETY: plain numbers of the same size.
-    unsafe {
-        let before: __m512 = std::mem::transmute(*total);
-        *total = std::mem::transmute::<__m512, [f32; 16]>(_mm512_fmadd_ps(scaled, scales, before));
-    }
+    _mm512_fmadd_ps(scaled, scales, total)
 }
 
 /// Codes, read through the vector type: with debug assertions the load intrinsics go through

@@ -4,6 +4,7 @@
 //! computes it; kernels only choose how many of these sums they run side by side.
 
 mod activations;
+mod ahead;
 #[cfg(target_arch = "x86_64")]
 mod bf16_avx512;
 #[cfg(target_arch = "x86_64")]
@@ -19,21 +20,25 @@ mod int_avx512;
 mod int_portable;
 #[cfg(target_arch = "x86_64")]
 mod quantize_avx512;
+mod strip;
+mod strip_tiles;
 #[cfg(test)]
 mod tests;
 
-pub use activations::{Activations, Input, Norm};
+pub use activations::{Input, Norm};
 pub use epilogue::Epilogue;
 
-use super::packed::{Arrangement, Form, Int4, Int8, PackedWeight, Quantized, STRIP};
-use super::{KernelSet, SplitMut, ThreadPool};
-use activations::{Prepared, Quads};
-use columns_portable::ColumnWeight;
+use super::packed::{Arrangement, PackedWeight, STRIP};
+use super::{AlignedBuffer, KernelSet, SplitMut, ThreadPool};
+use activations::Activations;
+use ahead::Ahead;
 use epilogue::{Place, finish};
+use std::cell::RefCell;
 use std::ops::Range;
+use strip::Strip;
+use strip_tiles::StripTiles;
 
-/// Rows that a kernel computes side by side: with two vectors of outputs each, 16 chains of
-/// sums hide the latency of an AVX-512 dot product and leave registers for the weights.
+/// The most that [`Form::max_rows`](super::packed::Form::max_rows) allows.
 const MAX_ROWS: usize = 8;
 /// Rows of a tile: their activations stay in a second-level cache while strip after strip
 /// passes.
@@ -42,6 +47,18 @@ const TILE_ROWS: usize = 64;
 /// The sums of a strip for some rows.
 #[repr(align(64))]
 struct Sums([[f32; STRIP]; MAX_ROWS]);
+
+/// What products work with beside their operands; grows to the largest step.
+#[derive(Default)]
+pub struct Work {
+    activations: Activations,
+    strip_tiles: StripTiles,
+}
+
+thread_local! {
+    /// A strip written out for many rows.
+    static UNPACKED: RefCell<AlignedBuffer> = RefCell::default();
+}
 
 /// Rows of one length, one after another.
 #[derive(Clone, Copy)]
@@ -82,7 +99,7 @@ use by_rows;
 pub fn gemm(
     set: KernelSet,
     pool: &ThreadPool,
-    activations: &mut Activations,
+    work: &mut Work,
     input: Input<'_>,
     w: &PackedWeight,
     out: &mut [f32],
@@ -101,118 +118,48 @@ pub fn gemm(
     if m == 0 {
         return;
     }
+    let Work {
+        activations,
+        strip_tiles,
+    } = work;
     let x = activations.prepare(set, pool, input, w.k(), w.form());
     let out = SplitMut::new(out);
-    let num_strips = w.num_strips();
-    let tile_strips = tile_strips(num_strips, pool.num_threads(), m);
+    let max_rows = w.form().max_rows();
     let row_tiles = m.div_ceil(TILE_ROWS);
+    strip_tiles.cut(w.num_strips(), pool.num_threads(), m);
     // Tiles of the same strips follow each other, so that memory is read once for all rows.
-    pool.run(num_strips.div_ceil(tile_strips) * row_tiles, &|tile| {
+    pool.run(strip_tiles.len() * row_tiles, &|tile| {
         let rows = tile % row_tiles * TILE_ROWS;
         let rows = rows..(rows + TILE_ROWS).min(m);
-        let first = tile / row_tiles * tile_strips;
+        let num_passes = blocks(rows.clone(), max_rows).count();
         let mut sums = Sums([[0.0; STRIP]; MAX_ROWS]);
-        for strip in first..(first + tile_strips).min(num_strips) {
-            for block in blocks(rows.clone()) {
-                let column = strip * columns;
-                let place = Place {
-                    first_row: block.start,
-                    row_len: n,
-                    column,
-                    num_columns: (n - column).min(columns),
-                };
-                place.prefetch(&out, block.len());
-                strip_sums(set, x, block.clone(), w, strip, &mut sums);
-                finish(set, &sums.0[..block.len()], &out, place, epilogue);
+        UNPACKED.with_borrow_mut(|unpacked| {
+            for index in strip_tiles.get(tile / row_tiles) {
+                let strip = Strip::new(w, index).for_passes(set, num_passes, unpacked);
+                let column = index * columns;
+                for (pass, block) in blocks(rows.clone(), max_rows).enumerate() {
+                    let place = Place {
+                        first_row: block.start,
+                        row_len: n,
+                        column,
+                        num_columns: (n - column).min(columns),
+                    };
+                    place.prefetch(&out, block.len());
+                    let ahead = Ahead::new(w.strip::<u8>(index), pass, num_passes);
+                    strip.sums(set, x, block.clone(), ahead, &mut sums);
+                    finish(set, &sums.0[..block.len()], &out, place, epilogue);
+                }
             }
-        }
+        });
     });
 }
 
-/// The sums of one strip for at most [`MAX_ROWS`] rows.
-fn strip_sums(
-    set: KernelSet,
-    x: Prepared<'_>,
-    rows: Range<usize>,
-    w: &PackedWeight,
-    strip: usize,
-    sums: &mut Sums,
-) {
-    let (first, num) = (rows.start, rows.len());
-    // SAFETY: a set is only selected where `KernelSet::is_supported` holds.
-    match (x, w.form()) {
-        #[cfg(target_arch = "x86_64")]
-        (Prepared::Pairs(x), Form::Bf16Pairs) => unsafe {
-            bf16_avx512::strip(x, first, num, w.strip(strip), sums);
-        },
-        (Prepared::F32(x), Form::Bf16Columns) => {
-            columns::<u16>(set, x, first, num, w.strip(strip), sums);
-        }
-        (Prepared::F32(x), Form::F32Columns) => {
-            columns::<f32>(set, x, first, num, w.strip(strip), sums);
-        }
-        (Prepared::Quads(x), Form::Int8) => {
-            integers::<Int8>(set, x, first, num, w.strip(strip), sums);
-        }
-        (Prepared::Quads(x), Form::Int4) => {
-            integers::<Int4>(set, x, first, num, w.strip(strip), sums);
-        }
-        _ => unreachable!("activations are prepared for the form of their weight"),
-    }
-}
-
-fn columns<W: ColumnWeight>(
-    set: KernelSet,
-    x: Rows<'_, f32>,
-    first: usize,
-    num: usize,
-    w: &[W],
-    sums: &mut Sums,
-) {
-    match set {
-        // SAFETY: a set is only selected where `KernelSet::is_supported` holds.
-        #[cfg(target_arch = "x86_64")]
-        KernelSet::Avx512Bf16 | KernelSet::Avx512Vnni => unsafe {
-            columns_avx512::strip(x, first, num, w, sums);
-        },
-        #[cfg(target_arch = "x86_64")]
-        KernelSet::Avx2 => unsafe { columns_avx2::strip(x, first, num, w, sums) },
-        _ => columns_portable::strip(set, x, first, num, w, sums),
-    }
-}
-
-fn integers<Q: Quantized>(
-    set: KernelSet,
-    x: Quads<'_>,
-    first: usize,
-    num: usize,
-    w: &[u8],
-    sums: &mut Sums,
-) {
-    match set {
-        // SAFETY: a set is only selected where `KernelSet::is_supported` holds.
-        #[cfg(target_arch = "x86_64")]
-        KernelSet::Avx512Bf16 | KernelSet::Avx512Vnni => unsafe {
-            int_avx512::strip::<Q>(x, first, num, w, sums);
-        },
-        #[cfg(target_arch = "x86_64")]
-        KernelSet::Avx2 => unsafe { int_avx2::strip::<Q>(x, first, num, w, sums) },
-        _ => int_portable::strip::<Q>(set, x, first, num, w, sums),
-    }
-}
-
-/// Cuts rows into blocks of nearly the same size, because a block of a single row costs as much
+/// Cuts rows into blocks of at most `max`, of nearly the same size, because a block of a single row costs as much
 /// as one of several.
-fn blocks(rows: Range<usize>) -> impl Iterator<Item = Range<usize>> {
-    let num_blocks = rows.len().div_ceil(MAX_ROWS);
+fn blocks(rows: Range<usize>, max: usize) -> impl Iterator<Item = Range<usize>> {
+    let num_blocks = rows.len().div_ceil(max);
     let len = rows.len().div_ceil(num_blocks.max(1)).max(1);
     let end = rows.end;
     rows.step_by(len)
         .map(move |first| first..(first + len).min(end))
-}
-
-/// Enough tiles that threads finish together, few enough that claiming them costs nothing.
-fn tile_strips(num_strips: usize, num_threads: usize, m: usize) -> usize {
-    let tiles_per_thread = if m < TILE_ROWS { 4 } else { 16 };
-    (num_strips / (num_threads * tiles_per_thread)).max(1)
 }

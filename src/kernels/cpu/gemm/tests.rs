@@ -65,7 +65,7 @@ impl Case {
         gemm(
             self.set,
             &pool,
-            &mut Activations::default(),
+            &mut Work::default(),
             input,
             w,
             &mut out,
@@ -339,7 +339,7 @@ fn a_norm_before_a_product_is_the_norm_of_its_rows() {
             gemm(
                 set,
                 &ThreadPool::new(2).unwrap(),
-                &mut Activations::default(),
+                &mut Work::default(),
                 Input { x: &x, norm },
                 &packed,
                 &mut got,

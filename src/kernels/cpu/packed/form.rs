@@ -98,6 +98,16 @@ impl Form {
         }
     }
 
+    /// Rows that a kernel computes side by side: with two vectors of outputs each, 16 chains of
+    /// sums hide the latency of an AVX-512 dot product and leave registers for the weights. Whole
+    /// numbers leave room for what their groups add up to.
+    pub fn max_rows(self) -> usize {
+        match self {
+            Self::Bf16Pairs | Self::Bf16Columns | Self::F32Columns => 8,
+            Self::Int8 | Self::Int4 => 6,
+        }
+    }
+
     /// Bytes of a strip of `k` inputs, those that fill a pair or a rotation up included.
     pub fn strip_bytes(self, k: usize) -> usize {
         match self {

@@ -1,0 +1,139 @@
+//! Attention over a paged cache: operations a second in prefill, bytes of keys and values a
+//! second in decoding.
+
+use crate::rate::Rate;
+use candle_core::{DType, Device, Tensor};
+use criterion::{BenchmarkId, Criterion, Throughput};
+use guichet::kernels::{
+    AttentionOptions, AttentionShape, AttentionSpan, KV_BLOCK_SIZE, Kernels, KvType, PagedLayout,
+};
+
+/// SmolLM2-135M's heads, those of a model of a billion parameters, and larger ones.
+const SHAPES: [AttentionShape; 3] = [shape(9, 3, 64), shape(32, 8, 64), shape(32, 8, 128)];
+/// Layers to go through in turn when decoding, so that the cache comes from memory.
+const DECODE_BYTES: usize = 256 << 20;
+/// Sequences that decode side by side.
+const SEQUENCES: usize = 16;
+
+const fn shape(num_heads: usize, num_kv_heads: usize, head_dim: usize) -> AttentionShape {
+    AttentionShape {
+        num_heads,
+        num_kv_heads,
+        head_dim,
+    }
+}
+
+pub fn bench(criterion: &mut Criterion<Rate>, kernels: &Kernels, kv_type: KvType) {
+    let name = format!("attention/{kv_type:?}/{}", kernels.set());
+    let mut group = criterion.benchmark_group(name.to_lowercase());
+    for shape in SHAPES {
+        let AttentionShape {
+            num_heads,
+            num_kv_heads,
+            head_dim,
+        } = shape;
+        let heads = format!("{num_heads}/{num_kv_heads}/{head_dim}");
+        for len in [512, 2048] {
+            let layer = Layer::new(kv_type, shape, 1, 0, len);
+            let visible = len * (len + 1) / 2;
+            let operations = 4 * head_dim * num_heads * visible;
+            group.throughput(Throughput::Elements(operations as u64));
+            let id = BenchmarkId::new(format!("prefill {heads}"), len);
+            group.bench_function(id, |bencher| {
+                bencher.iter(|| layer.attend(kernels, shape));
+            });
+        }
+        for context in [512, 4096] {
+            let bytes = 2 * num_kv_heads * head_dim * kv_type.num_bytes();
+            let bytes = SEQUENCES * context * bytes;
+            let layers: Vec<Layer> = (0..DECODE_BYTES.div_ceil(bytes))
+                .map(|_| Layer::new(kv_type, shape, SEQUENCES, context - 1, 1))
+                .collect();
+            group.throughput(Throughput::Bytes(bytes as u64));
+            let mut turn = layers.iter().cycle();
+            let id = BenchmarkId::new(format!("decode {heads}"), context);
+            group.bench_function(id, |bencher| {
+                bencher.iter(|| {
+                    let layer = turn.next().expect("there are layers");
+                    layer.attend(kernels, shape);
+                });
+            });
+        }
+    }
+    group.finish();
+}
+
+/// One layer's cache, activations and sequences.
+struct Layer {
+    cache: Tensor,
+    qkv: Tensor,
+    out: Tensor,
+    tables: Vec<Vec<u32>>,
+    rows: usize,
+    start: usize,
+}
+
+impl Layer {
+    /// Sequences whose next `rows` tokens stand at `start`.
+    fn new(
+        kv_type: KvType,
+        shape: AttentionShape,
+        sequences: usize,
+        start: usize,
+        rows: usize,
+    ) -> Self {
+        let blocks = (start + rows).div_ceil(KV_BLOCK_SIZE);
+        let layout = PagedLayout::new(shape, kv_type);
+        let noise = |rows: usize, width: usize| {
+            Tensor::rand(-1f32, 1., (rows, width), &Device::Cpu).expect("there is memory")
+        };
+        Self {
+            cache: noise(sequences * blocks, layout.block_len())
+                .to_dtype(match kv_type {
+                    KvType::F32 => DType::F32,
+                    KvType::Bf16 => DType::BF16,
+                    KvType::Int8 => DType::U8,
+                })
+                .expect("caches may have this type"),
+            qkv: noise(sequences * rows, shape.qkv_width()),
+            out: noise(sequences * rows, shape.q_width()),
+            // Blocks of a sequence do not follow each other in a cache that has been in use.
+            tables: (0..sequences)
+                .map(|sequence| {
+                    (0..blocks)
+                        .map(|b| (b * sequences + sequence) as u32)
+                        .collect()
+                })
+                .collect(),
+            rows,
+            start,
+        }
+    }
+
+    fn spans(&self) -> Vec<AttentionSpan<'_>> {
+        let spans = self.tables.iter().enumerate();
+        spans
+            .map(|(i, block_table)| AttentionSpan {
+                rows: i * self.rows..(i + 1) * self.rows,
+                start: self.start,
+                block_table,
+            })
+            .collect()
+    }
+
+    fn attend(&self, kernels: &Kernels, shape: AttentionShape) {
+        let (options, spans) = (AttentionOptions::default(), self.spans());
+        let scale = 1.0 / (shape.head_dim as f32).sqrt();
+        kernels
+            .paged_attention(
+                &self.out,
+                &self.qkv,
+                &self.cache,
+                shape,
+                scale,
+                options,
+                &spans,
+            )
+            .expect("shapes fit");
+    }
+}
