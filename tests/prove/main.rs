@@ -18,6 +18,7 @@ mod way;
 
 mod disconnects;
 mod fairness;
+mod footprint;
 mod identical;
 mod invariance;
 mod overload;
