@@ -136,10 +136,15 @@ impl Roofline {
             "none" => Product::Bf16,
             _ => Product::Int8,
         };
+        let head_dim = config.attention.head_dim as f64;
         let mut roofline = Self {
             config,
             quantize: quantize.to_owned(),
-            kv_bytes: if kv_cache_dtype == "int8" { 1.0 } else { 2.0 },
+            kv_bytes: if kv_cache_dtype == "int8" {
+                1.0 + 4.0 / head_dim
+            } else {
+                2.0
+            },
             product: machine::peak(product, num_threads),
             attention: machine::peak(Product::Bf16, num_threads),
             bandwidth: 0.0,

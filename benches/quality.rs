@@ -1,7 +1,7 @@
 //! What quantisation costs: the Kullback-Leibler divergence of a quantised model's next token
 //! from that of the same model in bf16, and perplexity, over administrative prose.
 //!
-//!     cargo bench --bench quality -- [--model DIR] [--quantize int8,int4,bf16+kv8] [--tokens 20000]
+//!     cargo bench --bench quality -- [--model DIR] [--quantize int8,int4,bf16+kv8] [--tokens 20000] [--from 0]
 //!
 //! `+kv8` keeps keys and values as 8 bits too.
 
@@ -26,6 +26,9 @@ struct Args {
     quantize: Vec<String>,
     #[arg(long, default_value_t = 20_000)]
     tokens: usize,
+    /// Positions of a context before this one are not counted; llama.cpp's own tool counts from 256.
+    #[arg(long, default_value_t = 0)]
+    from: usize,
     /// What cargo passes.
     #[arg(long, hide = true)]
     bench: bool,
@@ -115,8 +118,9 @@ fn divergence(reference: &[f32], other: &[f32]) -> f64 {
 }
 
 impl Cost {
-    fn add(&mut self, reference: &[Vec<f32>], other: &[Vec<f32>], ids: &[u32]) {
-        for ((p, q), next) in reference.iter().zip(other).zip(&ids[1..]) {
+    fn add(&mut self, reference: &[Vec<f32>], other: &[Vec<f32>], ids: &[u32], from: usize) {
+        let rows = reference.iter().zip(other).zip(&ids[1..]);
+        for ((p, q), next) in rows.skip(from) {
             self.divergences.push(divergence(p, q));
             self.log_likelihood += f64::from(q[*next as usize]);
         }
@@ -125,6 +129,10 @@ impl Cost {
     fn report(&mut self, text: &str, name: &str) {
         self.divergences.sort_by(f64::total_cmp);
         let num = self.divergences.len();
+        if num == 0 {
+            println!("{text:>5}  {name:>8}  no tokens");
+            return;
+        }
         println!(
             "{text:>5}  {name:>8}  {num:>6} tokens  mean KL {:.6}  99 % {:.4}  perplexity {:.3}",
             self.divergences.iter().sum::<f64>() / num as f64,
@@ -153,11 +161,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         let ids = tokenizer.encode_prompt(&std::fs::read_to_string(path)?)?;
         let ids = &ids[..ids.len().min(args.tokens / TEXTS.len() + 1)];
         let mut costs = vec![Cost::default(); models.len() + 1];
-        for ids in ids.chunks(CONTEXT).filter(|ids| ids.len() > 1) {
+        for ids in ids.chunks(CONTEXT).filter(|ids| ids.len() > args.from + 1) {
             let expected = reference.log_probabilities(ids)?;
-            costs[0].add(&expected, &expected, ids);
+            costs[0].add(&expected, &expected, ids, args.from);
             for (cost, model) in costs[1..].iter_mut().zip(&models) {
-                cost.add(&expected, &model.log_probabilities(ids)?, ids);
+                cost.add(&expected, &model.log_probabilities(ids)?, ids, args.from);
             }
         }
         let names = std::iter::once("bf16").chain(models.iter().map(|model| &*model.name));

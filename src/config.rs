@@ -59,7 +59,7 @@ pub struct ModelConfig {
     pub max_model_len: Option<usize>,
 }
 
-/// Type in memory of the KV cache and of weights that are not quantized.
+/// Type in memory of weights that are not quantized, and of the KV cache unless it has its own.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DtypeChoice {

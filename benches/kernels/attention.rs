@@ -34,7 +34,7 @@ pub fn bench(criterion: &mut Criterion<Rate>, kernels: &Kernels, kv_type: KvType
         } = shape;
         let heads = format!("{num_heads}/{num_kv_heads}/{head_dim}");
         for len in [512, 2048] {
-            let layer = Layer::new(kv_type, shape, 1, 0, len);
+            let layer = Layer::new(kv_type, shape, 1, 0, len).fill(kernels, shape);
             let visible = len * (len + 1) / 2;
             let operations = 4 * head_dim * num_heads * visible;
             group.throughput(Throughput::Elements(operations as u64));
@@ -47,7 +47,7 @@ pub fn bench(criterion: &mut Criterion<Rate>, kernels: &Kernels, kv_type: KvType
             let bytes = 2 * num_kv_heads * head_dim * kv_type.num_bytes();
             let bytes = SEQUENCES * context * bytes;
             let layers: Vec<Layer> = (0..DECODE_BYTES.div_ceil(bytes))
-                .map(|_| Layer::new(kv_type, shape, SEQUENCES, context - 1, 1))
+                .map(|_| Layer::new(kv_type, shape, SEQUENCES, context - 1, 1).fill(kernels, shape))
                 .collect();
             group.throughput(Throughput::Bytes(bytes as u64));
             let mut turn = layers.iter().cycle();
@@ -88,13 +88,16 @@ impl Layer {
             Tensor::rand(-1f32, 1., (rows, width), &Device::Cpu).expect("there is memory")
         };
         Self {
-            cache: noise(sequences * blocks, layout.block_len())
-                .to_dtype(match kv_type {
+            cache: Tensor::zeros(
+                (sequences * blocks, layout.block_len()),
+                match kv_type {
                     KvType::F32 => DType::F32,
                     KvType::Bf16 => DType::BF16,
                     KvType::Int8 => DType::U8,
-                })
-                .expect("caches may have this type"),
+                },
+                &Device::Cpu,
+            )
+            .expect("there is memory"),
             qkv: noise(sequences * rows, shape.qkv_width()),
             out: noise(sequences * rows, shape.q_width()),
             // Blocks of a sequence do not follow each other in a cache that has been in use.
@@ -108,6 +111,29 @@ impl Layer {
             rows,
             start,
         }
+    }
+
+    /// Fills the cache with what the sequences might have written.
+    fn fill(self, kernels: &Kernels, shape: AttentionShape) -> Self {
+        for (sequence, block_table) in self.tables.iter().enumerate() {
+            for start in (0..self.start).step_by(KV_BLOCK_SIZE) {
+                let rows = KV_BLOCK_SIZE.min(self.start - start);
+                let qkv = Tensor::rand(-1f32, 1., (rows, shape.qkv_width()), &Device::Cpu)
+                    .expect("there is memory");
+                let spans = [AttentionSpan {
+                    rows: 0..rows,
+                    start,
+                    block_table,
+                }];
+                kernels
+                    .write_kv(&self.cache, &qkv, shape, &spans)
+                    .unwrap_or_else(|error| panic!("sequence {sequence}: {error}"));
+            }
+        }
+        kernels
+            .write_kv(&self.cache, &self.qkv, shape, &self.spans())
+            .expect("shapes fit");
+        self
     }
 
     fn spans(&self) -> Vec<AttentionSpan<'_>> {

@@ -26,10 +26,18 @@ pub fn bench(criterion: &mut Criterion<Rate>, kernels: &Kernels) {
 
     let qkv = noise(ROWS, SHAPE.qkv_width());
     let positions: Vec<u32> = (0..ROWS as u32).collect();
-    let table = vec![0.5; ROWS * SHAPE.head_dim / 2];
+    // A rotation by one angle keeps lengths.
+    let (cos, sin) = (
+        [0.6; ROWS * SHAPE.head_dim / 2],
+        [0.8; ROWS * SHAPE.head_dim / 2],
+    );
     group.throughput(bytes(&qkv));
     group.bench_function("rope", |bencher| {
-        bencher.iter(|| kernels.rope(&qkv, SHAPE, &positions, &table, &table));
+        bencher.iter(|| {
+            kernels
+                .rope(&qkv, SHAPE, &positions, &cos, &sin)
+                .expect("shapes fit")
+        });
     });
 
     let layout = PagedLayout::new(SHAPE, KvType::Bf16);
@@ -46,7 +54,11 @@ pub fn bench(criterion: &mut Criterion<Rate>, kernels: &Kernels) {
         block_table: &blocks,
     }];
     group.bench_function("write_kv", |bencher| {
-        bencher.iter(|| kernels.write_kv(&cache, &qkv, SHAPE, &spans));
+        bencher.iter(|| {
+            kernels
+                .write_kv(&cache, &qkv, SHAPE, &spans)
+                .expect("shapes fit")
+        });
     });
 
     // A product of a single strip is hardly more than the norm and the rounding before it.
@@ -66,7 +78,11 @@ pub fn bench(criterion: &mut Criterion<Rate>, kernels: &Kernels) {
         );
         group.throughput(bytes(&x));
         group.bench_function(format!("norm and round to {weight_type:?}"), |bencher| {
-            bencher.iter(|| kernels.normed_linear(&out, &x, &norm, 1e-5, &weight, Epilogue::Store));
+            bencher.iter(|| {
+                kernels
+                    .normed_linear(&out, &x, &norm, 1e-5, &weight, Epilogue::Store)
+                    .expect("shapes fit")
+            });
         });
     }
 
@@ -89,7 +105,7 @@ pub fn bench(criterion: &mut Criterion<Rate>, kernels: &Kernels) {
         .collect();
     group.throughput(bytes(&x));
     group.bench_function("embedding", |bencher| {
-        bencher.iter(|| kernels.embedding(&x, &ids, &table));
+        bencher.iter(|| kernels.embedding(&x, &ids, &table).expect("ids exist"));
     });
 
     let logits = noise(1, VOCAB);

@@ -1,4 +1,5 @@
 use super::*;
+use crate::kernels::KvType;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -161,6 +162,16 @@ fn the_command_line_wins_over_the_file() {
     assert_eq!(config.server.listen.port(), 2);
     assert_eq!(config.server.max_body_mib, 3);
     assert_eq!(config.engine, EngineSection::default());
+}
+
+#[test]
+fn what_the_engine_is_asked_for_is_what_the_file_says() {
+    let options = |text| parse(text).model_options();
+    assert_eq!(options("").kv_type, None);
+    let file = "[model]\nkv_cache_dtype = \"int8\"\n[engine]\npin_threads = true";
+    let options = options(file);
+    assert_eq!(options.kv_type, Some(KvType::Int8));
+    assert!(options.placement.pin_threads && !options.placement.interleave_memory);
 }
 
 #[test]

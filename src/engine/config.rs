@@ -66,7 +66,7 @@ impl EngineConfig {
             max_num_batched_tokens: 512,
             max_num_seqs: 64,
             max_num_outputs: 64,
-            max_step: Some(Duration::from_millis(50)),
+            max_step: Some(Duration::from_millis(100)),
             max_num_waiting: 256,
             max_waiting_tokens: 262_144,
             max_kv_overcommit: 16,

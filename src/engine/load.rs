@@ -1,7 +1,7 @@
 use super::model_runner::ModelRunner;
 use super::{EngineConfig, PrefixCache, StepRunner};
 use crate::kernels::{
-    KernelSet, Kernels, KvType, Placement, ThreadPool, UnknownKernelSet, WeightType,
+    KernelSet, Kernels, KvType, Placement, PoolError, ThreadPool, UnknownKernelSet, WeightType,
 };
 use crate::model::{
     Checkpoint, Decoder, DecoderConfig, DecoderLimits, KvCache, ModelError, Precision,
@@ -16,10 +16,8 @@ pub enum LoadError {
     Model(#[from] ModelError),
     #[error(transparent)]
     Kernels(#[from] UnknownKernelSet),
-    #[error(
-        "the kernel threads cannot be started as engine.num_threads, pin_threads and interleave_memory say: {0}"
-    )]
-    Threads(std::io::Error),
+    #[error(transparent)]
+    Threads(#[from] PoolError),
     #[error(
         "{budget} bytes of memory for the KV cache do not hold one block of {block_bytes} bytes"
     )]
@@ -120,8 +118,11 @@ pub fn load(dir: &Path, options: &ModelOptions) -> Result<LoadedModel, LoadError
     let checkpoint = Checkpoint::open(dir)?;
     let set = KernelSet::select(options.kernels.as_deref().unwrap_or("auto"))?;
     let num_threads = options.num_threads.unwrap_or_else(available_threads);
-    let pool = ThreadPool::placed(num_threads, options.placement).map_err(LoadError::Threads)?;
-    let _interleaved = options.placement.interleave_scope();
+    let pool = ThreadPool::placed(num_threads, options.placement)?;
+    let _interleaved = options
+        .placement
+        .interleave_scope()
+        .map_err(PoolError::from)?;
     let kernels = Kernels::new(set, pool);
     let dtype = options.dtype.unwrap_or_else(|| Dtype::of(&checkpoint));
     let precision = precision(dtype, options.quantize);

@@ -20,8 +20,8 @@ pub use attention::{AttentionOptions, AttentionShape, AttentionSpan};
 pub(crate) use cpu::SplitMut;
 pub use cpu::gemm::Epilogue;
 pub use cpu::{
-    Arrangement, KernelSet, PackedWeight, Placement, RowSource, ThreadPool, UnknownKernelSet,
-    WeightType,
+    Arrangement, KernelSet, PackedWeight, Placement, PlacementError, PoolError, RowSource,
+    ThreadPool, UnknownKernelSet, WeightType,
 };
 pub use logits::RowSummary;
 pub use paged_layout::{KV_BLOCK_SIZE, PagedLayout};

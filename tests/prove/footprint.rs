@@ -3,7 +3,7 @@
 use crate::client::Outcome;
 use crate::prompts::{Prompts, streamed};
 use crate::report::{OutOfBounds, Report, ms};
-use crate::server::{Caller, Server};
+use crate::server::{Caller, Process, Server};
 use crate::settings::{Settings, model_dir};
 use crate::statistics::percentile;
 use std::io::{Read as _, Write as _};
@@ -45,21 +45,19 @@ fn footprint() -> Result<(), OutOfBounds> {
         let is_loaded = Arc::new(AtomicBool::new(true));
         let probing = std::thread::spawn({
             // The client's own work would count on its thread.
-            let (is_loaded, address) = (is_loaded.clone(), server.address());
-            move || probe(address, &is_loaded)
+            let (is_loaded, address, id) = (is_loaded.clone(), server.address(), server.id());
+            move || probe(address, id, &is_loaded)
         });
         let client = server.client(Caller::A);
         let mut prompts = Prompts::new(11);
         let mut tasks = JoinSet::new();
         let (mut answered, mut strange) = (0, Vec::new());
-        let mut largest = idle;
         for number in 0..NUM_REQUESTS + NUM_STREAMS {
             if number >= NUM_STREAMS {
                 match tasks.join_next().await.unwrap().unwrap() {
                     Ok(()) => answered += 1,
                     Err(other) => strange.push(other),
                 }
-                largest = largest.max(server.process().rss_mib);
             }
             if number < NUM_REQUESTS {
                 let body = streamed(&prompts.text(PROMPT_TOKENS), MAX_TOKENS);
@@ -73,7 +71,7 @@ fn footprint() -> Result<(), OutOfBounds> {
             }
         }
         is_loaded.store(false, Ordering::Relaxed);
-        let probes = probing.join().unwrap();
+        let (probes, largest) = probing.join().unwrap();
 
         report.figure("requests answered", answered);
         report.bound(
@@ -112,14 +110,15 @@ fn footprint() -> Result<(), OutOfBounds> {
     })
 }
 
-/// Seconds that each probe took; infinity where it was not answered with 200.
-fn probe(address: SocketAddr, is_loaded: &AtomicBool) -> Vec<f64> {
+/// Seconds that each probe took, infinity where it was not answered with 200; and the most
+/// memory that was seen between them.
+fn probe(address: SocketAddr, id: u32, is_loaded: &AtomicBool) -> (Vec<f64>, f64) {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_nodelay(true).unwrap();
     stream
         .set_read_timeout(Some(Duration::from_secs(10)))
         .unwrap();
-    let mut seconds = Vec::new();
+    let (mut seconds, mut largest) = (Vec::new(), 0.0f64);
     let mut answer = [0; 4096];
     while is_loaded.load(Ordering::Relaxed) {
         let began = Instant::now();
@@ -133,9 +132,10 @@ fn probe(address: SocketAddr, is_loaded: &AtomicBool) -> Vec<f64> {
         } else {
             f64::INFINITY
         });
+        largest = largest.max(Process::of(id).rss_mib);
         std::thread::sleep(PAUSE);
     }
-    seconds
+    (seconds, largest)
 }
 
 /// What bf16 weights take: as much as their files.

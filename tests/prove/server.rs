@@ -141,20 +141,11 @@ impl Server {
     }
 
     pub fn process(&self) -> Process {
-        let dir = format!("/proc/{}", self.child.id());
-        let count = |name: &str| fs::read_dir(format!("{dir}/{name}")).unwrap().count();
-        let status = fs::read_to_string(format!("{dir}/status")).unwrap();
-        let rss_kib: f64 = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))
-            .and_then(|value| value.trim().strip_suffix("kB"))
-            .and_then(|value| value.trim().parse().ok())
-            .expect("the status of a process has VmRSS");
-        Process {
-            rss_mib: rss_kib / 1024.0,
-            num_files: count("fd"),
-            num_threads: count("task"),
-        }
+        Process::of(self.child.id())
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Asks it to end, as an operator would.
@@ -207,6 +198,27 @@ impl Server {
         let lines: Vec<_> = log.lines().collect();
         let last = &lines[lines.len().saturating_sub(LOG_LINES)..];
         format!("-- the end of the server's log:\n{}\n--\n", last.join("\n"))
+    }
+}
+
+impl Process {
+    pub fn of(id: u32) -> Self {
+        let dir = format!("/proc/{id}");
+        let count = |name: &str| fs::read_dir(format!("{dir}/{name}")).unwrap().count();
+        let status = fs::read_to_string(format!("{dir}/status")).unwrap();
+        let mib = |name: &str| -> f64 {
+            let kib = status
+                .lines()
+                .find_map(|line| line.strip_prefix(name))
+                .and_then(|value| value.trim().strip_suffix("kB"))
+                .and_then(|value| value.trim().parse::<f64>().ok());
+            kib.expect("the status of a process has its memory") / 1024.0
+        };
+        Self {
+            rss_mib: mib("VmRSS:"),
+            num_files: count("fd"),
+            num_threads: count("task"),
+        }
     }
 }
 

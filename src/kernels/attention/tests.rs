@@ -179,7 +179,7 @@ fn nan_cache(shape: AttentionShape, dtype: DType, num_blocks: usize) -> Tensor {
 }
 
 /// Calls `check` for every shape, supported kernel set and type of cache, for a prefill, and
-/// for positions on both sides of where splits meet; plain, and with the options.
+/// for positions on both sides of where splits meet; plain, and, but for the last, with the options.
 fn for_each_case(check: impl Fn(Case)) {
     for shape in SHAPES {
         for set in KernelSet::ALL.into_iter().filter(|set| set.is_supported()) {

@@ -56,6 +56,21 @@ pub fn round_to_i32(x: f32) -> i32 {
         .cast_signed()
 }
 
+/// The scale at which a largest magnitude, given as bits, is 127 steps, and how many steps 1 is.
+/// What is no number or infinite gets a NaN for its scale.
+#[inline(always)]
+pub fn byte_steps(largest: u32) -> (f32, f32) {
+    let scale = f32::from_bits(largest) / 127.0;
+    // Below, the reciprocal could be infinite.
+    let steps = if largest < (f32::MIN_POSITIVE * 256.0).to_bits() {
+        0.0
+    } else {
+        1.0 / scale
+    };
+    let is_finite = largest < f32::INFINITY.to_bits();
+    (if is_finite { scale } else { f32::NAN }, steps)
+}
+
 /// 2^x with a relative error below 3e-7 for x in [-126, 127]; 0 below, infinity above.
 #[inline(always)]
 pub fn exp2<const FMA: bool>(x: f32) -> f32 {

@@ -24,6 +24,6 @@ mod versions;
 pub use buffer::AlignedBuffer;
 pub use kernel_set::{KernelSet, UnknownKernelSet};
 pub use packed::{Arrangement, PackedWeight, RowSource, WeightType};
-pub use placement::Placement;
-pub use pool::ThreadPool;
+pub use placement::{Placement, PlacementError};
+pub use pool::{PoolError, ThreadPool};
 pub(crate) use split::SplitMut;

@@ -1,4 +1,4 @@
-use super::Placement;
+use super::{Placement, PlacementError};
 use std::any::Any;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -19,7 +19,16 @@ pub struct ThreadPool {
     turn: Mutex<()>,
     placement: Placement,
     /// Of pinned threads, that of the caller of `run` first.
-    cores: Arc<[usize]>,
+    cpus: Arc<[usize]>,
+}
+
+/// Why there is no pool.
+#[derive(Debug, thiserror::Error)]
+pub enum PoolError {
+    #[error("the kernel threads cannot be started: {0}")]
+    Threads(#[from] io::Error),
+    #[error(transparent)]
+    Placement(#[from] PlacementError),
 }
 
 type Panic = Box<dyn Any + Send>;
@@ -44,14 +53,13 @@ struct Shared {
 
 impl ThreadPool {
     /// A pool of `num_threads` threads in all, the caller of `run` included.
-    pub fn new(num_threads: usize) -> io::Result<Arc<Self>> {
+    pub fn new(num_threads: usize) -> Result<Arc<Self>, PoolError> {
         Self::placed(num_threads, Placement::default())
     }
 
-    /// The same with threads and their memory in certain places. Fails where the system cannot
-    /// do that.
-    pub fn placed(num_threads: usize, placement: Placement) -> io::Result<Arc<Self>> {
-        let cores: Arc<[usize]> = placement.cores()?.into();
+    /// The same with threads and their memory in certain places.
+    pub fn placed(num_threads: usize, placement: Placement) -> Result<Arc<Self>, PoolError> {
+        let cpus: Arc<[usize]> = placement.cpus(num_threads)?.into();
         let shared = Arc::new(Shared {
             task: AtomicPtr::new(std::ptr::null_mut()),
             num_tiles: AtomicUsize::new(0),
@@ -68,14 +76,14 @@ impl ThreadPool {
             workers: Vec::new(),
             turn: Mutex::new(()),
             placement,
-            cores,
+            cpus,
         };
         for index in 1..num_threads.max(1) {
-            let (shared, cores) = (pool.shared.clone(), pool.cores.clone());
+            let (shared, cpus) = (pool.shared.clone(), pool.cpus.clone());
             let worker = std::thread::Builder::new()
                 .name(format!("kernel-{index}"))
                 .spawn(move || {
-                    placement.apply(&cores, index);
+                    placement.apply(&cpus, index);
                     shared.work_until_stopped();
                 })?;
             pool.workers.push(worker);
@@ -85,7 +93,7 @@ impl ThreadPool {
 
     /// Places the calling thread, which is going to call [`Self::run`] from now on.
     pub fn place_caller(&self) {
-        self.placement.apply(&self.cores, 0);
+        self.placement.apply(&self.cpus, 0);
     }
 
     pub fn num_threads(&self) -> usize {
@@ -264,36 +272,6 @@ mod tests {
             sum.fetch_add(tile, Ordering::Relaxed);
         });
         assert_eq!(sum.into_inner(), 28);
-    }
-
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn pinned_threads_stay_on_cores_of_their_own() {
-        let placement = Placement {
-            pin_threads: true,
-            interleave_memory: true,
-        };
-        let num_cores = placement.cores().unwrap().len();
-        // On a thread of its own: the test's goes on to other tests.
-        std::thread::scope(|scope| {
-            scope.spawn(|| {
-                let pool = ThreadPool::placed(num_cores.min(4), placement).unwrap();
-                pool.place_caller();
-                let seen = Mutex::new(std::collections::HashSet::new());
-                for _ in 0..200 {
-                    pool.run(64, &|_| {
-                        // SAFETY: asks only where this thread runs.
-                        let core = unsafe { libc::sched_getcpu() };
-                        let thread = std::thread::current().id();
-                        seen.lock().unwrap().insert((thread, core));
-                    });
-                }
-                let seen = seen.into_inner().unwrap();
-                let cores: std::collections::HashSet<_> =
-                    seen.iter().map(|(_, core)| core).collect();
-                assert_eq!(seen.len(), cores.len(), "a thread moved: {seen:?}");
-            });
-        });
     }
 
     #[test]

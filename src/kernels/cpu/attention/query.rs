@@ -1,6 +1,7 @@
 use super::SPLIT;
 use crate::kernels::PagedLayout;
 use crate::kernels::cpu::kv::KvElement;
+#[cfg(target_arch = "x86_64")]
 use half::bf16;
 use std::f32::consts::LOG2_E;
 use std::ops::Range;
@@ -110,14 +111,17 @@ impl Query<'_> {
 }
 
 impl<'a, T: KvElement> Pages<'a, T> {
+    #[cfg(target_arch = "x86_64")]
     pub fn as_bf16(&self) -> Option<Pages<'a, bf16>> {
         Some(self.with(T::as_bf16(self.cache)?))
     }
 
+    #[cfg(target_arch = "x86_64")]
     pub fn as_int8(&self) -> Option<Pages<'a, u8>> {
         Some(self.with(T::as_int8(self.cache)?))
     }
 
+    #[cfg(target_arch = "x86_64")]
     fn with<U>(&self, cache: &'a [U]) -> Pages<'a, U> {
         Pages {
             cache,

@@ -7,7 +7,8 @@ use half::bf16;
 use std::arch::x86_64::*;
 use std::ops::Range;
 
-/// The scores of one block for up to [`SCORE_ROWS`](super::SCORE_ROWS) rows; meanwhile asks for the `next` keys.
+/// The scores of one block for up to [`SCORE_ROWS`](super::SCORE_ROWS) rows; meanwhile asks for
+/// the `next` keys.
 /// What unwritten slots yield is masked later.
 #[target_feature(enable = "avx512f,avx512bf16")]
 #[inline]
@@ -58,7 +59,8 @@ fn score<const R: usize>(
     }
 }
 
-/// `out += weights · values` over the visible slots, for up to [`VALUE_ROWS`](super::VALUE_ROWS) rows.
+/// `out += weights · values` over the visible slots, for up to
+/// [`VALUE_ROWS`](super::VALUE_ROWS) rows.
 #[target_feature(enable = "avx512f,avx512bf16")]
 #[inline]
 pub fn accumulate_rows(

@@ -120,11 +120,14 @@ fn widen_keys(keys: &[u8], next: Option<&[u8]>, wide: &mut [bf16]) {
     let (codes, _) = keys[..keys.len() - int8::SCALE_BYTES].as_chunks::<32>();
     let (wide, _) = wide.as_chunks_mut::<32>();
     for (i, (codes, wide)) in codes.iter().zip(wide).enumerate() {
-        if let Some(next) = next {
+        if let Some(next) = next
+            && i % 2 == 0
+        {
             prefetch(next, i / 2);
         }
         *wide = widen(codes, halves[i % 2]);
     }
+    prefetch_scales(next);
 }
 
 /// Values `[padded / 16][slot / 2][16][2]`: each vector holds two slots.
@@ -140,10 +143,24 @@ fn widen_values(values: &[u8], next: Option<&[u8]>, wide: &mut [bf16]) {
     let (codes, _) = values[..values.len() - int8::SCALE_BYTES].as_chunks::<32>();
     let (wide, _) = wide.as_chunks_mut::<32>();
     for (i, (codes, wide)) in codes.iter().zip(wide).enumerate() {
-        if let Some(next) = next {
+        if let Some(next) = next
+            && i % 2 == 0
+        {
             prefetch(next, i / 2);
         }
         *wide = widen(codes, [slots[i % (BLOCK / 2)]; 2]);
+    }
+    prefetch_scales(next);
+}
+
+/// The scales of the block that follows, which it will want first.
+#[target_feature(enable = "avx512f")]
+#[inline]
+fn prefetch_scales(next: Option<&[u8]>) {
+    if let Some(next) = next {
+        let first = next.len().wrapping_sub(int8::SCALE_BYTES) / 64;
+        prefetch(next, first);
+        prefetch(next, first.wrapping_add(1));
     }
 }
 

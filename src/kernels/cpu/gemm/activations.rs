@@ -202,25 +202,9 @@ fn quantize_row_body<const FMA: bool, Q: Quantized>(
     }
 }
 
-impl Group {
-    /// The scale for a largest magnitude, given as bits, and its reciprocal. What is no number
-    /// or infinite gets a NaN.
-    pub(super) fn scale(largest: u32) -> (f32, f32) {
-        let scale = f32::from_bits(largest) / 127.0;
-        // Below, the reciprocal would be infinite.
-        let steps = if largest < (f32::MIN_POSITIVE * 256.0).to_bits() {
-            0.0
-        } else {
-            1.0 / scale
-        };
-        let is_finite = largest < f32::INFINITY.to_bits();
-        (if is_finite { scale } else { f32::NAN }, steps)
-    }
-}
-
 #[inline(always)]
 fn quantize_group<Q: Quantized>(x: &[f32], quads: &mut [u32]) -> Group {
-    let (scale, steps) = Group::scale(largest_bits(x));
+    let (scale, steps) = math::byte_steps(largest_bits(x));
     let (mut codes, mut sum) = ([0i8; ROTATION], 0i32);
     for (code, x) in codes.iter_mut().zip(x) {
         *code = math::round_to_i32(x * steps) as i8;

@@ -33,7 +33,7 @@ fn block<const R: usize>(x: Rows<'_, u32>, first: usize, w: &[u32], ahead: Ahead
                 *second.as_ptr().cast::<__m512bh>(),
             ]
         };
-        ahead.prefetch(i);
+        ahead.prefetch(i, 0);
         for (row, sums) in rows.iter().zip(&mut sums) {
             let pair = _mm512_set1_epi32(row[i].cast_signed());
             // SAFETY: both are 64 bytes of plain numbers.

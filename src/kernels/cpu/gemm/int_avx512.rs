@@ -100,7 +100,7 @@ fn block<const R: usize, const QUADS: usize, const LINES: usize, const PER_LINE:
             row_quads[r] = &quads[r][g].as_chunks().0[..num_lines];
         }
         for (i, line) in lines[..num_lines].iter().enumerate() {
-            ahead.prefetch(g.wrapping_mul(LINES).wrapping_add(i));
+            ahead.prefetch(g.wrapping_mul(LINES).wrapping_add(i), g);
             let [w0, w1] = load(line);
             if PER_LINE == 1 {
                 multiply(&mut sums, &row_quads, i, 0, w0, w1);
@@ -110,6 +110,7 @@ fn block<const R: usize, const QUADS: usize, const LINES: usize, const PER_LINE:
                 multiply(&mut sums, &row_quads, i, 1, levels(w0), levels(w1));
             }
         }
+        ahead.prefetch_scales(g.wrapping_add(1).wrapping_mul(LINES), g);
         let [scales0, scales1] = widen(scales);
         for r in 0..R {
             let scale = _mm512_set1_ps(groups[r][g].scale);
@@ -125,9 +126,8 @@ fn block<const R: usize, const QUADS: usize, const LINES: usize, const PER_LINE:
 
 #[inline(always)]
 fn split<const LINES: usize>(group: &[u8]) -> Option<(&[Line; LINES], &Scales)> {
-    let (lines, scales) = group.as_chunks().0.split_first_chunk()?;
-    let _: &[Line] = scales;
-    Some((lines, group.last_chunk()?))
+    let (lines, _) = group.as_chunks::<{ size_of::<Line>() }>();
+    Some((lines.first_chunk()?, group.last_chunk()?))
 }
 
 #[target_feature(enable = "avx512f,avx512vnni")]

@@ -145,7 +145,8 @@ pub fn gemm(
                         num_columns: (n - column).min(columns),
                     };
                     place.prefetch(&out, block.len());
-                    let ahead = Ahead::new(w.strip::<u8>(index), pass, num_passes);
+                    let bytes = w.strip(index);
+                    let ahead = Ahead::new(bytes, strip.num_lines(), pass, num_passes);
                     strip.sums(set, x, block.clone(), ahead, &mut sums);
                     finish(set, &sums.0[..block.len()], &out, place, epilogue);
                 }
@@ -154,8 +155,8 @@ pub fn gemm(
     });
 }
 
-/// Cuts rows into blocks of at most `max`, of nearly the same size, because a block of a single row costs as much
-/// as one of several.
+/// Cuts rows into blocks of at most `max`, of nearly the same size, because a block of a single
+/// row costs as much as one of several.
 fn blocks(rows: Range<usize>, max: usize) -> impl Iterator<Item = Range<usize>> {
     let num_blocks = rows.len().div_ceil(max);
     let len = rows.len().div_ceil(num_blocks.max(1)).max(1);

@@ -2,6 +2,7 @@
 //! times as fast as what the compiler makes of it. The results are the same.
 
 use super::activations::Group;
+use crate::kernels::cpu::math;
 use crate::kernels::cpu::packed::{Quantized, ROTATION};
 use std::arch::x86_64::*;
 
@@ -30,7 +31,7 @@ pub(super) fn quantize_row<Q: Quantized>(x: &[f32], quads: &mut [u32], groups: &
                 let bits = _mm512_and_si512(_mm512_castps_si512(*x), mask);
                 largest = _mm512_max_epu32(largest, bits);
             }
-            let (scale, steps) = Group::scale(_mm512_reduce_max_epu32(largest));
+            let (scale, steps) = math::byte_steps(_mm512_reduce_max_epu32(largest));
             let steps = _mm512_set1_ps(steps);
             let mut sums = _mm512_setzero_si512();
             for (i, x) in x[g * vectors..][..vectors].iter().enumerate() {

@@ -9,6 +9,7 @@ use crate::kernels::cpu::{AlignedBuffer, KernelSet};
 use std::ops::Range;
 
 /// Passes over a strip from which on it pays to write half-bytes out once.
+#[cfg(target_arch = "x86_64")]
 const UNPACK_PASSES: usize = 4;
 
 /// A strip of a weight, as its kernel takes it.
@@ -50,6 +51,23 @@ impl<'a> Strip<'a> {
         self
     }
 
+    /// Lines of 128 bytes that a kernel goes over, scales not counted.
+    pub fn num_lines(self) -> usize {
+        const LINE: usize = 128;
+        match self {
+            Self::Bf16Pairs(w) => size_of_val(w) / LINE,
+            Self::Bf16Columns(w) => size_of_val(w) / LINE,
+            Self::F32Columns(w) => size_of_val(w) / LINE,
+            Self::Int8(w) => w.len() / Int8::GROUP_BYTES * (Int8::CODE_BYTES / LINE),
+            Self::Int4(w) => w.len() / Int4::GROUP_BYTES * (Int4::CODE_BYTES / LINE),
+            #[cfg(target_arch = "x86_64")]
+            Self::Int4Bytes(w) => {
+                let group = Int4::GROUP_BYTES + Int4::CODE_BYTES;
+                w.len() / group * (2 * Int4::CODE_BYTES / LINE)
+            }
+        }
+    }
+
     /// The sums for at most [`super::MAX_ROWS`] rows.
     pub fn sums(
         self,
@@ -77,7 +95,7 @@ impl<'a> Strip<'a> {
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
             (Prepared::Quads(x), Self::Int4Bytes(w)) => unsafe {
-                int_avx512::strip_of_bytes(x, first, num, w, ahead.half(), sums);
+                int_avx512::strip_of_bytes(x, first, num, w, ahead, sums);
             },
             _ => unreachable!("activations are prepared for the form of their weight"),
         }
@@ -121,6 +139,9 @@ fn integers<Q: Quantized>(
         },
         #[cfg(target_arch = "x86_64")]
         KernelSet::Avx2 => unsafe { int_avx2::strip::<Q>(x, first, num, w, sums) },
-        _ => int_portable::strip::<Q>(set, x, first, num, w, sums),
+        _ => {
+            let _ = ahead;
+            int_portable::strip::<Q>(set, x, first, num, w, sums);
+        }
     }
 }
