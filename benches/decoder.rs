@@ -5,6 +5,7 @@
 //!     cargo bench --bench decoder -- [--model DIR] [--quantize none|int8|int4]
 //!         [--kv-cache-dtype auto|int8] [--threads N]
 //!         [--prefill 512,2048] [--decode 1,16] [--context 512] [--rounds N] [--kernels NAME] [--json]
+//!         [--request 143,64 --streams 1,16,32]
 
 mod machine;
 
@@ -43,6 +44,12 @@ struct Args {
     /// Tokens before the decoded ones where several sequences decode; one alone has 16.
     #[arg(long, default_value_t = 512)]
     context: usize,
+    /// Tokens of a request's prompt and of its answer, for what streams of requests could get at
+    /// most.
+    #[arg(long, value_delimiter = ',')]
+    request: Vec<usize>,
+    #[arg(long, value_delimiter = ',', default_value = "1,16,32")]
+    streams: Vec<usize>,
     #[arg(long, default_value_t = 3)]
     rounds: usize,
     #[arg(long)]
@@ -173,21 +180,49 @@ impl Roofline {
         (layers * layer_bits / 8.0, head * head_bits / 8.0)
     }
 
-    /// Seconds of a step of `rows` tokens of which `outputs` need logits and which see `seen`
-    /// keys together, `read` keys being read from memory.
-    fn seconds(&self, rows: usize, outputs: usize, seen: f64, read: f64) -> Option<f64> {
+    /// Seconds that computing `rows` tokens takes of which `outputs` need logits and which see
+    /// `seen` keys together.
+    fn computing(&self, rows: usize, outputs: usize, seen: f64) -> Option<f64> {
         let (layers, head) = self.num_weights();
-        let (layer_bytes, head_bytes) = self.weight_bytes();
         let (config, shape) = (&self.config, self.config.attention);
         let products = 2.0 * (layers * rows as f64 + head * outputs as f64);
         let attention = 4.0 * seen * (config.num_layers * shape.q_width()) as f64;
-        let computing = products / self.product? + attention / self.attention?;
-        let kv = 2.0
-            * self.kv_bytes
-            * read
-            * (config.num_layers * shape.num_kv_heads * shape.head_dim) as f64;
-        let head_bytes = if outputs > 0 { head_bytes } else { 0.0 };
-        Some(computing.max((layer_bytes + head_bytes + kv) / self.bandwidth))
+        Some(products / self.product? + attention / self.attention?)
+    }
+
+    /// Seconds that reading all weights `times` and `read` keys and values takes.
+    fn reading(&self, times: usize, read: f64) -> f64 {
+        let (layers, head) = self.weight_bytes();
+        let (config, shape) = (&self.config, self.config.attention);
+        let width = config.num_layers * shape.num_kv_heads * shape.head_dim;
+        let kv = 2.0 * self.kv_bytes * read * width as f64;
+        (times as f64 * (layers + head) + kv) / self.bandwidth
+    }
+
+    /// Seconds of a step of `rows` tokens, `read` keys being read from memory.
+    fn seconds(&self, rows: usize, outputs: usize, seen: f64, read: f64) -> Option<f64> {
+        let computing = self.computing(rows, outputs, seen)?;
+        Some(computing.max(self.reading(1, read)))
+    }
+
+    /// New tokens a second of streams that each ask one request after the other: what no
+    /// schedule exceeds. A stream alone computes its prompt, then token after token; several may
+    /// compute while others read, but each of their tokens is a step.
+    fn requests(&self, num_streams: usize, prompt: usize, new: usize) -> Option<f64> {
+        let seen_by_prompt = (prompt * (prompt + 1) / 2) as f64;
+        if num_streams == 1 {
+            let mut seconds = self.seconds(prompt, 1, seen_by_prompt, prompt as f64)?;
+            for context in prompt + 1..prompt + new {
+                seconds += self.seconds(1, 1, context as f64, context as f64)?;
+            }
+            return Some(new as f64 / seconds);
+        }
+        let read = num_streams * (prompt + 1..prompt + new).sum::<usize>();
+        let seen = num_streams as f64 * seen_by_prompt + read as f64;
+        let rows = num_streams * (prompt + new - 1);
+        let computing = self.computing(rows, num_streams * new, seen)?;
+        let reading = self.reading(new, read as f64);
+        Some((num_streams * new) as f64 / computing.max(reading))
     }
 
     fn prefill(&self, num_tokens: usize) -> Option<f64> {
@@ -286,6 +321,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         report["decode"][num_seqs.to_string()] = json!(speed);
         report["roofline"]["decode"][num_seqs.to_string()] =
             json!(roofline.decode(*num_seqs, context));
+    }
+    if let &[prompt, new] = &*args.request {
+        for num_streams in &args.streams {
+            report["roofline"]["http"][num_streams.to_string()] =
+                json!(roofline.requests(*num_streams, prompt, new));
+        }
     }
     println!("{report}");
     Ok(())

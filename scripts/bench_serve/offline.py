@@ -39,6 +39,9 @@ class Offline:
 
     def _guichet(self, cell: Cell, weights: Weights) -> list[list]:
         argv = [self.guichet.bench, "--model", weights.directory, "--quantize", cell.precision.quantize]
+        request = f"{cell.sizes.prompt_tokens},{cell.sizes.output_tokens}"
+        streams = ",".join(str(streams) for streams in cell.sizes.streams)
+        argv += ["--request", request, "--streams", streams]
         return [[*argv, "--threads", self.threads, "--json"]]
 
     def _llama_cpp(self, cell: Cell, weights: Weights) -> list[list]:
@@ -69,6 +72,8 @@ def read_guichet(outputs: list[str]) -> dict[str, float]:
     (said,) = json_lines(outputs[0])
     found = _by_measure(said)
     roofline = _by_measure(said.get(ROOFLINE, {}))
+    over_http = said.get(ROOFLINE, {}).get("http", {})
+    roofline |= {f"http.{streams}.tok_s": float(value) for streams, value in over_http.items() if value is not None}
     return found | {f"{ROOFLINE}.{measure}": value for measure, value in roofline.items()}
 
 

@@ -194,9 +194,9 @@ class Figures(unittest.TestCase):
         self.assertEqual(
             offline.read_llama_cpp([bench, batched]), {"prefill.512": 1400.5, "decode.1": 105.0, "decode.16": 564.0}
         )
-        ours = '{"prefill": {"512": 9}, "decode": {"1": 8}, "roofline": {"decode": {"1": 10}}}'
+        ours = '{"prefill": {"512": 9}, "decode": {"1": 8}, "roofline": {"decode": {"1": 10}, "http": {"16": 7}}}'
         self.assertEqual(
-            offline.read_guichet([ours]), {"prefill.512": 9.0, "decode.1": 8.0, "roofline.decode.1": 10.0}
+            offline.read_guichet([ours]), {"prefill.512": 9.0, "decode.1": 8.0, "roofline.decode.1": 10.0, "roofline.http.16.tok_s": 7.0}
         )
 
     def test_cargo_names_the_executable(self):
