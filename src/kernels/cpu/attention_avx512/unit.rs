@@ -117,38 +117,37 @@ fn widen_keys(keys: &[u8], next: Option<&[u8]>, wide: &mut [bf16]) {
     for (half, scales) in halves.iter_mut().zip(scales) {
         *half = [twice(&scales[0]), twice(&scales[1])];
     }
-    let (codes, _) = keys[..keys.len() - int8::SCALE_BYTES].as_chunks::<32>();
-    let (wide, _) = wide.as_chunks_mut::<32>();
-    for (i, (codes, wide)) in codes.iter().zip(wide).enumerate() {
-        if let Some(next) = next
-            && i % 2 == 0
-        {
-            prefetch(next, i / 2);
-        }
-        *wide = widen(codes, halves[i % 2]);
-    }
-    prefetch_scales(next);
+    widen_all(keys, &halves, next, wide);
 }
 
 /// Values `[padded / 16][slot / 2][16][2]`: each vector holds two slots.
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
 fn widen_values(values: &[u8], next: Option<&[u8]>, wide: &mut [bf16]) {
     let scales = int8::scales(values);
-    let mut slots = [_mm512_setzero_ps(); BLOCK / 2];
+    let mut slots = [[_mm512_setzero_ps(); 2]; BLOCK / 2];
     for (slots, pair) in slots.iter_mut().zip(scales.as_chunks::<2>().0) {
         // SAFETY: plain numbers of the same size.
         let pair: f64 = unsafe { std::mem::transmute(*pair) };
-        *slots = _mm512_castpd_ps(_mm512_set1_pd(pair));
+        *slots = [_mm512_castpd_ps(_mm512_set1_pd(pair)); 2];
     }
-    let (codes, _) = values[..values.len() - int8::SCALE_BYTES].as_chunks::<32>();
+    widen_all(values, &slots, next, wide);
+}
+
+/// Widens a block's keys or values, whose vectors take the `scales` in turn; meanwhile asks for
+/// the `next` ones.
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+#[inline]
+fn widen_all(codes: &[u8], scales: &[[__m512; 2]], next: Option<&[u8]>, wide: &mut [bf16]) {
+    let (codes, _) = codes[..codes.len() - int8::SCALE_BYTES].as_chunks::<32>();
     let (wide, _) = wide.as_chunks_mut::<32>();
-    for (i, (codes, wide)) in codes.iter().zip(wide).enumerate() {
+    let scales = scales.iter().cycle();
+    for (i, ((codes, wide), scales)) in codes.iter().zip(wide).zip(scales).enumerate() {
         if let Some(next) = next
             && i % 2 == 0
         {
             prefetch(next, i / 2);
         }
-        *wide = widen(codes, [slots[i % (BLOCK / 2)]; 2]);
+        *wide = widen(codes, *scales);
     }
     prefetch_scales(next);
 }
