@@ -41,7 +41,7 @@ pub struct ServeArgs {
     #[arg(long, value_parser = ["none", "int8", "int4"])]
     quantize: Option<String>,
 
-    /// Number type of the KV cache in memory: int8 takes half of bf16's [default: auto, that of dtype]
+    /// Number type of the KV cache in memory: int8 takes little more than half of bf16's [default: auto, that of dtype]
     #[arg(long, value_parser = ["auto", "int8"])]
     kv_cache_dtype: Option<String>,
 
