@@ -2,7 +2,7 @@
 /// they are still there when their turn comes.
 const DISTANCE: usize = 8192;
 /// Bytes that a kernel takes at a time, and of the scales after a group of them.
-const LINE: usize = 128;
+pub(super) const LINE: usize = 128;
 const SCALES: usize = 64;
 /// Steps are counted in parts of a byte, of which there are two to this.
 const STEP_BITS: u32 = 8;

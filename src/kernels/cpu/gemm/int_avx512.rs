@@ -44,9 +44,11 @@ pub(super) fn strip_of_bytes(
     by_rows!(num, block::<QUADS, QUADS, 1>(x, first, w, ahead, sums));
 }
 
-/// Bytes of a strip after [`unpack`].
+/// Bytes of a group after [`unpack`], and of a strip.
+pub(super) const UNPACKED_GROUP: usize = Int4::GROUP_BYTES + Int4::CODE_BYTES;
+
 pub(super) fn unpacked_len(w: &[u8]) -> usize {
-    w.len() + w.len() / Int4::GROUP_BYTES * Int4::CODE_BYTES
+    w.len() / Int4::GROUP_BYTES * UNPACKED_GROUP
 }
 
 /// Writes a strip of half-bytes out as the bytes of their codes, in the order that
@@ -54,7 +56,7 @@ pub(super) fn unpacked_len(w: &[u8]) -> usize {
 #[target_feature(enable = "avx512f,avx512bw")]
 pub(super) fn unpack(w: &[u8], out: &mut [u8]) {
     const LINES: usize = Int4::QUADS / 2;
-    let groups = out.chunks_exact_mut(Int4::GROUP_BYTES + Int4::CODE_BYTES);
+    let groups = out.chunks_exact_mut(UNPACKED_GROUP);
     for (w, out) in w.chunks_exact(Int4::GROUP_BYTES).zip(groups) {
         let Some((lines, scales)) = split::<LINES>(w) else {
             return;

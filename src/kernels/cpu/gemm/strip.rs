@@ -1,5 +1,5 @@
 use super::activations::{Prepared, Quads};
-use super::ahead::Ahead;
+use super::ahead::{Ahead, LINE};
 use super::columns_portable::{self, ColumnWeight};
 use super::{Rows, Sums, int_portable};
 #[cfg(target_arch = "x86_64")]
@@ -51,9 +51,8 @@ impl<'a> Strip<'a> {
         self
     }
 
-    /// Lines of 128 bytes that a kernel goes over, scales not counted.
+    /// Lines ([`LINE`]) that a kernel goes over, scales not counted.
     pub fn num_lines(self) -> usize {
-        const LINE: usize = 128;
         match self {
             Self::Bf16Pairs(w) => size_of_val(w) / LINE,
             Self::Bf16Columns(w) => size_of_val(w) / LINE,
@@ -61,10 +60,7 @@ impl<'a> Strip<'a> {
             Self::Int8(w) => w.len() / Int8::GROUP_BYTES * (Int8::CODE_BYTES / LINE),
             Self::Int4(w) => w.len() / Int4::GROUP_BYTES * (Int4::CODE_BYTES / LINE),
             #[cfg(target_arch = "x86_64")]
-            Self::Int4Bytes(w) => {
-                let group = Int4::GROUP_BYTES + Int4::CODE_BYTES;
-                w.len() / group * (2 * Int4::CODE_BYTES / LINE)
-            }
+            Self::Int4Bytes(w) => w.len() / int_avx512::UNPACKED_GROUP * Int4::QUADS,
         }
     }
 
