@@ -56,6 +56,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--guichet", type=Path, help="a built server, instead of building one")
     parser.add_argument("--decoder-bench", type=Path, help="a built bench of the decoder, instead of building one")
     parser.add_argument("--out", type=Path, help="the JSON [default: bench-serve.json among the peers]")
+    parser.add_argument("--resume", action="store_true", help="measure what the JSON lacks; same commit and machine")
     parser.add_argument("--write-docs", action="store_true", help="put the tables into docs/benchmarks.md")
     parser.add_argument("--report", type=Path, help="measure nothing: show the JSON of an earlier run")
     options = parser.parse_args()
@@ -103,7 +104,9 @@ class Run:
         about["versions"] = {GUICHET: guichet.version()} | {name: peers.VERSIONS[name] for name in options.peers_list}
         # Both grow while weights are made and servers start.
         about |= {"missing": found.missing, "notes": found.notes}
-        run = cls(options, places, guichet, found, Records(options.out, about))
+        is_resumed = options.resume and options.out.exists()
+        records = Records.resumed(options.out, about) if is_resumed else Records(options.out, about)
+        run = cls(options, places, guichet, found, records)
         for name in options.models:
             run.weights[name] = models.prepare(plan.MODELS[name], options.classes, places, found)
         return run
@@ -128,6 +131,8 @@ class Run:
 
     def _try(self, round_: int, cell: Cell, subject: str, what: str, measure) -> None:
         """A subject that fails costs its figure, not the run."""
+        if not self.records.take_up(round_, cell, subject, what):
+            return
         print(f"== round {round_}, {cell.name()}, {what}: {subject}", flush=True)
         try:
             measure(round_, cell, subject)

@@ -61,6 +61,7 @@ impl ServeArgs {
         let dir = app::resolve_model(config.model.path.as_deref().ok_or(AppError::NoModel)?)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
+            .worker_threads(num_http_threads())
             .max_blocking_threads(MAX_BLOCKING_THREADS)
             .build()?;
         let result = runtime.block_on(async {
@@ -98,6 +99,13 @@ impl ServeArgs {
         ];
         json!({"server": given(server), "model": given(model)})
     }
+}
+
+/// Threads that read requests and write answers: on half of the cores, because each that wakes
+/// takes a core from the kernels in the middle of a step, and a token wakes a second one to look
+/// for more.
+fn num_http_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2))
 }
 
 fn given<const N: usize>(flags: [(&str, Option<Value>); N]) -> Map<String, Value> {

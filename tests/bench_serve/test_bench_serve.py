@@ -12,6 +12,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 
 from bench_serve import bars, guichet, offline, plan, reference, report, sse, traffic, vocabulary  # noqa: E402
+from bench_serve.places import Failed  # noqa: E402
 from bench_serve.records import Records  # noqa: E402
 
 HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -180,6 +181,35 @@ class Figures(unittest.TestCase):
         self.assertIn("| HTTP, 16 streams: output tok/s | bf16 | 300 | 100 | 3.00× | ≥ 2× llama.cpp: yes (3.00×)", text)
         self.assertIn("≥ 1.4× vllm: not measured", text)
         self.assertIn("vllm is missing: no wheel", text)
+
+    def test_a_resumed_run_measures_what_is_left_and_nothing_twice(self):
+        left = self.records()
+        cell = plan.cells(["smollm2"], ["bf16"], False)[0]
+        left.add(1, cell, "guichet", {"prefill.512": 1.0, "decode.1": 1.0})
+        left.add(1, cell, "guichet", {"ready_s": 1.0})
+        left.add(1, cell, "llama.cpp", {"ready_s": 1.0})
+        left.add(1, cell, "llama.cpp", {"resident_after_mib": 1.0})
+        left.add_failure(2, cell, "guichet", "http", "it hung")
+        now = self.records().about | {"models": ["l1b"], "rounds": 2, "missing": {}}
+        records = Records.resumed(left.path, now)
+        self.assertEqual((records.about["models"], records.about["rounds"]), (["smollm2", "l1b"], 3))
+        self.assertEqual(records.about["missing"], {"vllm": "no wheel"})
+        self.assertFalse(records.take_up(1, cell, "guichet", "offline"))
+        self.assertFalse(records.take_up(1, cell, "llama.cpp", "http"))
+        # It was broken off while it was measured.
+        self.assertTrue(records.take_up(1, cell, "guichet", "http"))
+        self.assertEqual(records.values("smollm2", "bf16", "guichet", "ready_s"), [])
+        self.assertEqual(records.values("smollm2", "bf16", "guichet", "decode.1"), [1.0])
+        self.assertTrue(records.take_up(2, cell, "guichet", "http"))
+        self.assertEqual(records.failures, [])
+
+    def test_a_run_of_another_build_cannot_be_resumed(self):
+        left = self.records()
+        left.save()
+        other = self.records().about
+        other["machine"]["commit"] = "d" * 40
+        with self.assertRaisesRegex(Failed, "another machine.commit"):
+            Records.resumed(left.path, other)
 
     def test_the_page_keeps_what_stands_around_the_tables(self):
         page = self.records().path.with_name("page.md")

@@ -10,7 +10,9 @@ const STEP_BITS: u32 = 8;
 /// What a kernel asks memory for while it computes. Where several passes go over a strip, each
 /// asks for its share of the strip that follows, so that memory is busy all the time and not
 /// in the first pass alone.
-#[derive(Clone, Copy)]
+///
+/// Passed by reference: a copy of it is read in larger pieces than it was written in, and the
+/// processor then waits for all stores before it, those of the last block's sums among them.
 pub(super) struct Ahead {
     start: *const u8,
     /// From a line's share to the next line's, and to its own second half.
@@ -45,7 +47,7 @@ impl Ahead {
 
     /// Asks for what belongs to a line, of which so many groups with scales have ended before.
     #[inline(always)]
-    pub fn prefetch(self, line: usize, group: usize) {
+    pub fn prefetch(&self, line: usize, group: usize) {
         let at = self.at(line, group);
         ask_for(at);
         ask_for(at.wrapping_add(self.half));
@@ -53,12 +55,12 @@ impl Ahead {
 
     /// Asks for what belongs to the scales between a group's last line and `line`.
     #[inline(always)]
-    pub fn prefetch_scales(self, line: usize, group: usize) {
+    pub fn prefetch_scales(&self, line: usize, group: usize) {
         ask_for(self.at(line, group));
     }
 
     #[inline(always)]
-    fn at(self, line: usize, group: usize) -> *const u8 {
+    fn at(&self, line: usize, group: usize) -> *const u8 {
         self.start
             .wrapping_add(line.wrapping_mul(self.step) >> STEP_BITS)
             .wrapping_add(group.wrapping_mul(self.gap))

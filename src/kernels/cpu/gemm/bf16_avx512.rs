@@ -11,14 +11,14 @@ pub(super) fn strip(
     first: usize,
     num: usize,
     w: &[u32],
-    ahead: Ahead,
+    ahead: &Ahead,
     sums: &mut Sums,
 ) {
     by_rows!(num, block(x, first, w, ahead, sums));
 }
 
 #[target_feature(enable = "avx512f,avx512bf16")]
-fn block<const R: usize>(x: Rows<'_, u32>, first: usize, w: &[u32], ahead: Ahead, out: &mut Sums) {
+fn block<const R: usize>(x: Rows<'_, u32>, first: usize, w: &[u32], ahead: &Ahead, out: &mut Sums) {
     let (w, _) = w.as_chunks::<STRIP>();
     let mut sums = [[_mm512_setzero_ps(); 2]; R];
     let rows = x.get::<R>(first).map(|row| &row[..w.len()]);

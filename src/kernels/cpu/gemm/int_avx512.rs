@@ -17,7 +17,7 @@ pub(super) fn strip<Q: Quantized>(
     first: usize,
     num: usize,
     w: &[u8],
-    ahead: Ahead,
+    ahead: &Ahead,
     sums: &mut Sums,
 ) {
     const INT8: usize = Int8::QUADS;
@@ -37,7 +37,7 @@ pub(super) fn strip_of_bytes(
     first: usize,
     num: usize,
     w: &[u8],
-    ahead: Ahead,
+    ahead: &Ahead,
     sums: &mut Sums,
 ) {
     const QUADS: usize = Int4::QUADS;
@@ -79,7 +79,7 @@ fn block<const R: usize, const QUADS: usize, const LINES: usize, const PER_LINE:
     x: Quads<'_>,
     first: usize,
     w: &[u8],
-    ahead: Ahead,
+    ahead: &Ahead,
     out: &mut Sums,
 ) {
     let mut quads: [&[[u32; QUADS]]; R] = [&[]; R];

@@ -147,7 +147,7 @@ pub fn gemm(
                     place.prefetch(&out, block.len());
                     let bytes = w.strip(index);
                     let ahead = Ahead::new(bytes, strip.num_lines(), pass, num_passes);
-                    strip.sums(set, x, block.clone(), ahead, &mut sums);
+                    strip.sums(set, x, block.clone(), &ahead, &mut sums);
                     finish(set, &sums.0[..block.len()], &out, place, epilogue);
                 }
             }

@@ -70,7 +70,7 @@ impl<'a> Strip<'a> {
         set: KernelSet,
         x: Prepared<'_>,
         rows: Range<usize>,
-        ahead: Ahead,
+        ahead: &Ahead,
         sums: &mut Sums,
     ) {
         let (first, num) = (rows.start, rows.len());
@@ -124,7 +124,7 @@ fn integers<Q: Quantized>(
     first: usize,
     num: usize,
     w: &[u8],
-    ahead: Ahead,
+    ahead: &Ahead,
     sums: &mut Sums,
 ) {
     match set {
