@@ -17,13 +17,6 @@ impl Plain for u32 {}
 impl Plain for half::bf16 {}
 
 impl AlignedBuffer {
-    /// A zeroed buffer for `len` values of type `T`.
-    pub fn zeroed<T: Plain>(len: usize) -> Self {
-        let mut buffer = Self::default();
-        buffer.resize::<T>(len);
-        buffer
-    }
-
     /// Makes room for `len` values of type `T`; never shrinks. What was there may be lost when it
     /// grows.
     pub fn resize<T: Plain>(&mut self, len: usize) {
@@ -31,24 +24,6 @@ impl AlignedBuffer {
         if lines > self.lines.len() {
             // Zeroed by the system, page by page when each is first written.
             self.lines = bytemuck::allocation::zeroed_vec(lines);
-            self.ask_for_huge_pages();
-        }
-    }
-
-    /// Weights are streamed through once a step; with pages of 2 MiB the processor finds their
-    /// addresses for nothing. Where the system has none, nothing changes.
-    fn ask_for_huge_pages(&self) {
-        #[cfg(target_os = "linux")]
-        {
-            const PAGE: usize = 4096;
-            const HUGE: usize = 2 << 20;
-            let start = (self.lines.as_ptr().expose_provenance()).next_multiple_of(PAGE);
-            let end = (self.lines.as_ptr().expose_provenance() + self.num_bytes()) / PAGE * PAGE;
-            if end.saturating_sub(start) >= 2 * HUGE {
-                let start: *mut libc::c_void = std::ptr::with_exposed_provenance_mut(start);
-                // SAFETY: these pages belong to this buffer, and advice changes no byte of them.
-                unsafe { libc::madvise(start, end - start.addr(), libc::MADV_HUGEPAGE) };
-            }
         }
     }
 
@@ -62,18 +37,9 @@ impl AlignedBuffer {
         self.lines.len() * size_of::<Line>()
     }
 
-    pub fn as_slice<T: Plain>(&self) -> &[T] {
-        // SAFETY: lines are initialised, aligned to 64 bytes, and any bits are a valid `T`.
-        unsafe {
-            std::slice::from_raw_parts(
-                self.lines.as_ptr().cast(),
-                self.num_bytes() / size_of::<T>(),
-            )
-        }
-    }
-
     pub fn as_mut_slice<T: Plain>(&mut self) -> &mut [T] {
-        // SAFETY: as above, and `&mut self` makes the access exclusive.
+        // SAFETY: lines are initialised, aligned to 64 bytes, and any bits are a valid `T`;
+        // `&mut self` makes the access exclusive.
         unsafe {
             std::slice::from_raw_parts_mut(
                 self.lines.as_mut_ptr().cast(),

@@ -1,6 +1,7 @@
 //! Weights of linear layers in the order in which their kernels read them.
 
 mod form;
+mod memory;
 mod packing;
 mod quantize;
 mod rotation;
@@ -13,7 +14,8 @@ pub use quantize::largest_bits;
 pub use rotation::{ROTATION, rotate_inline};
 pub use source::RowSource;
 
-use super::{AlignedBuffer, KernelSet, SplitMut, ThreadPool, math};
+use super::{KernelSet, SplitMut, ThreadPool, math};
+use memory::WeightMemory;
 use packing::{Importance, pack_strip, strip_rows};
 use rotation::rotate;
 
@@ -48,7 +50,7 @@ pub struct PackedWeight {
     arrangement: Arrangement,
     set: KernelSet,
     form: Form,
-    data: AlignedBuffer,
+    data: WeightMemory,
 }
 
 impl PackedWeight {
@@ -77,8 +79,8 @@ impl PackedWeight {
         let num_rows: usize = sources.iter().map(|s| s.num_elements() / k.max(1)).sum();
         let strip_bytes = form.strip_bytes(k);
         let num_strips = rows.len() / STRIP;
-        let mut data = AlignedBuffer::zeroed::<u8>(num_strips * strip_bytes);
-        let out = SplitMut::new(data.as_mut_slice::<u8>());
+        let mut data = WeightMemory::zeroed(num_strips * strip_bytes);
+        let out = SplitMut::new(data.as_mut_slice());
         pool.run(num_strips, &|strip| {
             // SAFETY: each strip is written by its own tile.
             let out = unsafe { out.part(strip * strip_bytes, strip_bytes) };
