@@ -68,7 +68,7 @@ def _about(records: Records) -> str:
     machine = about["machine"]
     changed = f", {machine['changed_files']} files changed" if machine["changed_files"] else ""
     lines = [
-        f"Measured {machine['date']}, Guichet at `{machine['commit'][:12]}`{changed}; rounds: {about['rounds']}, "
+        f"Measured {machine['date']}, Guichet at `{machine['commit'][:12]}`{changed}; "
         f"threads of each subject: {about['threads']}.",
         f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB, Linux {machine['kernel']}; "
         f"{', '.join(machine['features'])}.",
@@ -94,7 +94,10 @@ def _table(records: Records, model: str, judged: list[dict]) -> str:
             bars = [b for b in judged if (b["model"], b["precision"], b["measure"]) == (model, precision, measure)]
             cells = [shown(measure, value) for value in (ours, *theirs)]
             rows.append(_row([title(measure), precision, *cells, ratio, "; ".join(_verdict(bar) for bar in bars)]))
-    return f"### {MODELS[model].title}\n\n" + "\n".join(rows) if len(rows) > 2 else ""
+    # A run that was broken off, or gone on with, may have measured one model more often.
+    rounds = len({run["round"] for run in records.figures if run["model"] == model})
+    heading = f"### {MODELS[model].title}, {rounds} round{'s' if rounds != 1 else ''}"
+    return f"{heading}\n\n" + "\n".join(rows) if len(rows) > 2 else ""
 
 
 def _verdict(bar: dict) -> str:

@@ -152,6 +152,10 @@ class Figures(unittest.TestCase):
         self.assertFalse(bars.judge(bar, self.measured([119], [100], "decode.1"))["passed"])
         self.assertIsNone(bars.judge(bar, self.measured([119], [], "decode.1"))["passed"])
 
+    def test_a_table_says_how_often_its_model_was_measured(self):
+        records = self.measured([1, 2, 3], [1, 1], "decode.1")
+        self.assertIn("### SmolLM2 135M, 3 rounds\n", report.markdown(records))
+
     def test_a_time_has_to_be_small(self):
         bar = bars.Bar("smollm2", "http.16.ttft_p50", "bf16", "vllm", 0.75)
         self.assertTrue(bars.judge(bar, self.measured([0.7], [1.0], bar.measure, "vllm"))["passed"])
