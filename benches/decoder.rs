@@ -114,7 +114,7 @@ impl Bench {
                 .collect();
             let output = self.runner.execute(&items).expect("a step is computed");
             for (tokens, output) in tokens.iter_mut().zip(output.items) {
-                tokens[0] = output.sampled.expect("a token").id;
+                tokens[0] = output.sampled.expect("a token").expect("no constraint").id;
             }
         }
     }

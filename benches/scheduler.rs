@@ -71,9 +71,11 @@ fn run(num_flows: u32, num_waiting: usize) -> Vec<Duration> {
             items: items
                 .iter()
                 .map(|item| ItemOutput {
-                    sampled: item.sample.map(|_| TokenOutput {
-                        id: (item.start % 997) as u32,
-                        ..TokenOutput::default()
+                    sampled: item.sample.map(|_| {
+                        Ok(TokenOutput {
+                            id: (item.start % 997) as u32,
+                            ..TokenOutput::default()
+                        })
                     }),
                     ..ItemOutput::default()
                 })

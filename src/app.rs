@@ -63,6 +63,8 @@ pub enum AppError {
     DeviceLost,
     #[error("cannot start the engine's thread: {0}")]
     EngineThread(io::Error),
+    #[error("cannot start the thread that compiles formats: {0}")]
+    GrammarThread(io::Error),
     #[error(
         "loading the model failed in a way that should not be possible; the lines above say where"
     )]

@@ -2,6 +2,8 @@
 
 use super::error::ApiError;
 use super::metrics::Metrics;
+use super::output_format;
+use super::request::Ask;
 use super::request_id::RequestId;
 use super::state::{ApiState, Served};
 use crate::generation::{
@@ -83,7 +85,7 @@ impl Measured {
         served: &Served,
         request_id: RequestId,
         caller: Caller,
-        params: GenerationParams,
+        ask: Ask,
         prompt_field: &'static str,
         start: impl FnOnce(&ServedModel, &GenerationParams) -> Result<Generation, GenerationError>
         + Send
@@ -91,12 +93,13 @@ impl Measured {
     ) -> Result<Self, ApiError> {
         let started = Instant::now();
         let failed = |e: GenerationError| ApiError::from_generation(&e, prompt_field);
-        let params = GenerationParams {
+        let mut params = GenerationParams {
             caller,
             timeout: Some(state.request_timeout),
-            ..params
+            ..ask.params
         };
         served.model.check_room(&params).map_err(failed)?;
+        params.grammar = output_format::compile(state, served, caller, ask.format).await?;
         let model = Arc::clone(&served.model);
         // Waiting here and not on a thread, a client that leaves gives up its place.
         let place = state.encoders.place(caller).await;

@@ -7,8 +7,9 @@ use super::error::ApiError;
 use super::fields::Fields;
 use super::logprobs::{self, ChatLogprobs};
 use super::messages;
+use super::output_format;
 use super::parameters::{self, Ignored};
-use super::request::{self, Delivery};
+use super::request::{self, Ask, Delivery};
 use super::request_id::RequestId;
 use super::sampling_fields;
 use super::service_tier::ServiceTier;
@@ -28,7 +29,7 @@ const PROMPT_FIELD: &str = "messages";
 /// A chat request, validated.
 struct ChatRequest {
     messages: Vec<ChatMessage>,
-    params: GenerationParams,
+    ask: Ask,
     service_tier: Option<ServiceTier>,
     delivery: Delivery,
 }
@@ -112,12 +113,12 @@ pub async fn create(
     let request = ChatRequest::parse(&Fields::root(&body)?, served, &mut ignored)?;
     let ChatRequest {
         messages,
-        params,
+        ask,
         service_tier,
         delivery,
     } = request;
     let form = Form {
-        logprobs: params.logprobs.is_some(),
+        logprobs: ask.params.logprobs.is_some(),
         service_tier: service_tier.map(ServiceTier::name),
     };
     // The one clock value of the request, which a template may print.
@@ -127,7 +128,7 @@ pub async fn create(
         served,
         request_id,
         caller,
-        params,
+        ask,
         PROMPT_FIELD,
         move |model, params| model.chat(&messages, params, clock),
     )
@@ -170,9 +171,10 @@ impl ChatRequest {
             class: service_tier.map(ServiceTier::class).unwrap_or_default(),
             ..sampling_fields::parse(body, served)?
         };
+        let format = output_format::parse(body, ignored)?;
         Ok(Self {
             messages,
-            params,
+            ask: Ask { params, format },
             service_tier,
             delivery: request::delivery(body, ignored)?,
         })

@@ -7,9 +7,10 @@ use super::error::ApiError;
 use super::fields::Fields;
 use super::limits;
 use super::logprobs::{self, CompletionLogprobs};
+use super::output_format;
 use super::parameters::{self, Ignored};
 use super::prompt;
-use super::request::{self, Delivery};
+use super::request::{self, Ask, Delivery};
 use super::request_id::RequestId;
 use super::sampling_fields;
 use super::service_tier::ServiceTier;
@@ -31,7 +32,7 @@ const DEFAULT_MAX_TOKENS: usize = 16;
 /// A completion request, validated.
 struct CompletionRequest {
     prompts: Vec<CompletionPrompt>,
-    params: GenerationParams,
+    ask: Ask,
     delivery: Delivery,
 }
 
@@ -68,16 +69,16 @@ pub async fn create(
     let request = CompletionRequest::parse(&Fields::root(&body)?, served, &mut ignored)?;
     let CompletionRequest {
         prompts,
-        params,
+        ask,
         delivery,
     } = request;
-    let with_logprobs = params.logprobs.is_some();
+    let with_logprobs = ask.params.logprobs.is_some();
     let generation = Measured::start(
         &state,
         served,
         request_id,
         caller,
-        params,
+        ask,
         PROMPT_FIELD,
         move |model, params| model.complete(prompts, params),
     )
@@ -144,9 +145,10 @@ impl CompletionRequest {
                 ),
             ));
         }
+        let format = output_format::parse(body, ignored)?;
         Ok(Self {
             prompts,
-            params,
+            ask: Ask { params, format },
             delivery: request::delivery(body, ignored)?,
         })
     }

@@ -160,6 +160,17 @@ impl ApiError {
         )
     }
 
+    /// What the answer must look like is still being compiled, or what others asked for is.
+    pub fn slow_format(param: &str, waited: Duration) -> Self {
+        Self::unavailable(
+            waited,
+            format!(
+                "`{param}` could not be compiled within {} s. Ask again in a moment, or make it simpler.",
+                waited.as_secs()
+            ),
+        )
+    }
+
     /// The engine died of an error and starts again.
     pub fn restarting(after: Duration) -> Self {
         Self::unavailable(
@@ -268,6 +279,13 @@ impl ApiError {
             GenerationError::Restarting { retry_after } => Self::restarting(*retry_after),
             GenerationError::Quarantined => Self::quarantined(),
             GenerationError::Timeout(after) => Self::timeout(*after),
+            GenerationError::Format(reason) => Self {
+                code: Some("format_failed"),
+                ..Self::bad_body(format!(
+                    "The answer could not be continued in the format that was asked for: {}. Make the format simpler.",
+                    shown(reason)
+                ))
+            },
             GenerationError::Stopped => Self::stopped(),
             GenerationError::Internal(cause) => Self::internal(cause.clone()),
         }

@@ -32,5 +32,9 @@ limits! {
     MAX_STOP_TOKEN_IDS = 128, "Ids in `stop_token_ids`.";
     MAX_LOGIT_BIAS = 300, "Token ids in `logit_bias`.";
     MAX_TOP_LOGPROBS = 20, "`top_logprobs` of a chat, and `logprobs` of a completion, where OpenAI takes up to 5.";
+    MAX_SCHEMA_BYTES = 256 << 10, "Bytes in a JSON schema, as compact JSON.";
+    MAX_GRAMMAR_BYTES = 64 << 10, "Bytes in a regular expression, a grammar, or all choices of an answer together.";
+    MAX_FORMAT_CHOICES = 1024, "Strings in `structured_outputs.choice`.";
+    MAX_FORMAT_NAME_CHARS = 64, "Characters in the `name` of a `json_schema`.";
     MAX_MAX_TOKENS = 16_777_216, "`max_tokens`, `max_completion_tokens` and `min_tokens`, before the context length is looked at.";
 }

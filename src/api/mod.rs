@@ -10,7 +10,6 @@ mod body;
 mod chat;
 mod completions;
 mod delivery;
-mod encoders;
 mod error;
 #[cfg(test)]
 mod error_tests;
@@ -22,6 +21,7 @@ mod logprobs;
 mod messages;
 mod metrics;
 mod models;
+mod output_format;
 pub mod parameters;
 mod prompt;
 mod random;
@@ -32,6 +32,7 @@ mod sampling_fields;
 mod service_tier;
 mod sse;
 mod state;
+mod turns;
 
 pub use state::{ApiState, Served};
 

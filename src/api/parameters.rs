@@ -180,6 +180,25 @@ const STOP_TOKEN_IDS: Parameter = honoured(
     "not OpenAI's; token ids that end the answer too and are not part of it",
 );
 
+const STRUCTURED_OUTPUTS_FIELD: Parameter =
+    honoured("structured_outputs", "not OpenAI's; see Structured output");
+const GUIDED_JSON: Parameter = honoured(
+    "guided_json",
+    "not OpenAI's; the older name of `structured_outputs.json`",
+);
+const GUIDED_REGEX: Parameter = honoured(
+    "guided_regex",
+    "not OpenAI's; the older name of `structured_outputs.regex`",
+);
+const GUIDED_CHOICE: Parameter = honoured(
+    "guided_choice",
+    "not OpenAI's; the older name of `structured_outputs.choice`",
+);
+const GUIDED_GRAMMAR: Parameter = honoured(
+    "guided_grammar",
+    "not OpenAI's; the older name of `structured_outputs.grammar`",
+);
+
 /// `POST /v1/chat/completions`.
 pub const CHAT: &[Parameter] = &[
     MODEL,
@@ -211,7 +230,12 @@ pub const CHAT: &[Parameter] = &[
     MIN_TOKENS,
     IGNORE_EOS,
     STOP_TOKEN_IDS,
-    refused("response_format", &[r#"{"type":"text"}"#], ""),
+    honoured("response_format", "see Structured output"),
+    STRUCTURED_OUTPUTS_FIELD,
+    GUIDED_JSON,
+    GUIDED_REGEX,
+    GUIDED_CHOICE,
+    GUIDED_GRAMMAR,
     refused("tools", &["[]"], ""),
     refused(
         "tool_choice",
@@ -278,6 +302,12 @@ pub const COMPLETIONS: &[Parameter] = &[
     MIN_TOKENS,
     IGNORE_EOS,
     STOP_TOKEN_IDS,
+    honoured("response_format", "not OpenAI's; see Structured output"),
+    STRUCTURED_OUTPUTS_FIELD,
+    GUIDED_JSON,
+    GUIDED_REGEX,
+    GUIDED_CHOICE,
+    GUIDED_GRAMMAR,
     refused("best_of", &["1"], ""),
     refused("suffix", &[r#""""#], ""),
     ignored("user", ""),
@@ -290,6 +320,47 @@ pub const STREAM_OPTIONS: &[Parameter] = &[
         "one more chunk at the end, with `usage` and no choices",
     ),
     refused("include_obfuscation", &["false"], ""),
+];
+
+/// `response_format`.
+pub const RESPONSE_FORMAT: &[Parameter] = &[
+    honoured(
+        "type",
+        "required; `text`, `json_object` (any JSON object) or `json_schema`",
+    ),
+    honoured("json_schema", "required with that type"),
+];
+
+/// `response_format.json_schema`.
+pub const JSON_SCHEMA: &[Parameter] = &[
+    honoured("name", "required; for people, it changes nothing"),
+    honoured("description", "for people, it changes nothing"),
+    honoured(
+        "schema",
+        "the answer is JSON that it accepts; absent: any JSON object",
+    ),
+    honoured(
+        "strict",
+        "changes nothing: a schema is always enforced, and refused where it cannot be",
+    ),
+];
+
+/// `structured_outputs`: one of these.
+pub const STRUCTURED_OUTPUTS: &[Parameter] = &[
+    honoured("json", "a JSON schema, or its text"),
+    honoured("json_object", "true: any JSON object"),
+    honoured("regex", "the whole answer matches it"),
+    honoured("choice", "an array of strings; the answer is one of them"),
+    honoured("grammar", "a context-free grammar in llguidance's Lark"),
+    refused("structural_tag", &[], ""),
+    refused(
+        "disable_fallback",
+        &["true", "false"],
+        "there is no other backend",
+    ),
+    refused("disable_any_whitespace", &["false"], ""),
+    refused("disable_additional_properties", &["false"], ""),
+    refused("whitespace_pattern", &[], ""),
 ];
 
 /// A message of the roles system, developer and user.

@@ -2,7 +2,8 @@
 
 use super::limits;
 use super::parameters::{
-    ASSISTANT_MESSAGE, CHAT, COMPLETIONS, CONTENT_PART, MESSAGE, Outcome, Parameter, STREAM_OPTIONS,
+    ASSISTANT_MESSAGE, CHAT, COMPLETIONS, CONTENT_PART, JSON_SCHEMA, MESSAGE, Outcome, Parameter,
+    RESPONSE_FORMAT, STREAM_OPTIONS, STRUCTURED_OUTPUTS,
 };
 use std::fmt::Write as _;
 
@@ -17,6 +18,9 @@ pub fn markdown() -> String {
         ("`POST /v1/chat/completions`", CHAT),
         ("`POST /v1/completions`", COMPLETIONS),
         ("`stream_options`", STREAM_OPTIONS),
+        ("`response_format`", RESPONSE_FORMAT),
+        ("`response_format.json_schema`", JSON_SCHEMA),
+        ("`structured_outputs`", STRUCTURED_OUTPUTS),
         (
             "`messages[]` of the roles system, developer and user",
             MESSAGE,

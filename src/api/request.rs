@@ -2,8 +2,17 @@
 
 use super::error::ApiError;
 use super::fields::Fields;
+use super::output_format::Wanted;
 use super::parameters::{self, Ignored, STREAM_OPTIONS};
 use super::state::Served;
+use crate::generation::GenerationParams;
+
+/// What is asked of the model.
+pub struct Ask {
+    pub params: GenerationParams,
+    /// Compiled once there is room for the answer.
+    pub format: Option<Wanted>,
+}
 
 /// How the answer is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,8 +1,8 @@
 //! What every handler can see.
 
-use super::encoders::Encoders;
 use super::error::ApiError;
 use super::metrics::Metrics;
+use super::turns::Turns;
 use crate::config::ServerConfig;
 use crate::engine::EngineState;
 use crate::generation::ServedModel;
@@ -26,7 +26,10 @@ pub struct ApiState {
     /// From the admission of a request until its answer is complete.
     pub(super) request_timeout: Duration,
     pub(super) metrics: Arc<Metrics>,
-    pub(super) encoders: Encoders,
+    /// To render and tokenize.
+    pub(super) encoders: Turns,
+    /// To compile a format, on the one thread of the model for it.
+    pub(super) compilers: Turns,
 }
 
 impl ApiState {
@@ -35,7 +38,8 @@ impl ApiState {
         Self {
             metrics: Arc::new(Metrics::new(Arc::clone(&served))),
             served,
-            encoders: Encoders::new(keys.len()),
+            encoders: Turns::on_half_the_cores(keys.len()),
+            compilers: Turns::new(keys.len(), 1),
             keys,
             max_body_bytes: server.max_body_bytes(),
             body_read_timeout: Duration::from_millis(server.body_read_timeout_ms),

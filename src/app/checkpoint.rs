@@ -3,7 +3,7 @@ use super::{AppError, identity};
 use crate::api::Served;
 use crate::config::Config;
 use crate::engine::{self, Engine};
-use crate::generation::ServedModel;
+use crate::generation::{Grammars, ServedModel};
 use crate::hub;
 use crate::hub::lock::{self, Checked};
 use crate::text::{ChatTemplate, Tokenizer};
@@ -81,6 +81,9 @@ fn load(dir: &Path, config: &Config) -> Result<(ServedModel, String), AppError> 
     let lock = checked.as_ref().map(|checked| &checked.lock);
     let system_fingerprint = identity::fingerprint(dir, lock, &loaded.numerics);
     let engine = Engine::start(loaded.runner, loaded.config).map_err(AppError::EngineThread)?;
+    let stop_token_ids: Arc<[u32]> = stop_token_ids.into();
+    let vocab_size = engine.config().vocab_size;
+    let grammars = Grammars::start(Arc::clone(&tokenizer), vocab_size, stop_token_ids.clone());
     let model = ServedModel {
         id: identity::model_id(dir, config),
         created: identity::created(dir),
@@ -88,7 +91,8 @@ fn load(dir: &Path, config: &Config) -> Result<(ServedModel, String), AppError> 
         tokenizer,
         chat_template,
         defaults,
-        stop_token_ids: stop_token_ids.into(),
+        stop_token_ids,
+        grammars: grammars.map_err(AppError::GrammarThread)?,
     };
     Ok((model, system_fingerprint))
 }

@@ -41,8 +41,8 @@ impl Scheduler {
                 token: None,
                 end: None,
             };
-            if let Some(token) = computed.sampled {
-                (outcome.token, outcome.end) = sequence.accept(token);
+            if let Some(sampled) = computed.sampled {
+                (outcome.token, outcome.end) = sequence.accept(sampled);
             } else if sequence.num_missing() == 0 {
                 // There was only a prompt to score.
                 outcome.end = Some(End::Finished(FinishReason::Length));

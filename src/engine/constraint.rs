@@ -1,4 +1,6 @@
 use std::fmt;
+use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
 
 /// Decides which tokens may come next, such as a grammar does.
 ///
@@ -6,8 +8,54 @@ use std::fmt;
 /// must not change its answers, so that preemption needs no rollback.
 pub trait TokenConstraint: Send + Sync + fmt::Debug {
     /// Clears from `mask`, in which every token is allowed, those that may not follow
-    /// `generated`. At least one must stay.
-    fn restrict(&self, generated: &[u32], mask: &mut TokenMask);
+    /// `generated`. At least one must stay; an error ends the sequence.
+    fn restrict(&self, generated: &[u32], mask: &mut TokenMask) -> Result<(), ConstraintError>;
+
+    /// Works ahead for the [`Self::restrict`] that comes next, on a thread of its own while the
+    /// model computes. To do nothing is right, only slower.
+    fn prepare(&self, generated: &[u32]) {
+        let _ = generated;
+    }
+}
+
+/// Why a sequence cannot go on under its constraint.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ConstraintError(pub String);
+
+/// A thread on which constraints work ahead.
+pub(super) struct Forerunner {
+    jobs: Sender<Job>,
+}
+
+struct Job {
+    constraint: Arc<dyn TokenConstraint>,
+    generated: Vec<u32>,
+}
+
+impl Forerunner {
+    /// The thread ends when this is dropped and its work is done. None: the system gives no
+    /// thread, so nobody works ahead.
+    pub fn start() -> Option<Self> {
+        let (jobs, queue) = channel::<Job>();
+        std::thread::Builder::new()
+            .name("constraints".to_owned())
+            .spawn(move || {
+                for job in queue {
+                    job.constraint.prepare(&job.generated);
+                }
+            })
+            .ok()?;
+        Some(Self { jobs })
+    }
+
+    pub fn prepare(&self, constraint: &Arc<dyn TokenConstraint>, generated: &[u32]) {
+        // A thread that died of a panic leaves the work to whoever samples.
+        let _ = self.jobs.send(Job {
+            constraint: Arc::clone(constraint),
+            generated: generated.to_vec(),
+        });
+    }
 }
 
 /// A set of token ids, one bit each.
@@ -41,6 +89,14 @@ impl TokenMask {
     pub fn allow(&mut self, id: u32) {
         if (id as usize) < self.vocab_size {
             self.words[id as usize / 64] |= 1 << (id % 64);
+        }
+    }
+
+    /// Forbids what is not in a set of 32 ids a word, the first in its lowest bit.
+    pub fn keep(&mut self, words: &[u32]) {
+        let word = |index: usize| u64::from(words.get(index).copied().unwrap_or(0));
+        for (index, mine) in self.words.iter_mut().enumerate() {
+            *mine &= word(2 * index) | word(2 * index + 1) << 32;
         }
     }
 
@@ -89,6 +145,16 @@ mod tests {
         assert_eq!(
             (0..200).filter(|id| mask.allows(*id)).collect::<Vec<_>>(),
             [3]
+        );
+    }
+
+    #[test]
+    fn a_mask_keeps_what_narrower_words_say() {
+        let mut mask = TokenMask::all(130);
+        mask.keep(&[1, 1 << 31, 0b10]);
+        assert_eq!(
+            (0..200).filter(|id| mask.allows(*id)).collect::<Vec<_>>(),
+            [0, 63, 65]
         );
     }
 

@@ -178,6 +178,9 @@ impl Core {
                     self.end(outcome.sequence, SequenceEvent::Finished(reason));
                 }
                 Some(End::Damaged) => self.fail(outcome.sequence, EngineError::NotANumber),
+                Some(End::Stuck(error)) => {
+                    self.fail(outcome.sequence, EngineError::Constraint(error));
+                }
             }
         }
         progress

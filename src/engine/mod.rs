@@ -35,7 +35,7 @@ mod step;
 mod supervisor;
 
 pub use config::{EngineConfig, PrefixCache};
-pub use constraint::{TokenConstraint, TokenMask};
+pub use constraint::{ConstraintError, TokenConstraint, TokenMask};
 pub use load::{Dtype, LoadError, LoadedModel, ModelOptions, Quantize, load};
 pub use model_runner::ModelRunner;
 pub use runner::{

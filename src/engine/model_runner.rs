@@ -1,3 +1,4 @@
+use super::constraint::{ConstraintError, Forerunner};
 use super::runner::{
     ItemOutput, RunnerError, SampleRequest, StepItem, StepOutput, StepRunner, TokenOutput,
 };
@@ -12,6 +13,8 @@ pub struct ModelRunner {
     token_ids: Vec<u32>,
     positions: Vec<u32>,
     output_rows: Vec<usize>,
+    /// There from the first constrained step on.
+    forerunner: Option<Forerunner>,
 }
 
 /// What is wanted of one row of logits.
@@ -27,7 +30,7 @@ struct OutputRow<'a> {
 /// What was computed from one row of logits.
 #[derive(Default, Clone)]
 struct RowOutput {
-    sampled: Option<TokenOutput>,
+    sampled: Option<Result<TokenOutput, ConstraintError>>,
     scored: Option<TokenOutput>,
 }
 
@@ -39,6 +42,24 @@ impl ModelRunner {
             token_ids: Vec::new(),
             positions: Vec::new(),
             output_rows: Vec::new(),
+            forerunner: None,
+        }
+    }
+
+    /// What constraints will be asked when the logits are there depends only on what was
+    /// generated, so they can begin now.
+    fn prepare_constraints(&mut self, step: &[StepItem<'_>]) {
+        let samples = step.iter().filter_map(|item| item.sample);
+        for sample in samples {
+            let Some(constraint) = sample.constraint else {
+                continue;
+            };
+            if self.forerunner.is_none() {
+                self.forerunner = Forerunner::start();
+            }
+            if let Some(forerunner) = &self.forerunner {
+                forerunner.prepare(constraint, sample.generated);
+            }
         }
     }
 }
@@ -49,6 +70,7 @@ impl StepRunner for ModelRunner {
     }
 
     fn execute(&mut self, step: &[StepItem<'_>]) -> Result<StepOutput, RunnerError> {
+        self.prepare_constraints(step);
         self.token_ids.clear();
         self.positions.clear();
         self.output_rows.clear();

@@ -1,5 +1,6 @@
-use super::constraint::TokenConstraint;
+use super::constraint::{ConstraintError, TokenConstraint};
 use super::sampling::SamplingParams;
+use std::sync::Arc;
 
 /// One sequence's share of a step: compute a range of its tokens.
 ///
@@ -28,7 +29,7 @@ pub struct SampleRequest<'a> {
     pub generated: &'a [u32],
     /// Ids that must not be chosen yet, unless the constraint allows no other.
     pub banned: &'a [u32],
-    pub constraint: Option<&'a dyn TokenConstraint>,
+    pub constraint: Option<&'a Arc<dyn TokenConstraint>>,
 }
 
 /// Asks for the log-probabilities of the tokens that follow the rows of a range.
@@ -61,8 +62,8 @@ pub struct TopToken {
 /// What a step computed for one item.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ItemOutput {
-    /// There where the item asked for it.
-    pub sampled: Option<TokenOutput>,
+    /// There where the item asked for it. An error: its constraint leaves no token.
+    pub sampled: Option<Result<TokenOutput, ConstraintError>>,
     /// As many as the item had targets.
     pub scored: Vec<TokenOutput>,
 }

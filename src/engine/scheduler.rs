@@ -312,7 +312,7 @@ fn step_item(sequence: &Sequence, item: ScheduledTokens) -> StepItem<'_> {
             } else {
                 &[]
             },
-            constraint: request.constraint.as_deref(),
+            constraint: request.constraint.as_ref(),
         }),
         score: (scored > 0).then(|| ScoreRequest {
             targets: &sequence.tokens[item.start + 1..][..scored],

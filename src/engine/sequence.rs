@@ -1,5 +1,5 @@
 use super::block_manager::{BlockTable, Prefix};
-use super::constraint::TokenConstraint;
+use super::constraint::{ConstraintError, TokenConstraint};
 use super::prefix::{BlockHash, Scope};
 use super::runner::TokenOutput;
 use super::sampling::SamplingParams;
@@ -120,6 +120,9 @@ pub enum EngineError {
     /// This sequence alone: its neighbours do not see what it computed.
     #[error("the model computed no number: a weight that the prompt reaches is damaged")]
     NotANumber,
+    /// This sequence alone.
+    #[error("the answer's constraint leaves no token: {0}")]
+    Constraint(ConstraintError),
     #[error("the sequence was not finished within {} ms", .0.as_millis())]
     Timeout(Duration),
 }
@@ -277,7 +280,14 @@ impl Sequence {
     }
 
     /// Takes a sampled token: what is reported of it, and whether the sequence ends.
-    pub fn accept(&mut self, token: TokenOutput) -> (Option<TokenOutput>, Option<End>) {
+    pub fn accept(
+        &mut self,
+        sampled: Result<TokenOutput, ConstraintError>,
+    ) -> (Option<TokenOutput>, Option<End>) {
+        let token = match sampled {
+            Ok(token) => token,
+            Err(error) => return (None, Some(End::Stuck(error))),
+        };
         if token.logprob.is_nan() {
             return (None, Some(End::Damaged));
         }

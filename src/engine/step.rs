@@ -1,4 +1,5 @@
 use super::EngineConfig;
+use super::constraint::ConstraintError;
 use super::runner::TokenOutput;
 use super::sequence::{Class, FinishReason, FlowId, PromptReport, Sequence, SequenceId};
 
@@ -61,11 +62,13 @@ pub struct Outcome {
 }
 
 /// How a sequence ends by itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum End {
     Finished(FinishReason),
     /// Its logits held no number.
     Damaged,
+    /// Its constraint leaves no token.
+    Stuck(ConstraintError),
 }
 
 /// Outcomes of a step, and the prompt tokens that it computed for the first time.

@@ -32,6 +32,9 @@ pub enum GenerationError {
     Restarting { retry_after: Duration },
     #[error("this request is in quarantine")]
     Quarantined,
+    /// The answer cannot be continued in the form that was asked for.
+    #[error("the answer cannot keep to its format: {0}")]
+    Format(String),
     #[error("not finished within {} ms", .0.as_millis())]
     Timeout(Duration),
     #[error("the engine has stopped")]
@@ -70,6 +73,7 @@ impl From<EngineError> for GenerationError {
             EngineError::Step(message) => Self::Internal(message),
             EngineError::Timeout(after) => Self::Timeout(after),
             EngineError::NotANumber => Self::Internal(error.to_string()),
+            EngineError::Constraint(error) => Self::Format(error.0),
         }
     }
 }

@@ -7,12 +7,14 @@ mod choice;
 #[cfg(test)]
 mod choice_tests;
 mod error;
+mod grammar;
 mod logprobs;
 mod params;
 mod served_model;
 
 pub use crate::engine::Class;
 pub use error::GenerationError;
+pub use grammar::{Format, FormatError, Grammar, Grammars};
 pub use logprobs::{TokenLogprob, TopLogprob};
 pub use params::{Caller, CompletionPrompt, GenerationParams, SamplingDefaults, TopK};
 pub use served_model::ServedModel;

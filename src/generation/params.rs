@@ -1,3 +1,4 @@
+use super::Grammar;
 use crate::engine::{Class, FlowId, Namespace, Origin};
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,6 +63,8 @@ pub struct GenerationParams {
     pub logprobs: Option<usize>,
     /// A choice begins with its prompt.
     pub echo: bool,
+    /// The form that each choice has.
+    pub grammar: Option<Grammar>,
     /// Whether someone waits for the answer.
     pub class: Class,
     pub caller: Caller,

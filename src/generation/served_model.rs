@@ -1,7 +1,8 @@
 use super::choice::{AnswerText, Choice, Echo};
 use super::logprobs::WaitingTokens;
 use super::{
-    CompletionPrompt, Generation, GenerationError, GenerationParams, SamplingDefaults, TopK,
+    CompletionPrompt, Generation, GenerationError, GenerationParams, Grammar, Grammars,
+    SamplingDefaults, TopK,
 };
 use crate::engine::{Engine, SamplingParams, SequenceRequest};
 use crate::text::{ChatMessage, ChatTemplate, Detokenizer, GuardedText, StopStrings, Tokenizer};
@@ -21,6 +22,7 @@ pub struct ServedModel {
     pub defaults: SamplingDefaults,
     /// Ids that end a generation, from generation_config.json and config.json.
     pub stop_token_ids: Arc<[u32]>,
+    pub grammars: Grammars,
 }
 
 struct Prompt {
@@ -147,6 +149,8 @@ impl ServedModel {
                         ..sampling.clone()
                     },
                     prompt_logprobs: prompt_logprobs(params, max_tokens),
+                    // Each choice goes its own way through the grammar.
+                    constraint: params.grammar.as_ref().map(Grammar::constraint),
                     origin: params.caller.origin(params.class),
                     timeout: params.timeout,
                     ..SequenceRequest::new(prompt.ids.clone(), max_tokens)

@@ -232,11 +232,6 @@ fn fields() -> Vec<Case> {
             "not supported",
         ),
         chat(
-            json!({"response_format": {"type": "json_object"}}),
-            "response_format",
-            r#"{"type":"text"}"#,
-        ),
-        chat(
             json!({"audio": {"voice": "alloy"}}),
             "audio",
             "leave it out",

@@ -17,4 +17,5 @@ mod server;
 mod shutdown;
 mod smollm2;
 mod streaming;
+mod structured_output;
 mod timeouts;

@@ -1,10 +1,10 @@
 //! A model that says what it is told to, and the tokenizer and template around it.
 
 use guichet::engine::{
-    Engine, EngineConfig, ItemOutput, RunnerError, SampleRequest, SamplingParams, StepItem,
-    StepOutput, StepRunner, TokenOutput, TopToken,
+    ConstraintError, Engine, EngineConfig, ItemOutput, RunnerError, SampleRequest, SamplingParams,
+    StepItem, StepOutput, StepRunner, TokenMask, TokenOutput, TopToken,
 };
-use guichet::generation::{SamplingDefaults, ServedModel};
+use guichet::generation::{Grammars, SamplingDefaults, ServedModel};
 use guichet::text::{ChatTemplate, Tokenizer};
 use serde_json::{Map, json};
 use std::collections::HashMap;
@@ -17,6 +17,7 @@ pub const MAX_MODEL_LEN: usize = 512;
 /// The id of a byte is the byte; these follow.
 const IM_START: u32 = 256;
 const IM_END: u32 = 257;
+const VOCAB_SIZE: usize = 258;
 
 /// Of every token.
 pub const LOGPROB: f32 = -0.5;
@@ -74,6 +75,21 @@ fn output(id: u32, num_top: usize) -> TokenOutput {
     }
 }
 
+/// The token, or the first one that the constraint allows in its place.
+fn obeying(sample: &SampleRequest<'_>, id: u32) -> Result<u32, ConstraintError> {
+    let Some(constraint) = sample.constraint else {
+        return Ok(id);
+    };
+    let mut mask = TokenMask::all(VOCAB_SIZE);
+    constraint.restrict(sample.generated, &mut mask)?;
+    let allowed = (0..VOCAB_SIZE as u32).find(|id| mask.allows(*id));
+    Ok(if mask.allows(id) {
+        id
+    } else {
+        allowed.unwrap()
+    })
+}
+
 struct ScriptedRunner {
     script: Script,
     /// Where the answer of a sequence begins.
@@ -99,7 +115,8 @@ impl StepRunner for ScriptedRunner {
                 }
                 self.script.seen.lock().unwrap().push(sample.params.clone());
                 let id = self.script.next(sample, said);
-                sampled = Some(output(id, sample.params.num_top_logprobs));
+                let id = obeying(sample, id);
+                sampled = Some(id.map(|id| output(id, sample.params.num_top_logprobs)));
             }
             items.push(ItemOutput { sampled, scored });
         }
@@ -113,7 +130,7 @@ pub fn engine_config() -> EngineConfig {
         max_num_seqs: 16,
         max_num_outputs: 16,
         max_num_waiting: 32,
-        ..EngineConfig::new(258, MAX_MODEL_LEN, 16, 1024)
+        ..EngineConfig::new(VOCAB_SIZE, MAX_MODEL_LEN, 16, 1024)
     }
 }
 
@@ -131,14 +148,18 @@ pub fn served_model(script: Script, config: EngineConfig) -> ServedModel {
         script,
         prompt_lens: HashMap::new(),
     };
+    let tokenizer = Arc::new(Tokenizer::from_dir(dir.path()).unwrap());
+    let stop_token_ids: Arc<[u32]> = Arc::new([IM_END]);
+    let (vocab_size, ends) = (config.vocab_size, stop_token_ids.clone());
     ServedModel {
         id: MODEL.to_owned(),
         created: 1_700_000_000,
         engine: Engine::start(Box::new(runner), config).unwrap(),
-        tokenizer: Arc::new(Tokenizer::from_dir(dir.path()).unwrap()),
+        grammars: Grammars::start(Arc::clone(&tokenizer), vocab_size, ends).unwrap(),
+        tokenizer,
         chat_template: ChatTemplate::from_dir(dir.path()).unwrap(),
         defaults: SamplingDefaults::default(),
-        stop_token_ids: Arc::new([IM_END]),
+        stop_token_ids,
     }
 }
 

@@ -105,3 +105,45 @@ async fn a_streamed_answer_joins_to_the_plain_one() {
         assert_eq!(plain["choices"][0]["message"]["content"], json!(joined));
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_keep_to_a_schema_however_wild_the_draw() {
+    let server = server().await;
+    let body = |seed: i64| {
+        json!({
+            "model": id_of(&server),
+            "messages": [{"role": "user", "content": "Give me a person as JSON."}],
+            "temperature": 1.5,
+            "seed": seed,
+            "max_tokens": 200,
+            "response_format": {"type": "json_schema", "json_schema": {"name": "person", "strict": true, "schema": {
+                "type": "object",
+                "properties": {
+                    "name": {"type": "string", "maxLength": 12},
+                    "born": {"type": "string", "format": "date"},
+                    "papers": {"type": "array", "items": {"enum": ["Reisepass", "carte d’identité"]}, "maxItems": 2},
+                },
+                "required": ["name", "born", "papers"],
+                "additionalProperties": false,
+            }}},
+        })
+    };
+    for seed in 0..12 {
+        let answer = server.post(CHAT, &body(seed)).await.json();
+        let choice = &answer["choices"][0];
+        assert_eq!(choice["finish_reason"], "stop", "{answer}");
+        let person: Value =
+            serde_json::from_str(choice["message"]["content"].as_str().unwrap()).unwrap();
+        assert!(
+            person["name"].as_str().unwrap().chars().count() <= 12,
+            "{person}"
+        );
+        let born: Vec<&str> = person["born"].as_str().unwrap().split('-').collect();
+        assert!(
+            born.len() == 3 && born[1] <= "12" && born[2] <= "31",
+            "{person}"
+        );
+        assert!(person["papers"].as_array().unwrap().len() <= 2, "{person}");
+        assert_eq!(person.as_object().unwrap().len(), 3, "{person}");
+    }
+}

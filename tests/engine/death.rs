@@ -26,9 +26,11 @@ struct Brittle(Way);
 impl StepRunner for Brittle {
     fn execute(&mut self, step: &[StepItem<'_>]) -> Result<StepOutput, RunnerError> {
         let output = |item: &StepItem<'_>| ItemOutput {
-            sampled: item.sample.map(|_| TokenOutput {
-                id: 1,
-                ..TokenOutput::default()
+            sampled: item.sample.map(|_| {
+                Ok(TokenOutput {
+                    id: 1,
+                    ..TokenOutput::default()
+                })
             }),
             ..ItemOutput::default()
         };

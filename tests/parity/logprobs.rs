@@ -110,7 +110,7 @@ fn scored_prompts_have_the_log_probabilities_of_transformers() {
                     assert_eq!(token.id, prompt.ids[row + 1]);
                     check(token, &golden[row]);
                 }
-                let sampled = output.sampled.unwrap();
+                let sampled = output.sampled.unwrap().unwrap();
                 assert_eq!(sampled.id, prompt.greedy.ids[0]);
                 check(&sampled, golden.last().unwrap());
             }
@@ -129,7 +129,7 @@ fn tokens_that_follow_a_known_text_have_the_log_probabilities_of_transformers() 
             for (position, golden) in golden.iter().enumerate() {
                 let one = item(&prompt.ids[position..][..1], position, &blocks);
                 let output = execute(&mut runner, &[sampling(one, &params)]).remove(0);
-                let sampled = output.sampled.unwrap();
+                let sampled = output.sampled.unwrap().unwrap();
                 assert_eq!(sampled.logprob, sampled.top[0].logprob);
                 check(&sampled, golden);
             }
@@ -147,7 +147,11 @@ fn generated_tokens_have_the_log_probabilities_of_transformers() {
                 let (mut computed, mut ids) = (0, prompt.ids.clone());
                 for (id, logprob) in prompt.greedy.ids.iter().zip(&prompt.greedy.logprobs) {
                     let next = sampling(item(&ids[computed..], computed, &blocks), &params);
-                    let token = execute(&mut runner, &[next]).remove(0).sampled.unwrap();
+                    let token = execute(&mut runner, &[next])
+                        .remove(0)
+                        .sampled
+                        .unwrap()
+                        .unwrap();
                     assert_eq!(token.id, *id, "{name} with {set}");
                     assert!((token.logprob - logprob).abs() < 1e-3);
                     assert_eq!(

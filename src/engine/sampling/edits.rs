@@ -1,7 +1,7 @@
 //! What a request changes in a row of logits before anything is drawn from it.
 
 use super::Row;
-use crate::engine::constraint::TokenMask;
+use crate::engine::constraint::{ConstraintError, TokenMask};
 use crate::engine::runner::SampleRequest;
 use crate::kernels::Kernels;
 
@@ -17,27 +17,36 @@ pub struct Edits {
 }
 
 impl Edits {
-    /// The edited row. None if `request` changes nothing, or leaves no token.
+    /// The edited row. None if `request` changes nothing, or leaves no token and asks for no
+    /// constraint.
     pub fn edit(
         &mut self,
         kernels: &Kernels,
         logits: &[f32],
         request: &SampleRequest<'_>,
-    ) -> Option<Row<'_>> {
+    ) -> Result<Option<Row<'_>>, ConstraintError> {
         if !changes(request) {
-            return None;
+            return Ok(None);
         }
-        self.apply(logits, request, request.banned);
+        self.apply(logits, request, request.banned)?;
         let (mut argmax, mut max) = kernels.largest(&self.row);
         if max == f32::NEG_INFINITY && !request.banned.is_empty() {
-            self.apply(logits, request, &[]);
+            self.apply(logits, request, &[])?;
             (argmax, max) = kernels.largest(&self.row);
         }
-        (max > f32::NEG_INFINITY).then_some(Row {
+        if max == f32::NEG_INFINITY {
+            return match request.constraint {
+                None => Ok(None),
+                Some(_) => Err(ConstraintError(
+                    "the model rules out all that is allowed".to_owned(),
+                )),
+            };
+        }
+        Ok(Some(Row {
             logits: &self.row,
             argmax,
             max,
-        })
+        }))
     }
 
     #[cfg(test)]
@@ -45,13 +54,18 @@ impl Edits {
         self.row.capacity() > 0
     }
 
-    fn apply(&mut self, logits: &[f32], request: &SampleRequest<'_>, banned: &[u32]) {
+    fn apply(
+        &mut self,
+        logits: &[f32],
+        request: &SampleRequest<'_>,
+        banned: &[u32],
+    ) -> Result<(), ConstraintError> {
         self.row.clear();
         self.row.extend_from_slice(logits);
         self.counts.resize(logits.len(), 0);
         if let Some(constraint) = request.constraint {
             self.mask.reset(logits.len());
-            constraint.restrict(request.generated, &mut self.mask);
+            constraint.restrict(request.generated, &mut self.mask)?;
             self.mask.apply(&mut self.row);
         }
         for id in banned {
@@ -75,6 +89,7 @@ impl Edits {
                 params.presence_penalty,
             );
         }
+        Ok(())
     }
 
     /// Each token of prompt and answer once.

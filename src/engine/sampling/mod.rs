@@ -16,8 +16,8 @@
 //! Steps 1 to 5 edit a copy of the row, made only for requests that ask for one of them. They
 //! keep every logit finite, except that what is −∞ stays so: no bias brings back a token that
 //! a constraint forbids. Where they leave no token at all, the bans yield, so that the answer
-//! still obeys its constraint; where that leaves none either, a constraint broke its promise
-//! or the model gave all it allows no probability, and all edits yield.
+//! still obeys its constraint. Where that leaves none either, all edits yield; but under a
+//! constraint, which the answer must obey, it is an error that ends the sequence.
 //!
 //! Log-probabilities are the model's own, before any edit. A row that is no distribution has
 //! NaN for them and nothing else does.
@@ -32,28 +32,30 @@ mod top;
 
 pub use params::SamplingParams;
 
+use super::constraint::ConstraintError;
 use super::runner::{SampleRequest, TokenOutput};
 use crate::kernels::{Kernels, RowSummary};
 use draw::Draw;
 use edits::Edits;
 use std::cell::RefCell;
 
-/// Chooses the token at `position`.
+/// Chooses the token at `position`. An error: the constraint leaves none.
 pub fn sample(
     kernels: &Kernels,
     logits: &[f32],
     summary: RowSummary,
     request: &SampleRequest<'_>,
     position: usize,
-) -> TokenOutput {
+) -> Result<TokenOutput, ConstraintError> {
     let params = request.params;
     let id = if summary.log_sum_exp.is_nan() {
         summary.argmax
     } else {
-        SCRATCH
-            .with_borrow_mut(|scratch| scratch.choose(kernels, logits, summary, request, position))
+        SCRATCH.with_borrow_mut(|scratch| {
+            scratch.choose(kernels, logits, summary, request, position)
+        })?
     };
-    score(logits, summary, id as u32, params.num_top_logprobs)
+    Ok(score(logits, summary, id as u32, params.num_top_logprobs))
 }
 
 /// The log-probability of a token that is known, beside those of the `num_top` most probable.
@@ -98,20 +100,19 @@ impl Scratch {
         summary: RowSummary,
         request: &SampleRequest<'_>,
         position: usize,
-    ) -> usize {
-        let row = self.edits.edit(kernels, logits, request).unwrap_or(Row {
+    ) -> Result<usize, ConstraintError> {
+        let row = self.edits.edit(kernels, logits, request)?.unwrap_or(Row {
             logits,
             argmax: summary.argmax,
             max: summary.max,
         });
         let params = request.params;
         if params.is_greedy() {
-            return row.argmax;
+            return Ok(row.argmax);
         }
         let u = philox::uniform(params.seed, params.choice, position as u64);
-        self.draw
-            .draw(kernels, &row, params, u)
-            .unwrap_or(row.argmax)
+        let drawn = self.draw.draw(kernels, &row, params, u);
+        Ok(drawn.unwrap_or(row.argmax))
     }
 }
 

@@ -53,7 +53,7 @@ impl HashModel {
                 output.scored.push(scored(seen, *target));
             }
         }
-        output.sampled = item.sample.map(|request| sampled(seen, &request));
+        output.sampled = item.sample.map(|request| Ok(sampled(seen, &request)));
         output
     }
 

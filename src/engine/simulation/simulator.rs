@@ -224,7 +224,10 @@ impl Simulator {
         let took = Duration::from_micros(1_000 + 100 * step.num_tokens() as u64);
         self.now += took;
         for (item, output) in step.items.iter().zip(&output.items) {
-            let sampled = output.sampled.as_ref().map(|token| token.id);
+            let sampled = output
+                .sampled
+                .as_ref()
+                .map(|sampled| sampled.as_ref().map_or(u32::MAX, |token| token.id));
             let _ = write!(self.report.trace, " {}={sampled:?}", item.sequence.0);
         }
         self.core.commit(&step, output, took);

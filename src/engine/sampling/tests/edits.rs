@@ -7,7 +7,8 @@ const NO: f32 = f32::NEG_INFINITY;
 /// The row that `asked` leaves to the draw.
 fn edited(logits: &[f32], asked: &Asked) -> Vec<f32> {
     let mut edits = Edits::default();
-    let row = edits.edit(&kernels(), logits, &asked.request()).unwrap();
+    let row = edits.edit(&kernels(), logits, &asked.request());
+    let row = row.unwrap().unwrap();
     let best = (0..logits.len()).find(|id| row.logits[*id] == row.max);
     assert_eq!(best, Some(row.argmax), "{:?}", row.logits);
     assert!(row.logits.iter().all(|logit| *logit <= row.max));
@@ -32,7 +33,7 @@ fn biased(bias: &[(u32, f32)]) -> SamplingParams {
 #[test]
 fn a_constraint_and_bans_forbid() {
     let asked = Asked {
-        only: Some(Only(vec![0, 2, 3])),
+        only: only(&[0, 2, 3]),
         banned: vec![3, 1000],
         ..asked(params())
     };
@@ -48,7 +49,7 @@ fn a_bias_is_added_to_its_ids_alone() {
 #[test]
 fn no_bias_brings_back_what_is_forbidden() {
     let asked = Asked {
-        only: Some(Only(vec![0, 1])),
+        only: only(&[0, 1]),
         banned: vec![0],
         ..asked(biased(&[(0, 100.0), (2, 100.0), (1, f32::INFINITY)]))
     };
@@ -169,7 +170,7 @@ fn log_probabilities_are_those_before_any_edit() {
     );
     let edited = Asked {
         banned: vec![2],
-        only: Some(Only(vec![1, 2])),
+        only: only(&[1, 2]),
         ..after(
             &[1, 2],
             SamplingParams {
@@ -199,7 +200,8 @@ fn a_history_leaves_no_trace_in_the_next_row() {
     let mut edits = Edits::default();
     for generated in [&[0u32, 1, 1][..], &[5], &[1, 2]] {
         let asked = after(generated, params.clone());
-        let row = edits.edit(&kernels(), &logits, &asked.request()).unwrap();
+        let row = edits.edit(&kernels(), &logits, &asked.request());
+        let row = row.unwrap().unwrap();
         assert_eq!(row.logits, edited(&logits, &asked), "{generated:?}");
     }
 }
@@ -245,7 +247,7 @@ fn a_row_is_copied_only_for_a_request_that_edits_it() {
             ..asked(params())
         },
         Asked {
-            only: Some(Only(vec![1])),
+            only: only(&[1]),
             ..asked(params())
         },
     ] {

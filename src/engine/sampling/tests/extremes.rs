@@ -138,7 +138,7 @@ fn huge_edits_leave_a_number_and_the_order_they_ask_for() {
 #[test]
 fn bans_yield_to_a_constraint_that_leaves_nothing_else() {
     let asked = Asked {
-        only: Some(Only(vec![1, 2])),
+        only: only(&[1, 2]),
         banned: vec![2, 1, 0],
         ..asked(greedy())
     };
@@ -148,18 +148,19 @@ fn bans_yield_to_a_constraint_that_leaves_nothing_else() {
 }
 
 #[test]
-fn edits_that_leave_no_token_yield() {
+fn edits_that_leave_no_token_yield_but_a_constraint_does_not() {
     let logits = [f32::NEG_INFINITY, 1.0, 2.0];
-    for only in [vec![], vec![0]] {
+    for ids in [&[][..], &[0]] {
         for banned in [vec![], vec![2]] {
             let asked = Asked {
-                only: Some(Only(only.clone())),
+                only: only(ids),
                 banned,
                 ..asked(greedy())
             };
-            let token = sampled(&logits, &asked, 0);
-            assert_eq!(token.id, 2, "{asked:?}");
-            assert!(token.logprob.is_finite());
+            let kernels = kernels();
+            let summary = kernels.summarize(&logits);
+            let error = sample(&kernels, &logits, summary, &asked.request(), 0).unwrap_err();
+            assert!(error.to_string().contains("rules out"), "{error}");
         }
     }
     let all_banned = Asked {
@@ -172,7 +173,7 @@ fn edits_that_leave_no_token_yield() {
 #[test]
 fn a_row_that_is_no_distribution_has_no_log_probability() {
     let asked = Asked {
-        only: Some(Only(vec![1])),
+        only: only(&[1]),
         ..asked(SamplingParams {
             num_top_logprobs: 2,
             ..params()

@@ -7,28 +7,34 @@ mod extremes;
 mod reference;
 
 use super::{SamplingParams, sample, score};
-use crate::engine::constraint::{TokenConstraint, TokenMask};
+use crate::engine::constraint::{ConstraintError, TokenConstraint, TokenMask};
 use crate::engine::runner::{SampleRequest, TokenOutput};
 use crate::kernels::{KernelSet, Kernels, ThreadPool};
+use std::sync::Arc;
 
 /// A request that owns what it asks.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 struct Asked {
     params: SamplingParams,
     prompt: Vec<u32>,
     generated: Vec<u32>,
     banned: Vec<u32>,
-    only: Option<Only>,
+    only: Option<Arc<dyn TokenConstraint>>,
 }
 
 /// Allows these tokens and no others.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug)]
 struct Only(Vec<u32>);
 
+fn only(ids: &[u32]) -> Option<Arc<dyn TokenConstraint>> {
+    Some(Arc::new(Only(ids.to_vec())))
+}
+
 impl TokenConstraint for Only {
-    fn restrict(&self, _: &[u32], mask: &mut TokenMask) {
+    fn restrict(&self, _: &[u32], mask: &mut TokenMask) -> Result<(), ConstraintError> {
         mask.clear();
         self.0.iter().for_each(|id| mask.allow(*id));
+        Ok(())
     }
 }
 
@@ -39,7 +45,7 @@ impl Asked {
             prompt: &self.prompt,
             generated: &self.generated,
             banned: &self.banned,
-            constraint: self.only.as_ref().map(|only| only as &dyn TokenConstraint),
+            constraint: self.only.as_ref(),
         }
     }
 }
@@ -76,7 +82,7 @@ fn kernels() -> Kernels {
 fn sampled(logits: &[f32], asked: &Asked, position: usize) -> TokenOutput {
     let kernels = kernels();
     let summary = kernels.summarize(logits);
-    sample(&kernels, logits, summary, &asked.request(), position)
+    sample(&kernels, logits, summary, &asked.request(), position).unwrap()
 }
 
 /// How often each id is drawn at the positions below `count`.
@@ -85,7 +91,7 @@ fn draws(logits: &[f32], asked: &Asked, count: usize) -> Vec<usize> {
     let summary = kernels.summarize(logits);
     let mut counts = vec![0; logits.len()];
     for position in 0..count {
-        let token = sample(&kernels, logits, summary, &asked.request(), position);
+        let token = sample(&kernels, logits, summary, &asked.request(), position).unwrap();
         counts[token.id as usize] += 1;
     }
     counts

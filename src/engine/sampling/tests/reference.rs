@@ -54,7 +54,7 @@ impl Case {
             prompt: self.prompt.clone(),
             generated: self.generated.clone(),
             banned: self.banned.clone(),
-            only: self.allowed.clone().map(Only),
+            only: self.allowed.as_deref().and_then(only),
         }
     }
 
@@ -136,7 +136,8 @@ fn the_reference_tells_every_neglected_parameter() {
         let told = golden.cases.iter().any(|case| {
             let mut asked = case.asked();
             neglect(&mut asked);
-            if asked == case.asked() {
+            // A constraint is known by what it shows of itself.
+            if format!("{asked:?}") == format!("{:?}", case.asked()) {
                 return false;
             }
             let counts = draws(&case.logits, &asked, golden.num_draws);

@@ -1,13 +1,13 @@
-//! Who may render and tokenize now.
+//! Who may do now what takes a core for a while.
 
 use crate::generation::Caller;
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Places for rendering and tokenizing, which take a core each and memory in proportion to the
-/// prompt: half the cores, so that decoding goes on. Each caller stands in line with as many
-/// requests as there are places, so that nobody waits behind a thousand of another's.
-pub struct Encoders {
+/// Places for work that takes a core, fewer than there are, so that decoding goes on. Each
+/// caller stands in line with as many requests as there are places, so that nobody waits behind
+/// a thousand of another's.
+pub struct Turns {
     places: Arc<Semaphore>,
     /// By the caller's number.
     lines: Vec<Arc<Semaphore>>,
@@ -19,11 +19,16 @@ pub struct Place {
     _place: Option<OwnedSemaphorePermit>,
 }
 
-impl Encoders {
-    /// Callers have the numbers from 0 to `num_keys`.
-    pub fn new(num_keys: usize) -> Self {
+impl Turns {
+    /// Half the cores: for rendering and tokenizing. Callers have the numbers from 0 to
+    /// `num_keys`.
+    pub fn on_half_the_cores(num_keys: usize) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
-        let num_places = (cores / 2).max(1);
+        Self::new(num_keys, (cores / 2).max(1))
+    }
+
+    /// For callers from 0 to `num_keys`.
+    pub fn new(num_keys: usize, num_places: usize) -> Self {
         let line = || Arc::new(Semaphore::new(num_places));
         Self {
             places: Arc::new(Semaphore::new(num_places)),
@@ -57,15 +62,15 @@ mod tests {
 
     #[tokio::test]
     async fn one_callers_crowd_stands_behind_anothers_first_request() {
-        let encoders = Arc::new(Encoders::new(2));
-        let held = encoders.place(caller(1)).await;
+        let turns = Arc::new(Turns::on_half_the_cores(2));
+        let held = turns.place(caller(1)).await;
         let mut crowd = Vec::new();
         for _ in 0..50 {
-            let encoders = Arc::clone(&encoders);
-            crowd.push(tokio::spawn(async move { encoders.place(caller(1)).await }));
+            let turns = Arc::clone(&turns);
+            crowd.push(tokio::spawn(async move { turns.place(caller(1)).await }));
         }
         tokio::task::yield_now().await;
-        let other = encoders.place(caller(2));
+        let other = turns.place(caller(2));
         drop(held);
         timeout(Duration::from_secs(5), other).await.unwrap();
         for task in crowd {
