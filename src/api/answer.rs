@@ -7,7 +7,7 @@ use super::request::Ask;
 use super::request_id::RequestId;
 use super::state::{ApiState, Served};
 use crate::generation::{
-    Caller, FinishReason, Generation, GenerationError, GenerationEvent, GenerationParams,
+    Caller, FinishReason, Generation, GenerationError, GenerationEvent, GenerationParams, Part,
     ServedModel, TokenLogprob,
 };
 use serde::Serialize;
@@ -31,6 +31,7 @@ pub struct Usage {
     pub completion_tokens: usize,
     pub total_tokens: usize,
     pub prompt_tokens_details: PromptTokensDetails,
+    pub completion_tokens_details: CompletionTokensDetails,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -39,13 +40,29 @@ pub struct PromptTokensDetails {
     pub cached_tokens: usize,
 }
 
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct CompletionTokensDetails {
+    /// Thought and not answered.
+    pub reasoning_tokens: usize,
+}
+
 /// One choice of a plain answer.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Choice {
     pub text: String,
+    pub reasoning: String,
+    pub calls: Vec<Call>,
     /// Empty unless asked for.
     pub logprobs: Vec<TokenLogprob>,
-    pub reason: FinishReason,
+    pub reason: Option<FinishReason>,
+}
+
+/// A function that an answer calls.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Call {
+    pub name: String,
+    /// JSON, if the model wrote it well.
+    pub arguments: String,
 }
 
 /// A generation on its way to a client. Dropping it cancels what still runs.
@@ -58,6 +75,7 @@ pub struct Measured {
     num_unfinished: usize,
     cached_tokens: usize,
     completion_tokens: usize,
+    reasoning_tokens: usize,
     failed: bool,
 }
 
@@ -120,6 +138,7 @@ impl Measured {
             num_unfinished: generation.num_choices,
             cached_tokens: 0,
             completion_tokens: 0,
+            reasoning_tokens: 0,
             failed: false,
             generation,
         })
@@ -162,9 +181,11 @@ impl Measured {
             GenerationEvent::Delta { choice, .. } => self.measure_text(*choice),
             GenerationEvent::Finished {
                 num_completion_tokens,
+                num_reasoning_tokens,
                 ..
             } => {
                 self.completion_tokens += num_completion_tokens;
+                self.reasoning_tokens += num_reasoning_tokens;
                 self.num_unfinished -= 1;
                 if self.num_unfinished == 0 {
                     self.metrics.observe_end(self.started.elapsed());
@@ -185,12 +206,15 @@ impl Measured {
             prompt_tokens_details: PromptTokensDetails {
                 cached_tokens: self.cached_tokens,
             },
+            completion_tokens_details: CompletionTokensDetails {
+                reasoning_tokens: self.reasoning_tokens,
+            },
         }
     }
 
     /// The plain answer: a fold over the same events that a stream sends.
     pub async fn collect(&mut self) -> Result<Vec<Choice>, GenerationError> {
-        let mut answers = vec![(String::new(), Vec::new(), None); self.num_choices()];
+        let mut answers = vec![Choice::default(); self.num_choices()];
         while let Some(event) = self.next().await {
             match event {
                 GenerationEvent::Prompt { .. } => {}
@@ -198,35 +222,23 @@ impl Measured {
                     choice,
                     text,
                     logprobs,
-                }
-                | GenerationEvent::Delta {
+                } => answers[choice].add(Part::Content(text), logprobs),
+                GenerationEvent::Delta {
                     choice,
-                    text,
+                    part,
                     logprobs,
-                } => {
-                    let (answer, tokens, _) = &mut answers[choice];
-                    answer.push_str(&text);
-                    tokens.extend(logprobs);
-                }
+                } => answers[choice].add(part, logprobs),
                 GenerationEvent::Finished { choice, reason, .. } => {
-                    answers[choice].2 = Some(reason);
+                    answers[choice].reason = Some(reason);
                 }
                 GenerationEvent::Failed(error) => return Err(error),
             }
         }
-        answers
-            .into_iter()
-            .map(|(text, logprobs, reason)| {
-                let reason = reason.ok_or_else(|| {
-                    GenerationError::Internal("a choice did not finish".to_owned())
-                })?;
-                Ok(Choice {
-                    text,
-                    logprobs,
-                    reason,
-                })
-            })
-            .collect()
+        if answers.iter().any(|answer| answer.reason.is_none()) {
+            let message = "a choice did not finish".to_owned();
+            return Err(GenerationError::Internal(message));
+        }
+        Ok(answers)
     }
 
     fn measure_text(&mut self, choice: usize) {
@@ -238,6 +250,25 @@ impl Measured {
             None => self.metrics.observe_first_token(now - self.started),
             Some(last) => self.metrics.observe_inter_token(now - last),
         }
+    }
+}
+
+impl Choice {
+    fn add(&mut self, part: Part, logprobs: Vec<TokenLogprob>) {
+        match part {
+            Part::Content(text) => self.text.push_str(&text),
+            Part::Reasoning(text) => self.reasoning.push_str(&text),
+            Part::Call { name, .. } => self.calls.push(Call {
+                name,
+                arguments: String::new(),
+            }),
+            Part::Arguments { index, text } => {
+                if let Some(call) = self.calls.get_mut(index) {
+                    call.arguments.push_str(&text);
+                }
+            }
+        }
+        self.logprobs.extend(logprobs);
     }
 }
 
@@ -265,6 +296,7 @@ impl Drop for Measured {
 pub fn finish_reason(reason: FinishReason) -> &'static str {
     match reason {
         FinishReason::Stop => "stop",
+        FinishReason::ToolCalls => "tool_calls",
         FinishReason::Length => "length",
     }
 }

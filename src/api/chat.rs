@@ -1,11 +1,12 @@
 //! `POST /v1/chat/completions`.
 
-use super::answer::{Choice, Head, Measured, Usage, finish_reason};
+use super::answer::{Head, Measured};
 use super::body::JsonBody;
+use super::chat_answer::{ChatChunks, ChatCompletion, Form};
 use super::delivery::deliver;
 use super::error::ApiError;
 use super::fields::Fields;
-use super::logprobs::{self, ChatLogprobs};
+use super::logprobs;
 use super::messages;
 use super::output_format;
 use super::parameters::{self, Ignored};
@@ -13,14 +14,14 @@ use super::request::{self, Ask, Delivery};
 use super::request_id::RequestId;
 use super::sampling_fields;
 use super::service_tier::ServiceTier;
-use super::sse::Chunks;
 use super::state::{ApiState, Served};
-use crate::generation::{Caller, FinishReason, GenerationParams, TokenLogprob};
-use crate::text::ChatMessage;
+use super::template_fields;
+use super::tools;
+use crate::generation::{Caller, ChatInput, GenerationParams, ToolFormat};
+use crate::text::ChatPrompt;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use serde::Serialize;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -28,78 +29,10 @@ const PROMPT_FIELD: &str = "messages";
 
 /// A chat request, validated.
 struct ChatRequest {
-    messages: Vec<ChatMessage>,
+    input: ChatInput,
     ask: Ask,
-    service_tier: Option<ServiceTier>,
+    form: Form,
     delivery: Delivery,
-}
-
-/// What of the request shapes its answer.
-#[derive(Debug, Clone, Copy)]
-struct Form {
-    logprobs: bool,
-    service_tier: Option<&'static str>,
-}
-
-#[derive(Serialize)]
-struct ChatCompletion {
-    id: String,
-    object: &'static str,
-    created: u64,
-    model: String,
-    /// There only if the request named one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    service_tier: Option<&'static str>,
-    system_fingerprint: String,
-    choices: Vec<ChatChoice>,
-    usage: Usage,
-}
-
-#[derive(Serialize)]
-struct ChatChoice {
-    index: usize,
-    message: AnswerMessage,
-    logprobs: Option<ChatLogprobs>,
-    finish_reason: &'static str,
-}
-
-#[derive(Serialize)]
-struct AnswerMessage {
-    role: &'static str,
-    content: String,
-    refusal: (),
-}
-
-#[derive(Serialize)]
-struct ChatChunk {
-    id: String,
-    object: &'static str,
-    created: u64,
-    model: String,
-    /// There only if the request named one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    service_tier: Option<&'static str>,
-    system_fingerprint: String,
-    choices: Vec<ChunkChoice>,
-    /// There only if the client asked for it: null in all chunks but the last.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    usage: Option<Option<Usage>>,
-}
-
-#[derive(Serialize)]
-struct ChunkChoice {
-    index: usize,
-    delta: Delta,
-    logprobs: Option<ChatLogprobs>,
-    finish_reason: Option<&'static str>,
-}
-
-#[derive(Serialize, Default)]
-struct Delta {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    role: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    content: Option<String>,
 }
 
 pub async fn create(
@@ -112,15 +45,11 @@ pub async fn create(
     let mut ignored = Ignored::default();
     let request = ChatRequest::parse(&Fields::root(&body)?, served, &mut ignored)?;
     let ChatRequest {
-        messages,
+        input,
         ask,
-        service_tier,
+        form,
         delivery,
     } = request;
-    let form = Form {
-        logprobs: ask.params.logprobs.is_some(),
-        service_tier: service_tier.map(ServiceTier::name),
-    };
     // The one clock value of the request, which a template may print.
     let clock = SystemTime::now();
     let generation = Measured::start(
@@ -130,7 +59,7 @@ pub async fn create(
         caller,
         ask,
         PROMPT_FIELD,
-        move |model, params| model.chat(&messages, params, clock),
+        move |model, params| model.chat(&input, params, clock),
     )
     .await?;
     if generation.names_ignored() {
@@ -162,6 +91,8 @@ impl ChatRequest {
         parameters::check(parameters::CHAT, body, ignored)?;
         request::check_model(body, served)?;
         let messages = messages::parse(body, ignored)?;
+        let asked = tools::parse(body, ignored)?;
+        let arguments = template_fields::parse(body, served, ignored)?;
         let max_tokens = max_tokens(body)?;
         let service_tier = ServiceTier::parse(body)?;
         let params = GenerationParams {
@@ -171,11 +102,24 @@ impl ChatRequest {
             class: service_tier.map(ServiceTier::class).unwrap_or_default(),
             ..sampling_fields::parse(body, served)?
         };
-        let format = output_format::parse(body, ignored)?;
+        let dialect = served.model.dialect();
+        let format = tools::form(body, &asked, &dialect, output_format::parse(body, ignored)?)?;
         Ok(Self {
-            messages,
+            form: Form {
+                logprobs: params.logprobs.is_some(),
+                service_tier: service_tier.map(ServiceTier::name),
+                is_named: asked.is_named,
+                short_ids: dialect.tools() == ToolFormat::Mistral,
+            },
+            input: ChatInput {
+                prompt: ChatPrompt {
+                    messages,
+                    tools: asked.definitions,
+                    arguments,
+                },
+                tools: asked.tools,
+            },
             ask: Ask { params, format },
-            service_tier,
             delivery: request::delivery(body, ignored)?,
         })
     }
@@ -199,110 +143,5 @@ fn max_tokens(body: &Fields<'_>) -> Result<Option<usize>, ApiError> {
             ),
         )),
         _ => Ok(newer.or(older)),
-    }
-}
-
-impl Form {
-    /// Null where nobody asked.
-    fn logprobs(self, tokens: Vec<TokenLogprob>) -> Option<ChatLogprobs> {
-        self.logprobs.then(|| ChatLogprobs::new(tokens))
-    }
-}
-
-impl ChatCompletion {
-    fn new(head: Head, form: Form, choices: Vec<Choice>, usage: Usage) -> Self {
-        let choices = choices
-            .into_iter()
-            .enumerate()
-            .map(|(index, choice)| ChatChoice {
-                index,
-                message: AnswerMessage {
-                    role: "assistant",
-                    content: choice.text,
-                    refusal: (),
-                },
-                logprobs: form.logprobs(choice.logprobs),
-                finish_reason: finish_reason(choice.reason),
-            })
-            .collect();
-        Self {
-            id: head.id,
-            object: "chat.completion",
-            created: head.created,
-            model: head.model,
-            service_tier: form.service_tier,
-            system_fingerprint: head.system_fingerprint,
-            choices,
-            usage,
-        }
-    }
-}
-
-struct ChatChunks {
-    head: Head,
-    form: Form,
-    include_usage: bool,
-}
-
-impl ChatChunks {
-    fn chunk(&self, choices: Vec<ChunkChoice>, usage: Option<Usage>) -> ChatChunk {
-        let head = self.head.clone();
-        ChatChunk {
-            id: head.id,
-            object: "chat.completion.chunk",
-            created: head.created,
-            model: head.model,
-            service_tier: self.form.service_tier,
-            system_fingerprint: head.system_fingerprint,
-            choices,
-            usage: self.include_usage.then_some(usage),
-        }
-    }
-
-    fn one(
-        &self,
-        index: usize,
-        delta: Delta,
-        logprobs: Option<ChatLogprobs>,
-        finish_reason: Option<&'static str>,
-    ) -> ChatChunk {
-        self.chunk(
-            vec![ChunkChoice {
-                index,
-                delta,
-                logprobs,
-                finish_reason,
-            }],
-            None,
-        )
-    }
-}
-
-impl Chunks for ChatChunks {
-    type Chunk = ChatChunk;
-
-    fn first(&self, choice: usize) -> Option<ChatChunk> {
-        let delta = Delta {
-            role: Some("assistant"),
-            content: Some(String::new()),
-        };
-        Some(self.one(choice, delta, None, None))
-    }
-
-    fn text(&self, choice: usize, text: String, logprobs: Vec<TokenLogprob>) -> ChatChunk {
-        let delta = Delta {
-            role: None,
-            content: Some(text),
-        };
-        self.one(choice, delta, self.form.logprobs(logprobs), None)
-    }
-
-    fn finish(&self, choice: usize, reason: FinishReason) -> ChatChunk {
-        self.one(choice, Delta::default(), None, Some(finish_reason(reason)))
-    }
-
-    fn usage(&self, usage: Usage) -> Option<ChatChunk> {
-        self.include_usage
-            .then(|| self.chunk(Vec::new(), Some(usage)))
     }
 }

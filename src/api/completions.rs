@@ -16,7 +16,9 @@ use super::sampling_fields;
 use super::service_tier::ServiceTier;
 use super::sse::Chunks;
 use super::state::{ApiState, Served};
-use crate::generation::{Caller, CompletionPrompt, FinishReason, GenerationParams, TokenLogprob};
+use crate::generation::{
+    Caller, CompletionPrompt, FinishReason, GenerationParams, Part, TokenLogprob,
+};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
@@ -97,7 +99,7 @@ pub async fn create(
                 index,
                 text: choice.text,
                 logprobs: with_logprobs.then(|| CompletionLogprobs::new(choice.logprobs)),
-                finish_reason: Some(finish_reason(choice.reason)),
+                finish_reason: choice.reason.map(finish_reason),
             })
             .collect();
         Json(Completion::new(&head, choices, Some(Some(usage)))).into_response()
@@ -197,7 +199,12 @@ impl Chunks for CompletionChunks {
         None
     }
 
-    fn text(&self, choice: usize, text: String, logprobs: Vec<TokenLogprob>) -> Completion {
+    fn part(&self, choice: usize, part: Part, logprobs: Vec<TokenLogprob>) -> Completion {
+        // A completion is text and nothing else.
+        let text = match part {
+            Part::Content(text) | Part::Reasoning(text) | Part::Arguments { text, .. } => text,
+            Part::Call { name, .. } => name,
+        };
         self.one(CompletionChoice {
             index: choice,
             text,

@@ -32,7 +32,12 @@ limits! {
     MAX_STOP_TOKEN_IDS = 128, "Ids in `stop_token_ids`.";
     MAX_LOGIT_BIAS = 300, "Token ids in `logit_bias`.";
     MAX_TOP_LOGPROBS = 20, "`top_logprobs` of a chat, and `logprobs` of a completion, where OpenAI takes up to 5.";
-    MAX_SCHEMA_BYTES = 256 << 10, "Bytes in a JSON schema, as compact JSON.";
+    MAX_TOOLS = 128, "Functions in `tools`.";
+    MAX_TOOL_CALLS = 128, "Calls in a message that is sent back.";
+    MAX_TOOL_CALLS_BYTES = 1 << 20, "Bytes in the arguments of all calls that are sent back.";
+    MAX_TEMPLATE_KWARGS = 64, "Variables in `chat_template_kwargs`.";
+    MAX_FUNCTION_NAME_CHARS = 64, "Characters in the name of a function.";
+    MAX_SCHEMA_BYTES = 256 << 10, "Bytes in a JSON schema, or in all functions of `tools` together, as compact JSON.";
     MAX_GRAMMAR_BYTES = 64 << 10, "Bytes in a regular expression, a grammar, or all choices of an answer together.";
     MAX_FORMAT_CHOICES = 1024, "Strings in `structured_outputs.choice`.";
     MAX_FORMAT_NAME_CHARS = 64, "Characters in the `name` of a `json_schema`.";

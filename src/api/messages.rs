@@ -4,36 +4,100 @@ use super::error::ApiError;
 use super::fields::{Field, Fields};
 use super::json::Json;
 use super::limits;
-use super::parameters::{self, ASSISTANT_MESSAGE, CONTENT_PART, Ignored, MESSAGE};
-use crate::text::ChatMessage;
+use super::parameters::{self, ASSISTANT_MESSAGE, CONTENT_PART, Ignored, MESSAGE, TOOL_MESSAGE};
+use crate::text::{ChatMessage, ToolCall};
 
 /// Between the text parts of one message.
 const PART_SEPARATOR: &str = "\n";
 
 /// Reads `messages`; afterwards every role is one that a chat template can be given.
 pub fn parse(body: &Fields<'_>, ignored: &mut Ignored) -> Result<Vec<ChatMessage>, ApiError> {
-    body.require("messages")?
+    let field = body.require("messages")?;
+    let messages = field
         .items("messages", limits::MAX_MESSAGES)?
         .map(|item| message(&item, ignored))
-        .collect()
+        .collect::<Result<Vec<_>, _>>()?;
+    let calls = messages.iter().flat_map(|message| &message.tool_calls);
+    let len: usize = calls.map(|call| call.arguments.to_string().len()).sum();
+    if len > limits::MAX_TOOL_CALLS_BYTES {
+        return Err(field.must(format_args!(
+            "hold calls with at most {} bytes of arguments, but holds {len}",
+            limits::MAX_TOOL_CALLS_BYTES
+        )));
+    }
+    Ok(messages)
 }
 
 fn message(item: &Field<'_>, ignored: &mut Ignored) -> Result<ChatMessage, ApiError> {
     let fields = item.object()?;
     let role = role(&fields.require("role")?)?;
-    let table = if role == "assistant" {
-        ASSISTANT_MESSAGE
-    } else {
-        MESSAGE
+    let table = match role {
+        "assistant" => ASSISTANT_MESSAGE,
+        "tool" => TOOL_MESSAGE,
+        _ => MESSAGE,
     };
     parameters::check(table, &fields, ignored)?;
-    let content = content(&fields.require("content")?, ignored)?;
     let name = fields.get("name").map(|field| name(&field)).transpose()?;
+    let tool_calls = match fields.get("tool_calls").filter(|field| !is_empty(field)) {
+        Some(field) => field
+            .items("calls", limits::MAX_TOOL_CALLS)?
+            .map(|call| tool_call(&call, ignored))
+            .collect::<Result<Vec<_>, _>>()?,
+        None => Vec::new(),
+    };
+    // An assistant that called a function need not have said anything.
+    let content = match fields.get("content") {
+        None if !tool_calls.is_empty() => String::new(),
+        _ => content(&fields.require("content")?, ignored)?,
+    };
+    let tool_call_id = match role {
+        "tool" => Some(fields.require("tool_call_id")?.string()?.to_owned()),
+        _ => None,
+    };
     Ok(ChatMessage {
         role: role.to_owned(),
         content,
         name,
+        reasoning: reasoning(&fields)?,
+        tool_calls,
+        tool_call_id,
     })
+}
+
+/// Under either of its names.
+fn reasoning(fields: &Fields<'_>) -> Result<Option<String>, ApiError> {
+    let field = fields
+        .get("reasoning_content")
+        .or_else(|| fields.get("reasoning"));
+    let text = field.map(|field| field.string().map(str::to_owned));
+    text.transpose()
+}
+
+fn tool_call(call: &Field<'_>, ignored: &mut Ignored) -> Result<ToolCall, ApiError> {
+    let fields = call.object()?;
+    parameters::check(parameters::TOOL_CALL, &fields, ignored)?;
+    if let Some(kind) = fields.get("type")
+        && kind.string()? != "function"
+    {
+        return Err(kind.must("be `function`"));
+    }
+    let function = fields.require("function")?.object()?;
+    parameters::check(parameters::CALLED_FUNCTION, &function, ignored)?;
+    let arguments = function.require("arguments")?.string()?;
+    // Templates write objects as the model was trained on; what is none stays as it was.
+    let arguments = match Json::parse(arguments.as_bytes()) {
+        Ok(object @ Json::Object(_)) => object.to_value(),
+        _ => arguments.into(),
+    };
+    Ok(ToolCall {
+        id: fields.require("id")?.string()?.to_owned(),
+        name: function.require("name")?.string()?.to_owned(),
+        arguments,
+    })
+}
+
+fn is_empty(field: &Field<'_>) -> bool {
+    matches!(field.value(), Json::Array(items) if items.is_empty())
 }
 
 /// `developer` is OpenAI's newer word for `system`; templates know the older one.
@@ -42,10 +106,9 @@ fn role(field: &Field<'_>) -> Result<&'static str, ApiError> {
         "system" | "developer" => Ok("system"),
         "user" => Ok("user"),
         "assistant" => Ok("assistant"),
-        "tool" | "function" => Err(field.must(
-            "be `system`, `developer`, `user` or `assistant`; results of tools are not supported by this server",
-        )),
-        _ => Err(field.must("be `system`, `developer`, `user` or `assistant`")),
+        "tool" => Ok("tool"),
+        "function" => Err(field.must("be `tool`: `function` is its older form")),
+        _ => Err(field.must("be `system`, `developer`, `user`, `assistant` or `tool`")),
     }
 }
 

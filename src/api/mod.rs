@@ -8,6 +8,7 @@ mod answer;
 mod auth;
 mod body;
 mod chat;
+mod chat_answer;
 mod completions;
 mod delivery;
 mod error;
@@ -32,6 +33,8 @@ mod sampling_fields;
 mod service_tier;
 mod sse;
 mod state;
+mod template_fields;
+mod tools;
 mod turns;
 
 pub use state::{ApiState, Served};

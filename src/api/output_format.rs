@@ -7,7 +7,7 @@ use super::json::Json;
 use super::limits;
 use super::parameters::{self, Ignored};
 use super::state::{ApiState, Served};
-use crate::generation::{Caller, Format, FormatError, Grammar};
+use crate::generation::{CallForm, Caller, Format, FormatError, Grammar};
 use serde_json::Value;
 
 /// vLLM's older names, and what stands under them in `structured_outputs`.
@@ -23,6 +23,21 @@ const OLDER: [(&str, &str); 4] = [
 pub struct Wanted {
     format: Format,
     param: String,
+}
+
+impl Wanted {
+    /// Calls whose arguments must fit.
+    pub fn calls(form: CallForm) -> Self {
+        Self {
+            format: Format::Calls(form),
+            param: "tools".to_owned(),
+        }
+    }
+
+    /// The field that asks for it.
+    pub fn param(&self) -> &str {
+        &self.param
+    }
 }
 
 /// The one form that a request asks for, if any.
@@ -56,15 +71,19 @@ pub fn parse(body: &Fields<'_>, ignored: &mut Ignored) -> Result<Option<Wanted>,
             ),
         ));
     }
-    if let (Some(wanted), Some(field)) = (&first, body.get("ignore_eos"))
-        && field.boolean()?
-    {
-        return Err(field.must(format_args!(
+    check_end(body, first.as_ref())?;
+    Ok(first)
+}
+
+/// What ends where it is complete cannot go on.
+pub fn check_end(body: &Fields<'_>, wanted: Option<&Wanted>) -> Result<(), ApiError> {
+    match (wanted, body.get("ignore_eos")) {
+        (Some(wanted), Some(field)) if field.boolean()? => Err(field.must(format_args!(
             "be false with `{}`: an answer of that form ends where it is complete",
             wanted.param
-        )));
+        ))),
+        _ => Ok(()),
     }
-    Ok(first)
 }
 
 /// Compiles what is asked for, one request at a time, the callers in turn.
@@ -89,7 +108,7 @@ pub async fn compile(
     compiled.map(Some).map_err(|error| refusal(&param, &error))
 }
 
-fn refusal(param: &str, error: &FormatError) -> ApiError {
+pub fn refusal(param: &str, error: &FormatError) -> ApiError {
     let message = match error {
         FormatError::Schema { pointer, reason } if pointer.is_empty() => {
             format!("`{param}` cannot be enforced: {reason}.")
@@ -223,7 +242,7 @@ fn choices(field: &Field<'_>) -> Result<Vec<String>, ApiError> {
     Ok(choices)
 }
 
-fn within(field: &Field<'_>, len: usize, max: usize) -> Result<(), ApiError> {
+pub fn within(field: &Field<'_>, len: usize, max: usize) -> Result<(), ApiError> {
     if len > max {
         return Err(field.must(format_args!("have at most {max} bytes, but has {len}")));
     }
@@ -231,7 +250,7 @@ fn within(field: &Field<'_>, len: usize, max: usize) -> Result<(), ApiError> {
 }
 
 impl Json {
-    fn to_value(&self) -> Value {
+    pub fn to_value(&self) -> Value {
         match self {
             Self::Null => Value::Null,
             Self::Bool(value) => (*value).into(),

@@ -1,6 +1,16 @@
 //! Every documented property of a request and what becomes of it: nothing is dropped in
 //! silence. The tables are the check and, in `docs/api.md`, the documentation.
 
+mod formats;
+mod messages;
+mod tools;
+
+pub use formats::{JSON_SCHEMA, RESPONSE_FORMAT, STRUCTURED_OUTPUTS};
+pub use messages::{
+    ASSISTANT_MESSAGE, CALLED_FUNCTION, CONTENT_PART, MESSAGE, TOOL_CALL, TOOL_MESSAGE,
+};
+pub use tools::{ALLOWED_TOOLS, FUNCTION, NAMED_FUNCTION, TOOL, TOOL_CHOICE};
+
 use super::error::{ApiError, shown};
 use super::fields::Fields;
 use super::json::Json;
@@ -236,16 +246,14 @@ pub const CHAT: &[Parameter] = &[
     GUIDED_REGEX,
     GUIDED_CHOICE,
     GUIDED_GRAMMAR,
-    refused("tools", &["[]"], ""),
-    refused(
+    honoured("tools", "functions; see Tools"),
+    honoured(
         "tool_choice",
-        &[r#""none""#, r#""auto""#],
-        "without tools they mean the same",
+        "`none`, `auto`, `required`, a function by its name, or `allowed_tools`; see Tools",
     ),
-    refused(
+    honoured(
         "parallel_tool_calls",
-        &["true", "false"],
-        "without tools they mean the same",
+        "false: an answer calls one function at most",
     ),
     refused("functions", &["[]"], ""),
     refused(
@@ -256,7 +264,14 @@ pub const CHAT: &[Parameter] = &[
     refused("modalities", &[r#"["text"]"#], ""),
     refused("audio", &[], ""),
     refused("prediction", &[], ""),
-    refused("reasoning_effort", &[r#""none""#], ""),
+    honoured(
+        "reasoning_effort",
+        "given to a chat template that takes it; refused but for `none` where none does; see Reasoning",
+    ),
+    honoured(
+        "chat_template_kwargs",
+        "not OpenAI's; variables for the chat template, listed as ignored where it names one of them nowhere",
+    ),
     refused("verbosity", &[r#""medium""#], ""),
     refused("web_search_options", &[], ""),
     refused("moderation", &[], ""),
@@ -320,84 +335,4 @@ pub const STREAM_OPTIONS: &[Parameter] = &[
         "one more chunk at the end, with `usage` and no choices",
     ),
     refused("include_obfuscation", &["false"], ""),
-];
-
-/// `response_format`.
-pub const RESPONSE_FORMAT: &[Parameter] = &[
-    honoured(
-        "type",
-        "required; `text`, `json_object` (any JSON object) or `json_schema`",
-    ),
-    honoured("json_schema", "required with that type"),
-];
-
-/// `response_format.json_schema`.
-pub const JSON_SCHEMA: &[Parameter] = &[
-    honoured("name", "required; for people, it changes nothing"),
-    honoured("description", "for people, it changes nothing"),
-    honoured(
-        "schema",
-        "the answer is JSON that it accepts; absent: any JSON object",
-    ),
-    honoured(
-        "strict",
-        "changes nothing: a schema is always enforced, and refused where it cannot be",
-    ),
-];
-
-/// `structured_outputs`: one of these.
-pub const STRUCTURED_OUTPUTS: &[Parameter] = &[
-    honoured("json", "a JSON schema, or its text"),
-    honoured("json_object", "true: any JSON object"),
-    honoured("regex", "the whole answer matches it"),
-    honoured("choice", "an array of strings; the answer is one of them"),
-    honoured("grammar", "a context-free grammar in llguidance's Lark"),
-    refused("structural_tag", &[], ""),
-    refused(
-        "disable_fallback",
-        &["true", "false"],
-        "there is no other backend",
-    ),
-    refused("disable_any_whitespace", &["false"], ""),
-    refused("disable_additional_properties", &["false"], ""),
-    refused("whitespace_pattern", &[], ""),
-];
-
-/// A message of the roles system, developer and user.
-pub const MESSAGE: &[Parameter] = &[
-    honoured(
-        "role",
-        "required; `system`, `developer`, `user` or `assistant`",
-    ),
-    honoured("content", "required; a string or an array of text parts"),
-    honoured(
-        "name",
-        "given to the chat template; listed as ignored where that makes nothing of it",
-    ),
-];
-
-/// A message of the role assistant, as an earlier answer may be sent back.
-pub const ASSISTANT_MESSAGE: &[Parameter] = &[
-    honoured("role", "required"),
-    honoured("content", "required; a string or an array of text parts"),
-    honoured(
-        "name",
-        "given to the chat template; listed as ignored where that makes nothing of it",
-    ),
-    refused("refusal", &[], ""),
-    refused("tool_calls", &["[]"], ""),
-    refused("function_call", &[], ""),
-    refused("audio", &[], ""),
-    refused(
-        "annotations",
-        &["[]"],
-        "part of an answer that is sent back",
-    ),
-];
-
-/// A part of a message's content.
-pub const CONTENT_PART: &[Parameter] = &[
-    honoured("type", "required; `text`"),
-    honoured("text", "required; parts are joined by a line break"),
-    ignored("prompt_cache_breakpoint", ""),
 ];

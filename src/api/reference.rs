@@ -2,8 +2,9 @@
 
 use super::limits;
 use super::parameters::{
-    ASSISTANT_MESSAGE, CHAT, COMPLETIONS, CONTENT_PART, JSON_SCHEMA, MESSAGE, Outcome, Parameter,
-    RESPONSE_FORMAT, STREAM_OPTIONS, STRUCTURED_OUTPUTS,
+    ALLOWED_TOOLS, ASSISTANT_MESSAGE, CALLED_FUNCTION, CHAT, COMPLETIONS, CONTENT_PART, FUNCTION,
+    JSON_SCHEMA, MESSAGE, NAMED_FUNCTION, Outcome, Parameter, RESPONSE_FORMAT, STREAM_OPTIONS,
+    STRUCTURED_OUTPUTS, TOOL, TOOL_CALL, TOOL_CHOICE, TOOL_MESSAGE,
 };
 use std::fmt::Write as _;
 
@@ -26,7 +27,15 @@ pub fn markdown() -> String {
             MESSAGE,
         ),
         ("`messages[]` of the role assistant", ASSISTANT_MESSAGE),
+        ("`messages[]` of the role tool", TOOL_MESSAGE),
         ("`messages[].content[]`", CONTENT_PART),
+        ("`messages[].tool_calls[]`", TOOL_CALL),
+        ("`messages[].tool_calls[].function`", CALLED_FUNCTION),
+        ("`tools[]`", TOOL),
+        ("`tools[].function`", FUNCTION),
+        ("`tool_choice`", TOOL_CHOICE),
+        ("`tool_choice.function`", NAMED_FUNCTION),
+        ("`tool_choice.allowed_tools`", ALLOWED_TOOLS),
     ] {
         parameters(&mut page, title, table);
     }

@@ -2,7 +2,7 @@
 
 use super::answer::{Measured, Usage};
 use super::error::ApiError;
-use crate::generation::{FinishReason, GenerationEvent, TokenLogprob};
+use crate::generation::{FinishReason, GenerationEvent, Part, TokenLogprob};
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
@@ -18,7 +18,7 @@ pub trait Chunks: Send + 'static {
     /// What a choice begins with, before any text.
     fn first(&self, choice: usize) -> Option<Self::Chunk>;
     /// `logprobs` are those of the tokens that begin here, if the client asked for any.
-    fn text(&self, choice: usize, text: String, logprobs: Vec<TokenLogprob>) -> Self::Chunk;
+    fn part(&self, choice: usize, part: Part, logprobs: Vec<TokenLogprob>) -> Self::Chunk;
     fn finish(&self, choice: usize, reason: FinishReason) -> Self::Chunk;
     /// The chunk after the last choice, where the client asked for one.
     fn usage(&self, usage: Usage) -> Option<Self::Chunk>;
@@ -80,21 +80,16 @@ impl<C: Chunks> Stream<C> {
             }
             match self.generation.next().await {
                 Some(GenerationEvent::Prompt { .. }) => {}
-                Some(
-                    GenerationEvent::Echo {
-                        choice,
-                        text,
-                        logprobs,
-                    }
-                    | GenerationEvent::Delta {
-                        choice,
-                        text,
-                        logprobs,
-                    },
-                ) => {
-                    self.pending
-                        .push_back(frame(&self.chunks.text(choice, text, logprobs)));
-                }
+                Some(GenerationEvent::Echo {
+                    choice,
+                    text,
+                    logprobs,
+                }) => self.part(choice, Part::Content(text), logprobs),
+                Some(GenerationEvent::Delta {
+                    choice,
+                    part,
+                    logprobs,
+                }) => self.part(choice, part, logprobs),
                 Some(GenerationEvent::Finished { choice, reason, .. }) => {
                     self.pending
                         .push_back(frame(&self.chunks.finish(choice, reason)));
@@ -111,6 +106,11 @@ impl<C: Chunks> Stream<C> {
                 }
             }
         }
+    }
+
+    fn part(&mut self, choice: usize, part: Part, logprobs: Vec<TokenLogprob>) {
+        let chunk = self.chunks.part(choice, part, logprobs);
+        self.pending.push_back(frame(&chunk));
     }
 
     fn fail(&mut self, error: ApiError) {

@@ -1,8 +1,10 @@
 use super::logprobs::{self, Next, TokenLogprob, WaitingTokens};
+use super::transcript::{Part, Piece, Transcript};
 use super::{FinishReason, GenerationError, GenerationEvent};
 use crate::engine::{self, PromptReport, SequenceEvent, SequenceStream, TokenOutput};
 use crate::text::{Detokenizer, Scan, StopStrings, Tokenizer};
 use std::collections::VecDeque;
+use std::mem::take;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -16,15 +18,22 @@ pub(super) struct Choice {
     echo: Option<Echo>,
     /// There if log-probabilities are asked for.
     waiting: Option<WaitingTokens>,
+    /// Of text that is shown to nobody, as tags are: they come with what is shown next.
+    logprobs: Vec<TokenLogprob>,
     num_tokens: usize,
+    num_reasoning_tokens: usize,
 }
 
 /// From tokens to text that may be shown.
 pub(super) struct AnswerText {
+    pub tokenizer: Arc<Tokenizer>,
     pub detokenizer: Detokenizer,
     pub stop: StopStrings,
     /// A stop string that is complete before so many tokens does not stop.
     pub min_tokens: usize,
+    pub transcript: Transcript,
+    /// A second call of a function ends the answer before it.
+    pub one_call: bool,
 }
 
 /// A prompt that its completion begins with.
@@ -49,7 +58,9 @@ impl Choice {
             text,
             echo,
             waiting,
+            logprobs: Vec::new(),
             num_tokens: 0,
+            num_reasoning_tokens: 0,
         }
     }
 
@@ -104,62 +115,132 @@ impl Choice {
         out: &mut VecDeque<GenerationEvent>,
     ) -> ControlFlow<()> {
         self.num_tokens += 1;
-        let text = self.text.detokenizer.push(token.id);
+        let reasoned = self.text.transcript.is_reasoning();
+        let control = self.text.control(token.id);
+        let text = match control {
+            Some(_) => self.text.detokenizer.cut(),
+            None => self.text.detokenizer.push(token.id),
+        };
         if let Some(waiting) = &mut self.waiting {
             waiting.push(token, &text);
         }
-        let scan = self.text.scan(&text, self.num_tokens);
-        if !scan.stopped {
-            self.show(scan.text, Next::Text, out);
+        let Scan { mut text, stopped } = self.text.scan(&text, self.num_tokens);
+        let mut parts = Vec::new();
+        self.text.transcript.push(Piece::Text(&text), &mut parts);
+        if let Some(control) = control.filter(|_| !stopped) {
+            let rest = self.text.stop.cut();
+            self.text.transcript.push(Piece::Text(&rest), &mut parts);
+            self.text
+                .transcript
+                .push(Piece::Control(&control), &mut parts);
+            text.push_str(&rest);
+        }
+        if reasoned || self.text.transcript.is_reasoning() {
+            self.num_reasoning_tokens += 1;
+        }
+        let is_over = self.text.cut_calls(&mut parts);
+        let is_broken = self.text.transcript.is_in_call() && !is_over;
+        if !stopped && !is_over {
+            self.show(parts, &text, Next::Text, out);
             return ControlFlow::Continue(());
         }
-        self.show(scan.text, Next::StopString, out);
+        if !is_over {
+            self.text.transcript.finish(&mut parts);
+        }
+        self.show(parts, &text, Next::StopString, out);
         // Dropping the choice drops its stream, which cancels the sequence.
-        self.finish(FinishReason::Stop, out);
+        self.finish(engine::FinishReason::Stop, is_broken, out);
         ControlFlow::Break(())
     }
 
     fn end(&mut self, reason: engine::FinishReason, out: &mut VecDeque<GenerationEvent>) {
         let rest = self.text.detokenizer.finish();
         let Scan { mut text, stopped } = self.text.scan(&rest, self.num_tokens);
-        if stopped {
-            self.show(text, Next::StopString, out);
-            return self.finish(FinishReason::Stop, out);
+        if !stopped {
+            text.push_str(&self.text.stop.finish());
         }
-        text.push_str(&self.text.stop.finish());
-        self.show(text, Next::Nothing, out);
-        let reason = match reason {
-            engine::FinishReason::Stop => FinishReason::Stop,
-            engine::FinishReason::Length => FinishReason::Length,
+        let mut parts = Vec::new();
+        self.text.transcript.push(Piece::Text(&text), &mut parts);
+        let is_broken = self.text.transcript.is_in_call();
+        self.text.transcript.finish(&mut parts);
+        let is_over = self.text.cut_calls(&mut parts);
+        if stopped {
+            self.show(parts, &text, Next::StopString, out);
+        } else {
+            self.show(parts, &text, Next::Nothing, out);
+        }
+        let reason = if stopped || is_over {
+            engine::FinishReason::Stop
+        } else {
+            reason
         };
-        self.finish(reason, out);
+        self.finish(reason, is_broken && !is_over, out);
     }
 
-    /// Shows text, if there is any, with the tokens that belong to it.
-    fn show(&mut self, text: String, next: Next, out: &mut VecDeque<GenerationEvent>) {
-        let logprobs = match &mut self.waiting {
-            Some(waiting) => waiting.shown(&text, next),
-            None => Vec::new(),
-        };
-        if !text.is_empty() || !logprobs.is_empty() {
+    /// Shows parts, if there are any, with the tokens that belong to their text.
+    fn show(
+        &mut self,
+        parts: Vec<Part>,
+        text: &str,
+        next: Next,
+        out: &mut VecDeque<GenerationEvent>,
+    ) {
+        if let Some(waiting) = &mut self.waiting {
+            self.logprobs.extend(waiting.shown(text, next));
+        }
+        let mut parts = parts;
+        let may_wait = next == Next::Text && !self.text.transcript.is_plain();
+        if parts.is_empty() && !self.logprobs.is_empty() && !may_wait {
+            parts.push(Part::Content(String::new()));
+        }
+        for part in parts {
             out.push_back(GenerationEvent::Delta {
                 choice: self.index,
-                text,
-                logprobs,
+                part,
+                logprobs: take(&mut self.logprobs),
             });
         }
     }
 
-    fn finish(&self, reason: FinishReason, out: &mut VecDeque<GenerationEvent>) {
+    /// `is_broken`: within a call.
+    fn finish(
+        &self,
+        reason: engine::FinishReason,
+        is_broken: bool,
+        out: &mut VecDeque<GenerationEvent>,
+    ) {
+        let called = self.text.transcript.num_calls() > 0 && !is_broken;
         out.push_back(GenerationEvent::Finished {
             choice: self.index,
-            reason,
+            reason: match reason {
+                engine::FinishReason::Stop if called => FinishReason::ToolCalls,
+                engine::FinishReason::Stop => FinishReason::Stop,
+                engine::FinishReason::Length => FinishReason::Length,
+            },
             num_completion_tokens: self.num_tokens,
+            num_reasoning_tokens: self.num_reasoning_tokens,
         });
     }
 }
 
 impl AnswerText {
+    /// A control token that stands for something in the answer.
+    fn control(&self, id: u32) -> Option<String> {
+        if self.transcript.is_plain() {
+            return None;
+        }
+        let control = self.tokenizer.control_token(id)?;
+        self.transcript.reads(&control).then_some(control)
+    }
+
+    /// Where only one call is wanted: whether another one begins, which is left out then, with
+    /// what follows it.
+    fn cut_calls(&self, parts: &mut Vec<Part>) -> bool {
+        let is_another = |part: &Part| matches!(part, Part::Call { index, .. } if *index > 0);
+        let another = parts.iter().position(is_another).filter(|_| self.one_call);
+        another.inspect(|at| parts.truncate(*at)).is_some()
+    }
+
     /// `num_tokens` are generated.
     fn scan(&mut self, text: &str, num_tokens: usize) -> Scan {
         if num_tokens < self.min_tokens {

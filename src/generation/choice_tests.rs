@@ -1,5 +1,6 @@
 use super::choice::{AnswerText, Choice, Echo};
 use super::logprobs::{TokenLogprob, WaitingTokens};
+use super::transcript::{Part, Transcript};
 use super::{FinishReason, GenerationEvent};
 use crate::engine::{self, PromptReport, SequenceEvent, TokenOutput, TopToken};
 use crate::text::fixtures::{byte_level_json, sentencepiece_json, tokenizer};
@@ -21,9 +22,12 @@ struct Setting<'a> {
 
 fn choice(tokenizer: &Arc<Tokenizer>, setting: &Setting<'_>) -> Choice {
     let text = AnswerText {
+        tokenizer: Arc::clone(tokenizer),
         detokenizer: tokenizer.detokenizer().continuing(),
         stop: StopStrings::new(setting.stop.iter().map(|s| (*s).to_owned()).collect()),
         min_tokens: setting.min_tokens,
+        transcript: Transcript::Plain,
+        one_call: false,
     };
     let echo = setting.echo.map(|text| Echo {
         tokenizer: Arc::clone(tokenizer),
@@ -66,9 +70,11 @@ fn chunks(events: &[GenerationEvent]) -> Vec<(String, Vec<String>)> {
     events
         .iter()
         .filter_map(|event| match event {
-            GenerationEvent::Delta { text, logprobs, .. } => {
-                Some((text.clone(), logprobs.iter().map(text_of).collect()))
-            }
+            GenerationEvent::Delta {
+                part: Part::Content(text),
+                logprobs,
+                ..
+            } => Some((text.clone(), logprobs.iter().map(text_of).collect())),
             _ => None,
         })
         .collect()
@@ -261,7 +267,7 @@ proptest! {
         let mut told = Vec::new();
         let (mut shown, mut begun) = (0, 0);
         for event in &events {
-            if let GenerationEvent::Delta { text, logprobs, .. } = event {
+            if let GenerationEvent::Delta { part: Part::Content(text), logprobs, .. } = event {
                 shown += text.len();
                 told.extend(logprobs.iter().map(|token| token.logprob));
                 begun += logprobs.iter().map(|token| token.bytes.len()).sum::<usize>();

@@ -10,14 +10,19 @@ mod error;
 mod grammar;
 mod logprobs;
 mod params;
+mod reasoning_gate;
 mod served_model;
+mod tools;
+mod transcript;
 
 pub use crate::engine::Class;
 pub use error::GenerationError;
-pub use grammar::{Format, FormatError, Grammar, Grammars};
+pub use grammar::{CallForm, Format, FormatError, Function, Grammar, Grammars, check_schema};
 pub use logprobs::{TokenLogprob, TopLogprob};
 pub use params::{Caller, CompletionPrompt, GenerationParams, SamplingDefaults, TopK};
 pub use served_model::ServedModel;
+pub use tools::{ChatInput, ToolChoice, Tools};
+pub use transcript::{Dialect, Part, ToolFormat};
 
 use choice::Choice;
 use std::collections::VecDeque;
@@ -39,10 +44,10 @@ pub enum GenerationEvent {
         /// Of all its tokens, if asked for.
         logprobs: Vec<TokenLogprob>,
     },
-    /// Text that is final: never half a character, never part of a stop string.
+    /// A part that is final: never half a character, never part of a stop string.
     Delta {
         choice: usize,
-        text: String,
+        part: Part,
         /// Of the tokens whose text begins here, if asked for. Each generated token comes
         /// once, but for those whose text a stop string cut off.
         logprobs: Vec<TokenLogprob>,
@@ -52,6 +57,8 @@ pub enum GenerationEvent {
         choice: usize,
         reason: FinishReason,
         num_completion_tokens: usize,
+        /// How many of them were thought and not answered, tags included.
+        num_reasoning_tokens: usize,
     },
     /// The last event of the generation.
     Failed(GenerationError),
@@ -61,6 +68,8 @@ pub enum GenerationEvent {
 pub enum FinishReason {
     /// A stop token was drawn or a stop string appeared.
     Stop,
+    /// The same, and functions are called.
+    ToolCalls,
     /// The most tokens that were asked for, or that fit, were generated.
     Length,
 }

@@ -1,13 +1,19 @@
 use super::choice::{AnswerText, Choice, Echo};
 use super::logprobs::WaitingTokens;
+use super::reasoning_gate::ReasoningGate;
+use super::tools::{ChatInput, explained};
+use super::transcript::{Dialect, ToolFormat, Transcript};
 use super::{
-    CompletionPrompt, Generation, GenerationError, GenerationParams, Grammar, Grammars,
-    SamplingDefaults, TopK,
+    CompletionPrompt, Generation, GenerationError, GenerationParams, Grammars, SamplingDefaults,
+    TopK,
 };
-use crate::engine::{Engine, SamplingParams, SequenceRequest};
-use crate::text::{ChatMessage, ChatTemplate, Detokenizer, GuardedText, StopStrings, Tokenizer};
+use crate::engine::{Engine, SamplingParams, SequenceRequest, TokenConstraint};
+use crate::text::{
+    ChatMessage, ChatPrompt, ChatTemplate, Detokenizer, GuardedText, StopStrings, Tokenizer,
+};
+use std::collections::BTreeSet;
 use std::iter::repeat_n;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 /// A loaded checkpoint with the id that clients use.
@@ -23,6 +29,17 @@ pub struct ServedModel {
     /// Ids that end a generation, from generation_config.json and config.json.
     pub stop_token_ids: Arc<[u32]>,
     pub grammars: Grammars,
+}
+
+/// How answers are read.
+struct Reading {
+    dialect: Dialect,
+    /// Names of the functions that may be called, if any may.
+    tools: Option<Arc<BTreeSet<String>>>,
+    one_call: bool,
+    prompt_end: String,
+    /// A completion goes on where its prompt ends.
+    continues: bool,
 }
 
 struct Prompt {
@@ -44,11 +61,17 @@ impl ServedModel {
         Ok(self.engine.check_room(origin)?)
     }
 
-    /// Starts the answer to `messages`. `clock` is the one time value that the template
-    /// may print. Takes time in proportion to the text, so not for an async thread.
+    /// How this model marks reasoning and calls.
+    pub fn dialect(&self) -> Dialect {
+        let source = self.chat_template.as_ref().map_or("", ChatTemplate::source);
+        Dialect::of(source, |text| self.tokenizer.is_control_token(text))
+    }
+
+    /// Starts the answer to a chat. `clock` is the one time value that the template may print.
+    /// Takes time in proportion to the text, so not for an async thread.
     pub fn chat(
         &self,
-        messages: &[ChatMessage],
+        input: &ChatInput,
         params: &GenerationParams,
         clock: SystemTime,
     ) -> Result<Generation, GenerationError> {
@@ -56,16 +79,58 @@ impl ServedModel {
             .chat_template
             .as_ref()
             .ok_or(GenerationError::NoChatTemplate)?;
-        let text = template.render(&self.tokenizer, messages, clock)?;
-        let names_ignored = self.ignores_names(template, messages, &text, clock)?;
+        let (text, is_explained) = self.render(template, &input.prompt, clock)?;
+        let names_ignored = self.ignores_names(template, &input.prompt, &text, clock)?;
         let prompt = Prompt {
             ids: self.tokenizer.encode_guarded(&text)?.into(),
             echo: None,
         };
-        let mut generation =
-            self.generate(vec![prompt], params, || self.tokenizer.detokenizer())?;
+        let (dialect, tools) = (self.dialect(), input.tools.as_ref());
+        let reading = Reading {
+            dialect: match tools {
+                Some(tools) if is_explained && !tools.is_enforced() => {
+                    dialect.with(ToolFormat::Generic)
+                }
+                Some(tools) => tools.dialect(&dialect),
+                None => dialect,
+            },
+            tools: tools.map(|tools| tools.names()),
+            one_call: tools.is_some_and(|tools| !tools.parallel),
+            prompt_end: text.as_str().to_owned(),
+            continues: false,
+        };
+        let mut generation = self.generate(vec![prompt], params, &reading)?;
         generation.names_ignored = names_ignored;
         Ok(generation)
+    }
+
+    /// A template that knows no tools is given them in words; whether it was.
+    fn render(
+        &self,
+        template: &ChatTemplate,
+        prompt: &ChatPrompt,
+        clock: SystemTime,
+    ) -> Result<(GuardedText, bool), GenerationError> {
+        let in_words = || template.render(&self.tokenizer, &explained(prompt), clock);
+        let is_call =
+            |message: &ChatMessage| message.role == "tool" || !message.tool_calls.is_empty();
+        let has_tools = !prompt.tools.is_empty();
+        let uses_tools = has_tools || prompt.messages.iter().any(is_call);
+        if uses_tools && !template.source().contains("tool") {
+            return Ok((in_words()?, true));
+        }
+        let text = template.render(&self.tokenizer, prompt, clock)?;
+        if has_tools {
+            let toolless = ChatPrompt {
+                tools: Vec::new(),
+                ..prompt.clone()
+            };
+            let without = template.render(&self.tokenizer, &toolless, clock);
+            if without.is_ok_and(|without| without == text) {
+                return Ok((in_words()?, true));
+            }
+        }
+        Ok((text, false))
     }
 
     /// Starts the completions of `prompts`. `max_tokens` absent means the rest of the
@@ -79,10 +144,15 @@ impl ServedModel {
             .into_iter()
             .map(|prompt| self.prompt(prompt, params.echo))
             .collect::<Result<Vec<_>, GenerationError>>()?;
-        // A completion goes on where its prompt ends.
-        self.generate(prompts, params, || {
-            self.tokenizer.detokenizer().continuing()
-        })
+        let reading = Reading {
+            // A completion is text and nothing else.
+            dialect: Dialect::of("", |_| false),
+            tools: None,
+            one_call: false,
+            prompt_end: String::new(),
+            continues: true,
+        };
+        self.generate(prompts, params, &reading)
     }
 
     /// What is echoed of a text is the text, and of token ids what they decode to.
@@ -108,28 +178,25 @@ impl ServedModel {
     fn ignores_names(
         &self,
         template: &ChatTemplate,
-        messages: &[ChatMessage],
+        prompt: &ChatPrompt,
         text: &GuardedText,
         clock: SystemTime,
     ) -> Result<bool, GenerationError> {
-        if messages.iter().all(|message| message.name.is_none()) {
+        if prompt.messages.iter().all(|message| message.name.is_none()) {
             return Ok(false);
         }
-        let nameless: Vec<_> = messages
-            .iter()
-            .map(|message| ChatMessage {
-                name: None,
-                ..message.clone()
-            })
-            .collect();
-        Ok(template.render(&self.tokenizer, &nameless, clock)? == *text)
+        let mut nameless = prompt.clone();
+        for message in &mut nameless.messages {
+            message.name = None;
+        }
+        Ok(self.render(template, &nameless, clock)?.0 == *text)
     }
 
     fn generate(
         &self,
         prompts: Vec<Prompt>,
         params: &GenerationParams,
-        detokenizer: impl Fn() -> Detokenizer,
+        reading: &Reading,
     ) -> Result<Generation, GenerationError> {
         let seed = match params.seed {
             Some(seed) => seed,
@@ -149,8 +216,7 @@ impl ServedModel {
                         ..sampling.clone()
                     },
                     prompt_logprobs: prompt_logprobs(params, max_tokens),
-                    // Each choice goes its own way through the grammar.
-                    constraint: params.grammar.as_ref().map(Grammar::constraint),
+                    constraint: self.constraint(params, reading),
                     origin: params.caller.origin(params.class),
                     timeout: params.timeout,
                     ..SequenceRequest::new(prompt.ids.clone(), max_tokens)
@@ -164,9 +230,12 @@ impl ServedModel {
             .zip(prompts.iter().flat_map(|p| repeat_n(p, params.n)))
             .map(|((index, stream), prompt)| {
                 let text = AnswerText {
-                    detokenizer: detokenizer(),
+                    tokenizer: Arc::clone(&self.tokenizer),
+                    detokenizer: self.detokenizer(reading),
                     stop: StopStrings::new(params.stop.clone()),
                     min_tokens: params.min_tokens,
+                    transcript: reading.transcript(),
+                    one_call: reading.one_call,
                 };
                 let (echo, waiting) = (self.echo(prompt, params), self.waiting(prompt, params));
                 Choice::new(index, stream, text, echo, waiting)
@@ -174,6 +243,36 @@ impl ServedModel {
             .collect();
         let num_prompt_tokens = prompts.iter().map(|prompt| prompt.ids.len()).sum();
         Ok(Generation::new(num_prompt_tokens, params.n, seed, choices))
+    }
+
+    fn detokenizer(&self, reading: &Reading) -> Detokenizer {
+        let detokenizer = self.tokenizer.detokenizer();
+        if reading.continues {
+            detokenizer.continuing()
+        } else {
+            detokenizer
+        }
+    }
+
+    /// Each choice goes its own way through the grammar, once it has thought.
+    fn constraint(
+        &self,
+        params: &GenerationParams,
+        reading: &Reading,
+    ) -> Option<Arc<dyn TokenConstraint>> {
+        let form = params.grammar.as_ref()?.constraint();
+        let Some(tags) = reading.dialect.reasoning_tags() else {
+            return Some(form);
+        };
+        Some(Arc::new(ReasoningGate {
+            tokenizer: Arc::clone(&self.tokenizer),
+            form,
+            is_open: reading.transcript().is_reasoning(),
+            passing: self.grammars.passing(&self.tokenizer, &tags.1),
+            tags,
+            stop_token_ids: self.stop_token_ids(params),
+            progress: Mutex::default(),
+        }))
     }
 
     /// What the request asks for over the model's defaults.
@@ -246,6 +345,12 @@ impl ServedModel {
             });
         }
         Ok(max_tokens)
+    }
+}
+
+impl Reading {
+    fn transcript(&self) -> Transcript {
+        Transcript::new(&self.dialect, self.tools.clone(), &self.prompt_end)
     }
 }
 

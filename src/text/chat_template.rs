@@ -5,7 +5,8 @@ use super::guard::Guard;
 use super::template_environment::{
     Refusal, strftime_now, template_environment, without_generation_tags,
 };
-use super::{ChatMessage, GuardedText, TextError, Tokenizer};
+use super::{ChatMessage, ChatPrompt, GuardedText, TextError, Tokenizer};
+use minijinja::value::Serde;
 use minijinja::{Environment, Error, ErrorKind, Value};
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
@@ -15,6 +16,34 @@ use std::time::SystemTime;
 
 /// Roles are a template's own words: some templates build control tokens from them.
 const ROLES: [&str; 5] = ["system", "developer", "user", "assistant", "tool"];
+
+/// What else templates look for by name in messages, calls and definitions of tools.
+const NAMES: [&str; 19] = [
+    "role",
+    "content",
+    "name",
+    "reasoning_content",
+    "tool_calls",
+    "tool_call_id",
+    "id",
+    "type",
+    "function",
+    "arguments",
+    "description",
+    "parameters",
+    "properties",
+    "required",
+    "items",
+    "enum",
+    "return",
+    "enable_thinking",
+    "reasoning_effort",
+];
+
+/// And what they compare types with.
+const TYPES: [&str; 8] = [
+    "function", "null", "boolean", "integer", "number", "string", "array", "object",
+];
 
 /// A rendering may be this much longer than eight times its messages.
 const MAX_ADDED_BYTES: usize = 16 << 20;
@@ -65,66 +94,71 @@ impl ChatTemplate {
         }))
     }
 
+    /// What marks calls and reasoning stands in here.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
     /// Renders with `add_generation_prompt = true`. Nothing a caller wrote becomes a control token.
     pub fn render(
         &self,
         tokenizer: &Tokenizer,
-        messages: &[ChatMessage],
+        prompt: &ChatPrompt,
         clock: SystemTime,
     ) -> Result<GuardedText, TextError> {
-        let callers = messages.iter().flat_map(|message| {
-            [
-                message.role.as_str(),
-                &message.content,
-                message.name.as_deref().unwrap_or_default(),
-            ]
-        });
+        let messages: Json = prompt.messages.iter().map(ChatMessage::to_value).collect();
+        let tools = Json::Array(prompt.tools.clone());
+        let arguments = Json::Object(prompt.arguments.clone());
+        let callers = [&messages, &tools, &arguments];
+        let mut texts = Vec::new();
+        callers
+            .iter()
+            .for_each(|value| collect_texts(value, &mut texts));
         let ours = std::iter::once(self.source.as_str())
             .chain(self.special_tokens.values().map(String::as_str));
-        let mut guard = Guard::new(tokenizer, callers.clone().chain(ours));
-        let mut protected = Vec::with_capacity(messages.len());
-        for message in messages {
-            let known_role = ROLES.contains(&message.role.as_str());
-            protected.push(ChatMessage {
-                role: if known_role {
-                    message.role.clone()
-                } else {
-                    guard.protect(&message.role)?
-                },
-                content: guard.protect(&message.content)?,
-                name: message
-                    .name
-                    .as_deref()
-                    .map(|name| guard.protect(name))
-                    .transpose()?,
-            });
-        }
-        let num_bytes: usize = callers.map(str::len).sum();
+        let mut guard = Guard::new(tokenizer, texts.iter().copied().chain(ours));
+        let num_bytes: usize = texts.iter().map(|text| text.len()).sum();
         let limit = num_bytes.saturating_mul(8).saturating_add(MAX_ADDED_BYTES);
-        match self.render_protected(&protected, clock, limit) {
-            Ok(rendered) => Ok(guard.restore(&rendered)),
-            Err(error) => Err(TextError::Template(
-                guard.restore(&describe(&error)).as_str().to_owned(),
-            )),
+        let (messages, tools) = (
+            protected(&mut guard, &messages)?,
+            protected(&mut guard, &tools)?,
+        );
+        let mut context = self
+            .context(clock)
+            .map_err(|error| failed(&guard, &error))?;
+        for (name, value) in &prompt.arguments {
+            let value = protected(&mut guard, value)?;
+            context.insert(name.clone(), Value::from(Serde(value)));
         }
+        let given = !prompt.tools.is_empty();
+        context.insert("messages".to_owned(), Value::from(Serde(messages)));
+        context.insert(
+            "tools".to_owned(),
+            given.then(|| Value::from(Serde(tools))).into(),
+        );
+        match self.render_protected(context, limit) {
+            Ok(rendered) => Ok(guard.restore(&rendered)),
+            Err(error) => Err(failed(&guard, &error)),
+        }
+    }
+
+    /// What a template finds beside what a request gives.
+    fn context(&self, clock: SystemTime) -> Result<BTreeMap<String, Value>, Error> {
+        let tokens = self.special_tokens.iter();
+        let mut context: BTreeMap<String, Value> = tokens
+            .map(|(name, token)| (name.clone(), Value::from(token.as_str())))
+            .collect();
+        context.insert("documents".to_owned(), Value::from(()));
+        context.insert("add_generation_prompt".to_owned(), Value::from(true));
+        context.insert("strftime_now".to_owned(), strftime_now(clock)?);
+        Ok(context)
     }
 
     fn render_protected(
         &self,
-        messages: &[ChatMessage],
-        clock: SystemTime,
+        context: BTreeMap<String, Value>,
         limit: usize,
     ) -> Result<String, Error> {
-        let mut context: BTreeMap<&str, Value> = self
-            .special_tokens
-            .iter()
-            .map(|(name, token)| (name.as_str(), Value::from(token.as_str())))
-            .collect();
-        context.insert("messages", messages.iter().map(message_value).collect());
-        context.insert("tools", Value::from(()));
-        context.insert("documents", Value::from(()));
-        context.insert("add_generation_prompt", Value::from(true));
-        context.insert("strftime_now", strftime_now(clock)?);
         let mut output = BoundedOutput {
             bytes: Vec::new(),
             limit,
@@ -135,6 +169,61 @@ impl ChatTemplate {
         // A template writes strings only.
         String::from_utf8(output.bytes)
             .map_err(|error| Error::new(ErrorKind::WriteFailure, error.to_string()))
+    }
+}
+
+fn failed(guard: &Guard<'_>, error: &Error) -> TextError {
+    TextError::Template(guard.restore(&describe(error)).as_str().to_owned())
+}
+
+fn collect_texts<'a>(value: &'a Json, texts: &mut Vec<&'a str>) {
+    match value {
+        Json::String(text) => texts.push(text),
+        Json::Array(items) => items.iter().for_each(|item| collect_texts(item, texts)),
+        Json::Object(members) => {
+            for (name, value) in members {
+                texts.push(name);
+                collect_texts(value, texts);
+            }
+        }
+        Json::Null | Json::Bool(_) | Json::Number(_) => {}
+    }
+}
+
+/// Everything that callers wrote, as the template may see it.
+fn protected(guard: &mut Guard<'_>, value: &Json) -> Result<Json, TextError> {
+    Ok(match value {
+        Json::String(text) => guard.protect(text)?.into(),
+        Json::Array(items) => {
+            let items = items.iter().map(|item| protected(guard, item));
+            items.collect::<Result<_, _>>()?
+        }
+        Json::Object(members) => {
+            let mut out = serde_json::Map::new();
+            for (name, value) in members {
+                let value = match value.as_str() {
+                    Some(word) if is_word_of_templates(name, word) => value.clone(),
+                    _ => protected(guard, value)?,
+                };
+                let name = if NAMES.contains(&name.as_str()) {
+                    name.clone()
+                } else {
+                    guard.protect(name)?
+                };
+                out.insert(name, value);
+            }
+            Json::Object(out)
+        }
+        Json::Null | Json::Bool(_) | Json::Number(_) => value.clone(),
+    })
+}
+
+/// Templates compare these, and some build control tokens from roles.
+fn is_word_of_templates(name: &str, word: &str) -> bool {
+    match name {
+        "role" => ROLES.contains(&word),
+        "type" => TYPES.contains(&word),
+        _ => false,
     }
 }
 
@@ -150,16 +239,6 @@ impl io::Write for BoundedOutput {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
-}
-
-/// A message as the mapping that `transformers` would pass: an absent name is no key.
-fn message_value(message: &ChatMessage) -> Value {
-    let mut pairs = vec![
-        ("role", message.role.as_str()),
-        ("content", &message.content),
-    ];
-    pairs.extend(message.name.as_deref().map(|name| ("name", name)));
-    Value::from_pairs(pairs)
 }
 
 fn compile(source: &str) -> Result<Environment<'static>, String> {

@@ -1,4 +1,4 @@
-use super::fixtures::{CHATML, byte_level_json, message, template, tokenizer};
+use super::fixtures::{CHATML, byte_level_json, message, prompt, template, tokenizer};
 use super::{ChatMessage, ChatTemplate, TextError, Tokenizer};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -15,7 +15,7 @@ fn render(source: &str, messages: &[ChatMessage]) -> Result<String, String> {
 }
 
 fn render_at(source: &str, messages: &[ChatMessage], clock: SystemTime) -> Result<String, String> {
-    let text = template(source).render(&TOKENIZER, messages, clock);
+    let text = template(source).render(&TOKENIZER, &prompt(messages), clock);
     text.map(|text| text.as_str().to_owned())
         .map_err(|error| error.to_string())
 }
@@ -32,10 +32,11 @@ fn from_files(files: &[(&str, Value)]) -> Result<Option<ChatTemplate>, TextError
 }
 
 fn hello(template: Option<ChatTemplate>) -> String {
-    let text =
-        template
-            .unwrap()
-            .render(&TOKENIZER, &[message("user", "hi")], SystemTime::UNIX_EPOCH);
+    let text = template.unwrap().render(
+        &TOKENIZER,
+        &prompt(&[message("user", "hi")]),
+        SystemTime::UNIX_EPOCH,
+    );
     text.unwrap().as_str().to_owned()
 }
 
@@ -64,7 +65,7 @@ fn templates_render_as_in_transformers() {
                     )
                 })
                 .collect();
-            let rendered = template.render(&tokenizer, &messages, SystemTime::UNIX_EPOCH);
+            let rendered = template.render(&tokenizer, &prompt(&messages), SystemTime::UNIX_EPOCH);
             let name = format!("{} {index}", family["name"]);
             match (case["expected"]["text"].as_str(), rendered) {
                 (Some(expected), Ok(text)) => assert_eq!(text.as_str(), expected, "{name}"),

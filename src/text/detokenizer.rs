@@ -51,6 +51,14 @@ impl Detokenizer {
         }
     }
 
+    /// What was held back, before a control token that stands in the text. What comes next goes
+    /// on behind it.
+    pub fn cut(&mut self) -> String {
+        let rest = self.finish();
+        *self = Self::new(Arc::clone(&self.tokenizer)).continuing();
+        rest
+    }
+
     /// What was held back, at the end (incomplete bytes become U+FFFD).
     pub fn finish(&mut self) -> String {
         match &mut self.run {

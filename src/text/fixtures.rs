@@ -1,6 +1,6 @@
 //! Tiny tokenizers and templates for tests.
 
-use super::{ChatMessage, ChatTemplate, Tokenizer};
+use super::{ChatMessage, ChatPrompt, ChatTemplate, Tokenizer};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
@@ -149,6 +149,13 @@ pub(super) fn message(role: &str, content: &str) -> ChatMessage {
     ChatMessage {
         role: role.to_owned(),
         content: content.to_owned(),
-        name: None,
+        ..ChatMessage::default()
+    }
+}
+
+pub(super) fn prompt(messages: &[ChatMessage]) -> ChatPrompt {
+    ChatPrompt {
+        messages: messages.to_vec(),
+        ..ChatPrompt::default()
     }
 }

@@ -137,6 +137,8 @@ impl Style {
                 '\u{8}' => out.push_str("\\b"),
                 '\u{c}' => out.push_str("\\f"),
                 ' '..='~' => out.push(character),
+                // What the guard put in place of a caller's text is undone later.
+                '\u{F0000}'.. => out.push(character),
                 '\u{7f}'.. if !self.ensure_ascii => out.push(character),
                 _ => {
                     for unit in character.encode_utf16(&mut [0; 2]) {

@@ -1,9 +1,73 @@
+use serde_json::{Map, Value};
+
 /// One chat message, as a chat template sees it.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct ChatMessage {
-    /// As the client wrote it, checked by the API: system, developer, user or assistant.
+    /// As the client wrote it, checked by the API: system, user, assistant or tool.
     pub role: String,
     pub content: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// What an assistant thought before it wrote this.
+    pub reasoning: Option<String>,
+    /// The functions that an assistant called.
+    pub tool_calls: Vec<ToolCall>,
+    /// The call that a tool's message is the result of.
+    pub tool_call_id: Option<String>,
+}
+
+/// A call of a function in an earlier answer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ToolCall {
+    pub id: String,
+    pub name: String,
+    /// An object; or the text of what is none, as a model wrote it.
+    pub arguments: Value,
+}
+
+/// What a chat template makes a prompt of.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ChatPrompt {
+    pub messages: Vec<ChatMessage>,
+    /// The functions that may be called, as the client defined them.
+    pub tools: Vec<Value>,
+    /// What else the template takes, by name.
+    pub arguments: Map<String, Value>,
+}
+
+impl ChatMessage {
+    /// As the mapping that `transformers` would pass: what is absent is no key.
+    pub(super) fn to_value(&self) -> Value {
+        let mut value = Map::new();
+        let mut insert = |name: &str, field: Value| {
+            value.insert(name.to_owned(), field);
+        };
+        insert("role", self.role.as_str().into());
+        insert("content", self.content.as_str().into());
+        if let Some(name) = &self.name {
+            insert("name", name.as_str().into());
+        }
+        if let Some(reasoning) = &self.reasoning {
+            insert("reasoning_content", reasoning.as_str().into());
+        }
+        if !self.tool_calls.is_empty() {
+            insert(
+                "tool_calls",
+                self.tool_calls.iter().map(ToolCall::to_value).collect(),
+            );
+        }
+        if let Some(id) = &self.tool_call_id {
+            insert("tool_call_id", id.as_str().into());
+        }
+        Value::Object(value)
+    }
+}
+
+impl ToolCall {
+    fn to_value(&self) -> Value {
+        serde_json::json!({
+            "id": self.id,
+            "type": "function",
+            "function": {"name": self.name, "arguments": self.arguments},
+        })
+    }
 }

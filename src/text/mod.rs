@@ -32,7 +32,7 @@ mod tokenizer_tests;
 pub use chat_template::ChatTemplate;
 pub use detokenizer::Detokenizer;
 pub use guard::GuardedText;
-pub use message::ChatMessage;
+pub use message::{ChatMessage, ChatPrompt, ToolCall};
 pub use stop::{Scan, StopStrings};
 pub use tokenizer::Tokenizer;
 

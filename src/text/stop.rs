@@ -77,6 +77,14 @@ impl StopStrings {
         self.take_certain()
     }
 
+    /// What was held back, before something that no stop string goes across.
+    pub fn cut(&mut self) -> String {
+        self.patterns
+            .iter_mut()
+            .for_each(|pattern| pattern.matched = 0);
+        self.finish()
+    }
+
     /// What was held back, at the end.
     pub fn finish(&mut self) -> String {
         std::mem::take(&mut self.held)

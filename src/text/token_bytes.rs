@@ -37,8 +37,17 @@ impl Tokenizer {
 
     /// Whether a text does not show this token.
     pub fn is_special_id(&self, id: u32) -> bool {
-        self.written(id)
-            .is_some_and(|token| self.is_special(&token))
+        self.control_token(id).is_some()
+    }
+
+    /// A token that a text does not show, as it is written.
+    pub fn control_token(&self, id: u32) -> Option<String> {
+        self.written(id).filter(|token| self.is_special(token))
+    }
+
+    /// Whether this is how a token is written that a text does not show.
+    pub fn is_control_token(&self, written: &str) -> bool {
+        self.token_to_id(written).is_some() && self.is_special(written)
     }
 }
 

@@ -1,5 +1,6 @@
 use super::fixtures::{
-    CHATML, added, byte_level_json, message, sentencepiece_json, template, tokenizer, unigram_json,
+    CHATML, added, byte_level_json, message, prompt, sentencepiece_json, template, tokenizer,
+    unigram_json,
 };
 use super::{TextError, Tokenizer};
 use serde_json::{Value, json};
@@ -44,7 +45,11 @@ fn a_prompt_is_template_text_framed_as_the_tokenizer_says() {
         ["<|im_start|>", "a", "<|im_end|>"].map(|token| tokenizer.token_to_id(token).unwrap())
     );
     let chat = template(CHATML)
-        .render(&tokenizer, &[message("user", "a")], SystemTime::UNIX_EPOCH)
+        .render(
+            &tokenizer,
+            &prompt(&[message("user", "a")]),
+            SystemTime::UNIX_EPOCH,
+        )
         .unwrap();
     let ids = tokenizer.encode_guarded(&chat).unwrap();
     assert_eq!(
@@ -171,7 +176,7 @@ fn a_mebibyte_without_a_space_is_encoded_in_linear_time() {
             let chat = template(CHATML)
                 .render(
                     &tokenizer,
-                    &[message("user", &text)],
+                    &prompt(&[message("user", &text)]),
                     SystemTime::UNIX_EPOCH,
                 )
                 .unwrap();

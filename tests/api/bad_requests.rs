@@ -223,13 +223,13 @@ fn fields() -> Vec<Case> {
         ),
         chat(
             json!({"tools": [{"type": "function"}]}),
-            "tools",
-            "not supported",
+            "tools[0].function",
+            "is required",
         ),
         chat(
             json!({"tool_choice": "required"}),
             "tool_choice",
-            "not supported",
+            "without `tools`",
         ),
         chat(
             json!({"audio": {"voice": "alloy"}}),
@@ -358,9 +358,9 @@ fn messages() -> Vec<Case> {
             "`assistant`",
         ),
         message(
-            json!({"role": "tool", "content": "hi", "tool_call_id": "1"}),
+            json!({"role": "function", "content": "hi", "name": "f"}),
             "messages[0].role",
-            "tools are not supported",
+            "older form",
         ),
         message(
             json!({"role": "user", "content": 7}),
@@ -399,8 +399,8 @@ fn messages() -> Vec<Case> {
         ),
         message(
             json!({"role": "assistant", "content": "", "tool_calls": [{"id": "1"}]}),
-            "messages[0].tool_calls",
-            "not supported",
+            "messages[0].tool_calls[0].function",
+            "is required",
         ),
         part(json!("hi"), "messages[0].content[0]", "must be an object"),
         part(

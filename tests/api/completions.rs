@@ -22,7 +22,8 @@ async fn a_completion_has_16_tokens_unless_asked_otherwise() {
     assert_eq!(
         body["usage"],
         json!({"prompt_tokens": 12, "completion_tokens": 16, "total_tokens": 28,
-            "prompt_tokens_details": {"cached_tokens": 0}})
+            "prompt_tokens_details": {"cached_tokens": 0},
+            "completion_tokens_details": {"reasoning_tokens": 0}})
     );
 }
 

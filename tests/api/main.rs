@@ -19,3 +19,4 @@ mod smollm2;
 mod streaming;
 mod structured_output;
 mod timeouts;
+mod tools;

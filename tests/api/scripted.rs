@@ -14,10 +14,52 @@ use std::time::Duration;
 pub const MODEL: &str = "scripted";
 pub const MAX_MODEL_LEN: usize = 512;
 
-/// The id of a byte is the byte; these follow.
+/// The id of a byte is the byte; these follow, and then the family's control tokens.
 const IM_START: u32 = 256;
 const IM_END: u32 = 257;
 const VOCAB_SIZE: usize = 258;
+
+/// A chat template, and the tokens that it is used with.
+#[derive(Clone, Copy)]
+pub struct Family {
+    pub template: &'static str,
+    /// Those that no text shows.
+    pub control: &'static [&'static str],
+    /// Those that a text shows.
+    pub tags: &'static [&'static str],
+}
+
+const PLAIN: Family = Family {
+    template: CHAT_TEMPLATE,
+    control: &[],
+    tags: &[],
+};
+
+impl Family {
+    fn added(&self) -> impl Iterator<Item = (u32, &'static str)> {
+        (VOCAB_SIZE as u32..).zip(self.control.iter().chain(self.tags).copied())
+    }
+
+    fn vocab_size(&self) -> usize {
+        VOCAB_SIZE + self.control.len() + self.tags.len()
+    }
+
+    /// One token for each of its tokens, one for each other byte.
+    fn tokens(&self, text: &str) -> Vec<u32> {
+        let mut ids = Vec::new();
+        let mut at = 0;
+        while at < text.len() {
+            let rest = &text.as_bytes()[at..];
+            let added = self
+                .added()
+                .find(|(_, tag)| rest.starts_with(tag.as_bytes()));
+            let (id, len) = added.map_or((u32::from(rest[0]), 1), |(id, tag)| (id, tag.len()));
+            ids.push(id);
+            at += len;
+        }
+        ids
+    }
+}
 
 /// Of every token.
 pub const LOGPROB: f32 = -0.5;
@@ -36,6 +78,9 @@ pub struct Script {
     pub panics: bool,
     /// How each token was to be sampled.
     pub seen: Arc<Mutex<Vec<SamplingParams>>>,
+    /// What every prompt was.
+    pub prompts: Arc<Mutex<Vec<Vec<u32>>>>,
+    pub family: Family,
 }
 
 impl Script {
@@ -46,14 +91,17 @@ impl Script {
             fails_at: None,
             panics: false,
             seen: Arc::default(),
+            prompts: Arc::default(),
+            family: PLAIN,
         }
     }
 
     /// The token after `num_said` ones: what the script says, its end, or a full stop where
     /// that may not be yet.
     fn next(&self, sample: &SampleRequest<'_>, num_said: usize) -> u32 {
-        let text = self.choices[sample.params.choice as usize % self.choices.len()].as_bytes();
-        let id = text.get(num_said).map_or(IM_END, |&byte| u32::from(byte));
+        let text = &self.choices[sample.params.choice as usize % self.choices.len()];
+        let id = self.family.tokens(text).get(num_said).copied();
+        let id = id.unwrap_or(IM_END);
         if sample.banned.contains(&id) {
             u32::from(b'.')
         } else {
@@ -76,13 +124,13 @@ fn output(id: u32, num_top: usize) -> TokenOutput {
 }
 
 /// The token, or the first one that the constraint allows in its place.
-fn obeying(sample: &SampleRequest<'_>, id: u32) -> Result<u32, ConstraintError> {
+fn obeying(sample: &SampleRequest<'_>, id: u32, vocab_size: usize) -> Result<u32, ConstraintError> {
     let Some(constraint) = sample.constraint else {
         return Ok(id);
     };
-    let mut mask = TokenMask::all(VOCAB_SIZE);
+    let mut mask = TokenMask::all(vocab_size);
     constraint.restrict(sample.generated, &mut mask)?;
-    let allowed = (0..VOCAB_SIZE as u32).find(|id| mask.allows(*id));
+    let allowed = (0..vocab_size as u32).find(|id| mask.allows(*id));
     Ok(if mask.allows(id) {
         id
     } else {
@@ -108,6 +156,13 @@ impl StepRunner for ScriptedRunner {
             let mut sampled = None;
             if let Some(sample) = &item.sample {
                 let position = item.start + item.tokens.len();
+                if !self.prompt_lens.contains_key(&item.sequence) {
+                    self.script
+                        .prompts
+                        .lock()
+                        .unwrap()
+                        .push(sample.prompt.to_vec());
+                }
                 let said = position - *self.prompt_lens.entry(item.sequence).or_insert(position);
                 if self.script.fails_at == Some(said) {
                     assert!(!self.script.panics, "the script panics here");
@@ -115,7 +170,7 @@ impl StepRunner for ScriptedRunner {
                 }
                 self.script.seen.lock().unwrap().push(sample.params.clone());
                 let id = self.script.next(sample, said);
-                let id = obeying(sample, id);
+                let id = obeying(sample, id, self.script.family.vocab_size());
                 sampled = Some(id.map(|id| output(id, sample.params.num_top_logprobs)));
             }
             items.push(ItemOutput { sampled, scored });
@@ -135,14 +190,19 @@ pub fn engine_config() -> EngineConfig {
 }
 
 pub fn served_model(script: Script, config: EngineConfig) -> ServedModel {
+    let family = script.family;
+    let config = EngineConfig {
+        vocab_size: family.vocab_size(),
+        ..config
+    };
     let dir = tempfile::tempdir().unwrap();
     let write = |name: &str, value: serde_json::Value| {
         std::fs::write(dir.path().join(name), value.to_string()).unwrap();
     };
-    write("tokenizer.json", tokenizer());
+    write("tokenizer.json", tokenizer(&family));
     write(
         "tokenizer_config.json",
-        json!({"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": "<|im_end|>", "chat_template": CHAT_TEMPLATE}),
+        json!({"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": "<|im_end|>", "chat_template": family.template}),
     );
     let runner = ScriptedRunner {
         script,
@@ -164,22 +224,31 @@ pub fn served_model(script: Script, config: EngineConfig) -> ServedModel {
 }
 
 /// Byte-level BPE without merges: one token a byte.
-fn tokenizer() -> serde_json::Value {
+fn tokenizer(family: &Family) -> serde_json::Value {
     let vocab: Map<_, _> = byte_characters()
         .into_iter()
         .zip(0..)
         .map(|(c, id)| (c.to_string(), json!(id)))
         .collect();
-    let special = |id: u32, content: &str| {
-        json!({"id": id, "content": content, "special": true, "single_word": false,
+    let token = |id: u32, content: &str, special: bool| {
+        json!({"id": id, "content": content, "special": special, "single_word": false,
             "lstrip": false, "rstrip": false, "normalized": false})
     };
+    let mut added = vec![
+        token(IM_START, "<|im_start|>", true),
+        token(IM_END, "<|im_end|>", true),
+    ];
+    added.extend(
+        family
+            .added()
+            .map(|(id, content)| token(id, content, family.control.contains(&content))),
+    );
     let byte_level = json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true});
     json!({
         "version": "1.0",
         "truncation": null,
         "padding": null,
-        "added_tokens": [special(IM_START, "<|im_start|>"), special(IM_END, "<|im_end|>")],
+        "added_tokens": added,
         "normalizer": null,
         "pre_tokenizer": byte_level,
         "post_processor": null,

@@ -34,7 +34,7 @@ def test_an_unknown_model_is_not_found(client):
         ({"logit_bias": {"1": 101}}, "logit_bias.1"),
         ({"presence_penalty": 2.5}, "presence_penalty"),
         ({"service_tier": "fastest"}, "service_tier"),
-        ({"tools": [{"type": "function", "function": {"name": "f"}}]}, "tools"),
+        ({"tools": [{"type": "custom", "custom": {"name": "f"}}]}, "tools[0].type"),
         ({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]},
          "messages[0].content[0].type"),
         ({"extra_body": {"min_p": 2}}, "min_p"),

@@ -2,7 +2,7 @@
 
 use crate::settings::{MODEL, model_dir};
 use crate::statistics::Random;
-use guichet::text::{ChatMessage, ChatTemplate, Tokenizer};
+use guichet::text::{ChatMessage, ChatPrompt, ChatTemplate, Tokenizer};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -138,11 +138,15 @@ impl TokenCounter {
         let message = ChatMessage {
             role: "user".to_owned(),
             content: content.to_owned(),
-            name: None,
+            ..ChatMessage::default()
+        };
+        let prompt = ChatPrompt {
+            messages: vec![message],
+            ..ChatPrompt::default()
         };
         let text = self
             .template
-            .render(&self.tokenizer, &[message], SystemTime::UNIX_EPOCH);
+            .render(&self.tokenizer, &prompt, SystemTime::UNIX_EPOCH);
         self.tokenizer.encode_guarded(&text.unwrap()).unwrap()
     }
 }

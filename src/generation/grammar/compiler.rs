@@ -1,5 +1,7 @@
 use super::vocabulary::vocabulary;
 use super::{Format, FormatError, Grammar, schema};
+use crate::generation::reasoning_gate::PassingTokens;
+use crate::generation::transcript::Marker;
 use crate::text::Tokenizer;
 use llguidance::api::{ParserLimits, TopLevelGrammar};
 use llguidance::earley::SlicedBiasComputer;
@@ -9,7 +11,7 @@ use std::any::Any;
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::sync::oneshot;
 
@@ -31,6 +33,8 @@ const REFUSED_IN_LARK: [&str; 4] = ["%json", "%lark", "%llguidance", "temperatur
 pub struct Grammars {
     jobs: Sender<Job>,
     cache: Arc<Mutex<Cache>>,
+    /// Made with the first form of a model that thinks.
+    passing: OnceLock<Arc<PassingTokens>>,
 }
 
 struct Job {
@@ -61,7 +65,23 @@ impl Grammars {
             .name("grammars".to_owned())
             .stack_size(STACK_BYTES)
             .spawn(move || compiler.run(&queue))?;
-        Ok(Self { jobs, cache })
+        Ok(Self {
+            jobs,
+            cache,
+            passing: OnceLock::new(),
+        })
+    }
+
+    /// Tokens that pass the end of the model's reasoning, which has one tag.
+    pub(in crate::generation) fn passing(
+        &self,
+        tokenizer: &Tokenizer,
+        close: &Marker,
+    ) -> Arc<PassingTokens> {
+        let passing = self
+            .passing
+            .get_or_init(|| Arc::new(PassingTokens::of(tokenizer, close)));
+        Arc::clone(passing)
     }
 
     /// A form that was compiled lately.
@@ -166,7 +186,7 @@ impl Compiler {
     fn compile(&mut self, format: &Format) -> Result<Grammar, FormatError> {
         // The library answers some broken grammars with a panic.
         let compiled = catch_unwind(AssertUnwindSafe(|| {
-            let grammar = top_level(format)?;
+            let grammar = top_level(format, &self.tokenizer)?;
             let factory = self.factory()?;
             let parser = factory.create_parser(grammar);
             let matcher = Matcher::new(Ok(parser.map_err(|error| refusal(&error.to_string()))?));
@@ -206,10 +226,12 @@ fn refusal(message: &str) -> FormatError {
     FormatError::Grammar(message.replace("<non-verbose/>", "…"))
 }
 
-/// What a token may cost: some milliseconds.
+/// What compiling may cost, beyond what the sizes of schemas bound: some second. And a token:
+/// some milliseconds.
 fn limits() -> ParserLimits {
     ParserLimits {
         max_grammar_size: 200_000,
+        initial_lexer_fuel: 300_000,
         max_lexer_states: 20_000,
         step_lexer_fuel: 100_000,
         step_max_items: 20_000,
@@ -219,7 +241,7 @@ fn limits() -> ParserLimits {
     }
 }
 
-fn top_level(format: &Format) -> Result<TopLevelGrammar, FormatError> {
+fn top_level(format: &Format, tokenizer: &Tokenizer) -> Result<TopLevelGrammar, FormatError> {
     Ok(match format {
         Format::JsonObject => TopLevelGrammar::from_json_schema(schema::prepare(
             &serde_json::json!({"type": "object"}),
@@ -237,6 +259,7 @@ fn top_level(format: &Format) -> Result<TopLevelGrammar, FormatError> {
             }
             TopLevelGrammar::from_lark(grammar.clone())
         }
+        Format::Calls(form) => TopLevelGrammar::from_lark(form.lark(tokenizer)?),
     })
 }
 
@@ -257,6 +280,8 @@ fn key(format: &Format) -> blake3::Hash {
             serde_json::Value::from(choices.clone()).to_string(),
         ),
         Format::Lark(grammar) => ("lark", grammar.clone()),
+        // Its fields say all that is in it, in order.
+        Format::Calls(form) => ("calls", format!("{form:?}")),
     };
     blake3::Hasher::new_derive_key(name)
         .update(text.as_bytes())

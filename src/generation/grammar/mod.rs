@@ -3,11 +3,13 @@
 //! A form is compiled once, on a thread of its own, and then says for each token of an answer
 //! which ones may follow (llguidance: an Earley parser over a lexer of derivatives).
 
+mod calls;
 mod compiler;
 mod constraint;
 mod schema;
 mod vocabulary;
 
+pub use calls::{CallForm, Function};
 pub use compiler::Grammars;
 
 use crate::engine::TokenConstraint;
@@ -31,6 +33,13 @@ pub enum Format {
     Choice(Vec<String>),
     /// A context-free grammar in llguidance's Lark.
     Lark(String),
+    /// Calls of functions, whose arguments are JSON of their schemas.
+    Calls(CallForm),
+}
+
+/// Whether a schema can be enforced.
+pub fn check_schema(schema: &Value) -> Result<(), FormatError> {
+    schema::prepare(schema).map(drop)
 }
 
 /// Why a form cannot be kept to.

@@ -1,0 +1,317 @@
+//! The answers of `POST /v1/chat/completions`, plain and streamed.
+
+use super::answer::{Choice, Head, Usage, finish_reason};
+use super::logprobs::ChatLogprobs;
+use super::sse::Chunks;
+use crate::generation::{FinishReason, Part, TokenLogprob};
+use serde::Serialize;
+
+/// The one type of tools.
+const FUNCTION: &str = "function";
+
+/// What of the request shapes its answer.
+#[derive(Debug, Clone, Copy)]
+pub struct Form {
+    pub logprobs: bool,
+    pub service_tier: Option<&'static str>,
+    /// A call was asked for by name: that it comes is no reason to end.
+    pub is_named: bool,
+    /// The template takes identifiers of nine characters alone.
+    pub short_ids: bool,
+}
+
+#[derive(Serialize)]
+pub struct ChatCompletion {
+    id: String,
+    object: &'static str,
+    created: u64,
+    model: String,
+    /// There only if the request named one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service_tier: Option<&'static str>,
+    system_fingerprint: String,
+    choices: Vec<ChatChoice>,
+    usage: Usage,
+}
+
+#[derive(Serialize)]
+struct ChatChoice {
+    index: usize,
+    message: AnswerMessage,
+    logprobs: Option<ChatLogprobs>,
+    finish_reason: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+struct AnswerMessage {
+    role: &'static str,
+    /// Null where functions are called and nothing is said.
+    content: Option<String>,
+    refusal: (),
+    #[serde(flatten)]
+    reasoning: Option<Reasoning>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tool_calls: Vec<ToolCall>,
+}
+
+/// Under the older name and the newer one: clients read either.
+#[derive(Serialize)]
+struct Reasoning {
+    reasoning_content: String,
+    reasoning: String,
+}
+
+#[derive(Serialize)]
+struct ToolCall {
+    id: String,
+    r#type: &'static str,
+    function: CalledFunction,
+}
+
+#[derive(Serialize)]
+struct CalledFunction {
+    name: String,
+    arguments: String,
+}
+
+#[derive(Serialize)]
+pub struct ChatChunk {
+    id: String,
+    object: &'static str,
+    created: u64,
+    model: String,
+    /// There only if the request named one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service_tier: Option<&'static str>,
+    system_fingerprint: String,
+    choices: Vec<ChunkChoice>,
+    /// There only if the client asked for it: null in all chunks but the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usage: Option<Option<Usage>>,
+}
+
+#[derive(Serialize)]
+struct ChunkChoice {
+    index: usize,
+    delta: Delta,
+    logprobs: Option<ChatLogprobs>,
+    finish_reason: Option<&'static str>,
+}
+
+#[derive(Serialize, Default)]
+struct Delta {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content: Option<String>,
+    #[serde(flatten)]
+    reasoning: Option<Reasoning>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_calls: Option<[ToolCallDelta; 1]>,
+}
+
+/// A call begins, or its arguments go on.
+#[derive(Serialize)]
+struct ToolCallDelta {
+    index: usize,
+    #[serde(flatten)]
+    begins: Option<Begins>,
+    function: FunctionDelta,
+}
+
+#[derive(Serialize)]
+struct Begins {
+    id: String,
+    r#type: &'static str,
+}
+
+#[derive(Serialize)]
+struct FunctionDelta {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    arguments: String,
+}
+
+impl Form {
+    /// Null where nobody asked.
+    fn logprobs(self, tokens: Vec<TokenLogprob>) -> Option<ChatLogprobs> {
+        self.logprobs.then(|| ChatLogprobs::new(tokens))
+    }
+
+    fn finish_reason(self, reason: FinishReason) -> &'static str {
+        match reason {
+            FinishReason::ToolCalls if self.is_named => finish_reason(FinishReason::Stop),
+            reason => finish_reason(reason),
+        }
+    }
+
+    fn call_id(self) -> String {
+        let hex = super::random::hex();
+        if self.short_ids {
+            hex[..9].to_owned()
+        } else {
+            format!("call_{hex}")
+        }
+    }
+
+    fn message(self, choice: &mut Choice) -> AnswerMessage {
+        let calls = std::mem::take(&mut choice.calls);
+        let text = std::mem::take(&mut choice.text);
+        let reasoning = std::mem::take(&mut choice.reasoning);
+        AnswerMessage {
+            role: "assistant",
+            content: (calls.is_empty() || !text.is_empty()).then_some(text),
+            refusal: (),
+            reasoning: (!reasoning.is_empty()).then(|| Reasoning::new(reasoning)),
+            tool_calls: calls
+                .into_iter()
+                .map(|call| ToolCall {
+                    id: self.call_id(),
+                    r#type: FUNCTION,
+                    function: CalledFunction {
+                        name: call.name,
+                        arguments: call.arguments,
+                    },
+                })
+                .collect(),
+        }
+    }
+}
+
+impl Reasoning {
+    fn new(text: String) -> Self {
+        Self {
+            reasoning_content: text.clone(),
+            reasoning: text,
+        }
+    }
+}
+
+impl ChatCompletion {
+    pub fn new(head: Head, form: Form, choices: Vec<Choice>, usage: Usage) -> Self {
+        let choices = choices
+            .into_iter()
+            .enumerate()
+            .map(|(index, mut choice)| ChatChoice {
+                index,
+                message: form.message(&mut choice),
+                logprobs: form.logprobs(choice.logprobs),
+                finish_reason: choice.reason.map(|reason| form.finish_reason(reason)),
+            })
+            .collect();
+        Self {
+            id: head.id,
+            object: "chat.completion",
+            created: head.created,
+            model: head.model,
+            service_tier: form.service_tier,
+            system_fingerprint: head.system_fingerprint,
+            choices,
+            usage,
+        }
+    }
+}
+
+pub struct ChatChunks {
+    pub head: Head,
+    pub form: Form,
+    pub include_usage: bool,
+}
+
+impl ChatChunks {
+    fn chunk(&self, choices: Vec<ChunkChoice>, usage: Option<Usage>) -> ChatChunk {
+        let head = self.head.clone();
+        ChatChunk {
+            id: head.id,
+            object: "chat.completion.chunk",
+            created: head.created,
+            model: head.model,
+            service_tier: self.form.service_tier,
+            system_fingerprint: head.system_fingerprint,
+            choices,
+            usage: self.include_usage.then_some(usage),
+        }
+    }
+
+    fn one(
+        &self,
+        index: usize,
+        delta: Delta,
+        logprobs: Option<ChatLogprobs>,
+        finish_reason: Option<&'static str>,
+    ) -> ChatChunk {
+        self.chunk(
+            vec![ChunkChoice {
+                index,
+                delta,
+                logprobs,
+                finish_reason,
+            }],
+            None,
+        )
+    }
+}
+
+impl Chunks for ChatChunks {
+    type Chunk = ChatChunk;
+
+    fn first(&self, choice: usize) -> Option<ChatChunk> {
+        let delta = Delta {
+            role: Some("assistant"),
+            content: Some(String::new()),
+            ..Delta::default()
+        };
+        Some(self.one(choice, delta, None, None))
+    }
+
+    fn part(&self, choice: usize, part: Part, logprobs: Vec<TokenLogprob>) -> ChatChunk {
+        let call = |index: usize, begins: Option<Begins>, function: FunctionDelta| Delta {
+            tool_calls: Some([ToolCallDelta {
+                index,
+                begins,
+                function,
+            }]),
+            ..Delta::default()
+        };
+        let delta = match part {
+            Part::Content(text) => Delta {
+                content: Some(text),
+                ..Delta::default()
+            },
+            Part::Reasoning(text) => Delta {
+                reasoning: Some(Reasoning::new(text)),
+                ..Delta::default()
+            },
+            Part::Call { index, name } => call(
+                index,
+                Some(Begins {
+                    id: self.form.call_id(),
+                    r#type: FUNCTION,
+                }),
+                FunctionDelta {
+                    name: Some(name),
+                    arguments: String::new(),
+                },
+            ),
+            Part::Arguments { index, text } => call(
+                index,
+                None,
+                FunctionDelta {
+                    name: None,
+                    arguments: text,
+                },
+            ),
+        };
+        self.one(choice, delta, self.form.logprobs(logprobs), None)
+    }
+
+    fn finish(&self, choice: usize, reason: FinishReason) -> ChatChunk {
+        let reason = self.form.finish_reason(reason);
+        self.one(choice, Delta::default(), None, Some(reason))
+    }
+
+    fn usage(&self, usage: Usage) -> Option<ChatChunk> {
+        self.include_usage
+            .then(|| self.chunk(Vec::new(), Some(usage)))
+    }
+}

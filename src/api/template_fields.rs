@@ -1,0 +1,84 @@
+//! What a chat template takes beside messages and tools.
+
+use super::error::ApiError;
+use super::fields::Fields;
+use super::limits;
+use super::parameters::Ignored;
+use super::state::Served;
+use crate::text::ChatTemplate;
+use serde_json::{Map, Value};
+
+/// What a template is given by us.
+const OURS: [&str; 6] = [
+    "messages",
+    "tools",
+    "documents",
+    "add_generation_prompt",
+    "continue_final_message",
+    "strftime_now",
+];
+
+const EFFORTS: [&str; 6] = ["none", "minimal", "low", "medium", "high", "xhigh"];
+
+/// The variables of templates that think, or do not.
+const EFFORT: &str = "reasoning_effort";
+const ENABLE_THINKING: &str = "enable_thinking";
+const THINKING: &str = "thinking";
+
+/// `chat_template_kwargs` and `reasoning_effort`. What the template makes nothing of is listed as
+/// ignored, or refused where it asks for more than an answer.
+pub fn parse(
+    body: &Fields<'_>,
+    served: &Served,
+    ignored: &mut Ignored,
+) -> Result<Map<String, Value>, ApiError> {
+    let template = served.model.chat_template.as_ref();
+    let source = template.map_or("", ChatTemplate::source);
+    let mut arguments = Map::new();
+    if let Some(field) = body.get("chat_template_kwargs") {
+        let entries = field.object()?;
+        let count = entries.entries().count();
+        if count > limits::MAX_TEMPLATE_KWARGS {
+            return Err(field.must(format_args!(
+                "hold at most {} variables, but holds {count}",
+                limits::MAX_TEMPLATE_KWARGS
+            )));
+        }
+        for (name, field) in entries.entries() {
+            if OURS.contains(&name) || name.ends_with("_token") {
+                return Err(field.must("be left out: the server sets it"));
+            }
+            if !source.contains(name) {
+                ignored.add("chat_template_kwargs");
+            }
+            arguments.insert(name.to_owned(), field.value().to_value());
+        }
+    }
+    let Some(field) = body.get(EFFORT) else {
+        return Ok(arguments);
+    };
+    let effort = field.string()?;
+    if !EFFORTS.contains(&effort) {
+        return Err(field.must(format_args!("be one of {}", EFFORTS.join(", "))));
+    }
+    let thinks = effort != "none";
+    let switch = [ENABLE_THINKING, THINKING]
+        .into_iter()
+        .find(|name| source.contains(name));
+    let (name, value) = if source.contains(EFFORT) {
+        (EFFORT, Value::from(effort))
+    } else if let Some(switch) = switch {
+        (switch, Value::from(thinks))
+    } else if thinks {
+        return Err(field.must("be `none`: this model's chat template knows no reasoning"));
+    } else {
+        return Ok(arguments);
+    };
+    if arguments.contains_key(name) {
+        return Err(field.must(format_args!(
+            "be left out beside `chat_template_kwargs.{name}`"
+        )));
+    }
+    arguments.insert(name.to_owned(), value);
+    Ok(arguments)
+}

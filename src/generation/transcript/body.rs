@@ -1,0 +1,100 @@
+use super::Sink;
+use super::calls::{CallReader, Read, Style};
+use super::dialect::{ARGS, ToolFormat};
+use super::gemma::GemmaReader;
+use super::marker::Marker;
+use std::collections::BTreeSet;
+use std::mem::take;
+use std::sync::Arc;
+
+/// How calls are written.
+pub struct Calls {
+    pub open: Option<Marker>,
+    pub close: Option<Marker>,
+    pub format: ToolFormat,
+    /// The functions that may be called.
+    pub names: Arc<BTreeSet<String>>,
+}
+
+/// A call that is being read.
+pub struct Body {
+    pub reader: Reader,
+    /// The tag and the white space before it.
+    pub lead: String,
+    /// What was read and may belong to no call.
+    pub raw: String,
+}
+
+pub enum Reader {
+    Json(CallReader),
+    Gemma(GemmaReader),
+}
+
+impl Body {
+    /// `has_tag`: that it is a call needs no other proof.
+    pub fn new(calls: &Calls, lead: String, has_tag: bool) -> Self {
+        let names = (!has_tag).then(|| Arc::clone(&calls.names));
+        let reader = match calls.format {
+            ToolFormat::Gemma => Reader::Gemma(GemmaReader::default()),
+            ToolFormat::Mistral => Reader::Json(CallReader::new(Style::Prefixed, names)),
+            ToolFormat::Apertus => Reader::Json(CallReader::new(Style::Keyed, names)),
+            ToolFormat::Hermes | ToolFormat::Llama | ToolFormat::Generic | ToolFormat::Harmony => {
+                Reader::Json(CallReader::new(Style::Members, names))
+            }
+        };
+        Self {
+            reader,
+            lead,
+            raw: String::new(),
+        }
+    }
+
+    /// Ends it where it is. Text that turned out to be no call.
+    pub fn finish(&mut self, sink: &mut Sink<'_>) -> String {
+        let raw = take(&mut self.raw);
+        if !self.reader.has_begun() {
+            return take(&mut self.lead) + &raw;
+        }
+        if let Reader::Json(reader) = &mut self.reader {
+            reader.finish(sink);
+        }
+        raw
+    }
+}
+
+impl Reader {
+    pub fn push(&mut self, character: char, sink: &mut Sink<'_>) -> Read {
+        match self {
+            Self::Json(reader) => reader.push(character, sink),
+            Self::Gemma(reader) => reader.push(character, sink),
+        }
+    }
+
+    pub fn has_begun(&self) -> bool {
+        match self {
+            Self::Json(reader) => reader.has_begun(),
+            Self::Gemma(reader) => reader.has_begun(),
+        }
+    }
+
+    pub fn is_certain(&self) -> bool {
+        match self {
+            Self::Json(reader) => reader.is_certain(),
+            Self::Gemma(reader) => reader.has_begun(),
+        }
+    }
+
+    /// A control token inside of a call; `None`: it does not belong there.
+    pub fn control(&mut self, control: &str, sink: &mut Sink<'_>) -> Option<Read> {
+        match self {
+            Self::Json(reader) if ToolFormat::Mistral.reads_inside(control) => {
+                Some(reader.separator(control == ARGS, sink))
+            }
+            Self::Gemma(reader) if GemmaReader::reads(control) => {
+                reader.escape();
+                Some(Read::More)
+            }
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,390 @@
+use super::body::{Body, Calls};
+use super::calls::Read;
+use super::dialect::{Dialect, ToolFormat};
+use super::marker::{Marker, Search};
+use super::{Part, Piece, Sink};
+use std::collections::BTreeSet;
+use std::mem::{replace, take};
+use std::sync::Arc;
+
+/// Takes an answer apart in which tags, or control tokens, stand around reasoning and calls.
+pub struct Tagged {
+    /// What opens and closes it.
+    reasoning: Option<(Marker, Marker)>,
+    calls: Option<Calls>,
+    mode: Mode,
+    /// Text whose part is not certain yet. White space waits for what it stands before.
+    held: String,
+    /// White space that comes now stands behind a tag and is no part of the text.
+    trims: bool,
+    num_calls: usize,
+}
+
+enum Mode {
+    /// No text has come: reasoning may open, or a call that has no tag.
+    Start,
+    Content,
+    Reasoning,
+    Call(Body),
+    /// Behind a call: its closing tag, or another call.
+    Closing,
+}
+
+impl Tagged {
+    /// `None` if everything is text.
+    pub fn new(
+        dialect: &Dialect,
+        tools: Option<Arc<BTreeSet<String>>>,
+        prompt_end: &str,
+    ) -> Option<Self> {
+        let reasoning = dialect.reasoning_tags();
+        let calls = tools.map(|names| Calls {
+            open: dialect.open().cloned(),
+            close: dialect.close().cloned(),
+            format: dialect.tools(),
+            names,
+        });
+        if reasoning.is_none() && calls.is_none() {
+            return None;
+        }
+        let opened = reasoning
+            .as_ref()
+            .is_some_and(|(open, _)| prompt_end.trim_end().ends_with(open.text()));
+        Some(Self {
+            reasoning,
+            calls,
+            mode: if opened { Mode::Reasoning } else { Mode::Start },
+            held: String::new(),
+            trims: opened,
+            num_calls: 0,
+        })
+    }
+
+    pub fn num_calls(&self) -> usize {
+        self.num_calls
+    }
+
+    /// A call was begun and is not complete.
+    pub fn is_in_call(&self) -> bool {
+        matches!(&self.mode, Mode::Call(body) if body.reader.is_certain())
+    }
+
+    pub fn is_reasoning(&self) -> bool {
+        matches!(self.mode, Mode::Reasoning)
+    }
+
+    pub fn reads(&self, control: &str) -> bool {
+        let is = |marker: &Marker| marker.is_control(control);
+        let reasoning = self.reasoning.as_ref();
+        let calls = self.calls.as_ref();
+        reasoning.is_some_and(|(open, close)| is(open) || is(close))
+            || calls.is_some_and(|calls| {
+                calls.open.iter().chain(&calls.close).any(is) || calls.format.reads_inside(control)
+            })
+    }
+
+    pub fn push(&mut self, piece: Piece<'_>, out: &mut Vec<Part>) {
+        match piece {
+            Piece::Text(text) => {
+                self.held.push_str(text);
+                while self.step(out) {}
+            }
+            Piece::Control(control) => {
+                while self.control(control, out) {
+                    while self.step(out) {}
+                }
+            }
+        }
+    }
+
+    /// The answer ends: what is held becomes no tag any more.
+    pub fn finish(&mut self, out: &mut Vec<Part>) {
+        if let Mode::Call(body) = &mut self.mode {
+            let mut sink = Sink {
+                num_calls: &mut self.num_calls,
+                out,
+            };
+            let refused = body.finish(&mut sink);
+            self.held.insert_str(0, &refused);
+            self.mode = Mode::Content;
+        }
+        let close = self.calls.as_ref().and_then(|calls| calls.close.as_ref());
+        let is_tag = |close: &Marker| close.starts(self.held.trim_start()).is_none();
+        if matches!(self.mode, Mode::Closing) && close.is_some_and(is_tag) {
+            // The tag was cut off, which is nothing to show.
+            self.held.clear();
+        }
+        let len = self.held.len();
+        match self.mode {
+            Mode::Reasoning => self.show_reasoning(len, out),
+            _ => self.show_content(len, out),
+        }
+    }
+
+    /// Goes on with what is held; false: more must come first.
+    fn step(&mut self, out: &mut Vec<Part>) -> bool {
+        match &self.mode {
+            Mode::Start => self.start(),
+            Mode::Content => self.content(out),
+            Mode::Reasoning => self.reasoning(out),
+            Mode::Call(_) => self.call(out),
+            Mode::Closing => self.closing(),
+        }
+    }
+
+    fn start(&mut self) -> bool {
+        let text = self.held.trim_start();
+        if text.is_empty() {
+            return false;
+        }
+        if let Some((open, _)) = &self.reasoning {
+            match open.starts(text) {
+                None => return false,
+                Some(true) => {
+                    self.held = text[open.text().len()..].to_owned();
+                    self.trims = true;
+                    self.mode = Mode::Reasoning;
+                    return true;
+                }
+                Some(false) => {}
+            }
+        }
+        let is_bare = self
+            .calls
+            .as_ref()
+            .is_some_and(|calls| calls.format.is_bare());
+        self.mode = match &self.calls {
+            Some(calls) if is_bare && text.starts_with(['{', '[']) => {
+                Mode::Call(Body::new(calls, String::new(), false))
+            }
+            _ => Mode::Content,
+        };
+        true
+    }
+
+    fn content(&mut self, out: &mut Vec<Part>) -> bool {
+        let Some(calls) = &self.calls else {
+            self.show_content(self.held.len(), out);
+            return false;
+        };
+        let search = match &calls.open {
+            Some(open) => open.search(&self.held),
+            None => Search::Clear(self.held.len()),
+        };
+        match search {
+            Search::Found(range) => {
+                let text = self.held[..range.start].trim_end().len();
+                let lead = self.held[text..range.end].to_owned();
+                let mode = Mode::Call(Body::new(calls, lead, true));
+                self.show_content(text, out);
+                self.held.drain(..range.end - text);
+                self.mode = mode;
+                true
+            }
+            Search::Clear(len) => {
+                self.show_content(self.held[..len].trim_end().len(), out);
+                false
+            }
+        }
+    }
+
+    fn reasoning(&mut self, out: &mut Vec<Part>) -> bool {
+        let search = match &self.reasoning {
+            Some((_, close)) => close.search(&self.held),
+            None => Search::Clear(self.held.len()),
+        };
+        match search {
+            Search::Found(range) => {
+                let text = self.held[..range.start].trim_end().len();
+                self.show_reasoning(text, out);
+                self.held.drain(..range.end - text);
+                self.end_reasoning();
+                true
+            }
+            Search::Clear(len) => {
+                self.show_reasoning(self.held[..len].trim_end().len(), out);
+                false
+            }
+        }
+    }
+
+    fn end_reasoning(&mut self) {
+        self.trims = true;
+        self.mode = Mode::Start;
+    }
+
+    fn call(&mut self, out: &mut Vec<Part>) -> bool {
+        let Mode::Call(body) = &mut self.mode else {
+            return true;
+        };
+        let mut sink = Sink {
+            num_calls: &mut self.num_calls,
+            out,
+        };
+        for (at, character) in self.held.char_indices() {
+            let was_certain = body.reader.is_certain();
+            let (end, given_back) = match body.reader.push(character, &mut sink) {
+                Read::More if was_certain || body.reader.is_certain() => {
+                    body.raw.clear();
+                    continue;
+                }
+                Read::More => {
+                    body.raw.push(character);
+                    continue;
+                }
+                Read::Last => (at + character.len_utf8(), String::new()),
+                Read::After => (at, take(&mut body.raw)),
+                Read::Refused => {
+                    self.held.drain(..at);
+                    return self.refuse(out);
+                }
+            };
+            self.held.replace_range(..end, &given_back);
+            self.mode = Mode::Closing;
+            self.trims = true;
+            return true;
+        }
+        self.held.clear();
+        false
+    }
+
+    /// It was no call: its tag is text, and what follows is looked at again.
+    fn refuse(&mut self, out: &mut Vec<Part>) -> bool {
+        if let Mode::Call(body) = replace(&mut self.mode, Mode::Content) {
+            let rest = take(&mut self.held);
+            self.held = body.lead;
+            self.show_content(self.held.len(), out);
+            self.held = body.raw + &rest;
+        }
+        true
+    }
+
+    fn closing(&mut self) -> bool {
+        let text = self.held.trim_start();
+        let Some(calls) = &self.calls else {
+            self.mode = Mode::Content;
+            return true;
+        };
+        if let Some(close) = &calls.close {
+            match close.starts(text) {
+                None => return false,
+                Some(true) => {
+                    self.held = text[close.text().len()..].to_owned();
+                    self.mode = Mode::Content;
+                    return true;
+                }
+                Some(false) => {}
+            }
+        }
+        if calls.format == ToolFormat::Llama
+            && let Some(rest) = text.strip_prefix(';').or(text.is_empty().then_some(text))
+        {
+            let rest = rest.trim_start();
+            if rest.is_empty() {
+                return false;
+            }
+            if rest.starts_with('{') {
+                let lead = self.held[..self.held.len() - rest.len()].to_owned();
+                self.held = rest.to_owned();
+                self.mode = Mode::Call(Body::new(calls, lead, false));
+                return true;
+            }
+        }
+        self.mode = Mode::Content;
+        !text.is_empty()
+    }
+
+    /// True: it is to be looked at again, in another mode.
+    fn control(&mut self, control: &str, out: &mut Vec<Part>) -> bool {
+        let is = |marker: &Marker| marker.is_control(control);
+        let opens_call = |calls: &Calls| calls.open.as_ref().is_some_and(is);
+        match &mut self.mode {
+            Mode::Call(body) => {
+                let mut sink = Sink {
+                    num_calls: &mut self.num_calls,
+                    out,
+                };
+                match body.reader.control(control, &mut sink) {
+                    Some(Read::More) => {
+                        if body.reader.is_certain() {
+                            body.raw.clear();
+                        }
+                        return false;
+                    }
+                    Some(Read::Refused) => return self.refuse(out),
+                    Some(Read::Last | Read::After) | None => {}
+                }
+                // It ends the call, whatever it is.
+                let has_begun = body.reader.has_begun();
+                let refused = body.finish(&mut sink);
+                self.held.insert_str(0, &refused);
+                self.mode = Mode::Content;
+                self.trims |= has_begun;
+                self.settle(out);
+                true
+            }
+            Mode::Reasoning => {
+                if self.reasoning.as_ref().is_some_and(|(_, close)| is(close)) {
+                    self.show_reasoning(self.held.trim_end().len(), out);
+                    self.held.clear();
+                    self.end_reasoning();
+                }
+                false
+            }
+            Mode::Start | Mode::Content | Mode::Closing => {
+                let opens = self.reasoning.as_ref().is_some_and(|(open, _)| is(open));
+                if opens && matches!(self.mode, Mode::Start) && self.held.trim().is_empty() {
+                    self.held.clear();
+                    self.trims = true;
+                    self.mode = Mode::Reasoning;
+                } else if let Some(calls) = self.calls.as_ref().filter(|calls| opens_call(calls)) {
+                    let text = self.held.trim_end().len();
+                    let mode = Mode::Call(Body::new(calls, self.held[text..].to_owned(), true));
+                    self.show_content(text, out);
+                    self.held.clear();
+                    self.mode = mode;
+                } else {
+                    self.settle(out);
+                }
+                false
+            }
+        }
+    }
+
+    /// A control token stands here, so nothing before it can become a tag.
+    fn settle(&mut self, out: &mut Vec<Part>) {
+        if matches!(self.mode, Mode::Closing | Mode::Content) {
+            self.show_content(self.held.trim_end().len(), out);
+            self.held.clear();
+            self.mode = Mode::Content;
+        }
+    }
+
+    fn show_content(&mut self, len: usize, out: &mut Vec<Part>) {
+        let text = self.take_text(len);
+        Sink {
+            num_calls: &mut self.num_calls,
+            out,
+        }
+        .content(&text);
+    }
+
+    fn show_reasoning(&mut self, len: usize, out: &mut Vec<Part>) {
+        let text = self.take_text(len);
+        Sink {
+            num_calls: &mut self.num_calls,
+            out,
+        }
+        .reasoning(&text);
+    }
+
+    /// The first bytes of what is held, without white space that is a tag's.
+    fn take_text(&mut self, len: usize) -> String {
+        let mut text: String = self.held.drain(..len).collect();
+        if self.trims {
+            text = text.trim_start().to_owned();
+            self.trims = text.is_empty();
+        }
+        text
+    }
+}
