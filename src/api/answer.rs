@@ -96,8 +96,7 @@ impl Head {
 }
 
 impl Measured {
-    /// Starts a generation for `caller`, if there is room. `start` renders and tokenizes, which
-    /// takes long for a long prompt, so it runs beside the threads that serve connections.
+    /// Starts a generation for `caller`, if there is room. `start` renders and tokenizes.
     pub async fn start(
         state: &ApiState,
         served: &Served,
@@ -119,17 +118,10 @@ impl Measured {
         served.model.check_room(&params).map_err(failed)?;
         params.grammar = output_format::compile(state, served, caller, ask.format).await?;
         let model = Arc::clone(&served.model);
-        // Waiting here and not on a thread, a client that leaves gives up its place.
-        let place = state.encoders.place(caller).await;
-        let generation = tokio::task::spawn_blocking(move || {
-            let generation = start(&model, &params);
-            drop(place);
-            generation
-        })
-        .await
-        // What a panic says may hold a piece of the prompt.
-        .map_err(|_| ApiError::internal("starting a generation panicked"))?
-        .map_err(failed)?;
+        let generation = state
+            .beside_connections(caller, move || start(&model, &params))
+            .await?
+            .map_err(failed)?;
         Ok(Self {
             metrics: Arc::clone(&state.metrics),
             request_id,

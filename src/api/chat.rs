@@ -28,7 +28,7 @@ use std::time::SystemTime;
 const PROMPT_FIELD: &str = "messages";
 
 /// A chat request, validated.
-struct ChatRequest {
+pub struct ChatRequest {
     input: ChatInput,
     ask: Ask,
     form: Form,
@@ -87,7 +87,16 @@ pub async fn create(
 }
 
 impl ChatRequest {
-    fn parse(body: &Fields<'_>, served: &Served, ignored: &mut Ignored) -> Result<Self, ApiError> {
+    /// What the chat template makes a prompt of.
+    pub fn into_prompt(self) -> ChatPrompt {
+        self.input.prompt
+    }
+
+    pub fn parse(
+        body: &Fields<'_>,
+        served: &Served,
+        ignored: &mut Ignored,
+    ) -> Result<Self, ApiError> {
         parameters::check(parameters::CHAT, body, ignored)?;
         request::check_model(body, served)?;
         let messages = messages::parse(body, ignored)?;

@@ -34,6 +34,7 @@ mod service_tier;
 mod sse;
 mod state;
 mod template_fields;
+mod tokens;
 mod tools;
 mod turns;
 
@@ -48,12 +49,18 @@ use std::sync::Arc;
 
 const CHAT: &str = "/v1/chat/completions";
 const COMPLETIONS: &str = "/v1/completions";
+const RENDER: &str = "/v1/chat/completions/render";
+const TOKENIZE: &str = "/tokenize";
+const DETOKENIZE: &str = "/detokenize";
 
 /// Every route of the server.
 pub fn router(state: Arc<ApiState>) -> Router {
     Router::new()
         .route(CHAT, post(chat::create))
         .route(COMPLETIONS, post(completions::create))
+        .route(RENDER, post(tokens::render))
+        .route(TOKENIZE, post(tokens::tokenize))
+        .route(DETOKENIZE, post(tokens::detokenize))
         .route("/v1/models", get(models::list))
         // Ids may hold slashes: org/model.
         .route("/v1/models/{*id}", get(models::get))
@@ -76,7 +83,8 @@ async fn not_found(method: Method, uri: Uri) -> ApiError {
 }
 
 async fn method_not_allowed(method: Method, uri: Uri) -> ApiError {
-    let allowed = if [CHAT, COMPLETIONS].contains(&uri.path()) {
+    let posted = [CHAT, COMPLETIONS, RENDER, TOKENIZE, DETOKENIZE];
+    let allowed = if posted.contains(&uri.path()) {
         "POST"
     } else {
         "GET, HEAD"

@@ -328,6 +328,34 @@ pub const COMPLETIONS: &[Parameter] = &[
     ignored("user", ""),
 ];
 
+/// `POST /tokenize`.
+pub const TOKENIZE: &[Parameter] = &[
+    honoured("model", "the id that `GET /v1/models` lists"),
+    honoured(
+        "prompt",
+        "required; a string, template text as in a completion",
+    ),
+    honoured(
+        "add_special_tokens",
+        "false: only what the text says; absent: true",
+    ),
+    honoured(
+        "return_token_strs",
+        "true: `token_strs` holds each token as the vocabulary writes it",
+    ),
+    refused(
+        "messages",
+        &[],
+        "`POST /v1/chat/completions/render` takes a chat",
+    ),
+];
+
+/// `POST /detokenize`.
+pub const DETOKENIZE: &[Parameter] = &[
+    honoured("model", "the id that `GET /v1/models` lists"),
+    honoured("tokens", "required; token ids"),
+];
+
 /// `stream_options` of both.
 pub const STREAM_OPTIONS: &[Parameter] = &[
     honoured(

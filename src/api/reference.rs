@@ -2,9 +2,9 @@
 
 use super::limits;
 use super::parameters::{
-    ALLOWED_TOOLS, ASSISTANT_MESSAGE, CALLED_FUNCTION, CHAT, COMPLETIONS, CONTENT_PART, FUNCTION,
-    JSON_SCHEMA, MESSAGE, NAMED_FUNCTION, Outcome, Parameter, RESPONSE_FORMAT, STREAM_OPTIONS,
-    STRUCTURED_OUTPUTS, TOOL, TOOL_CALL, TOOL_CHOICE, TOOL_MESSAGE,
+    ALLOWED_TOOLS, ASSISTANT_MESSAGE, CALLED_FUNCTION, CHAT, COMPLETIONS, CONTENT_PART, DETOKENIZE,
+    FUNCTION, JSON_SCHEMA, MESSAGE, NAMED_FUNCTION, Outcome, Parameter, RESPONSE_FORMAT,
+    STREAM_OPTIONS, STRUCTURED_OUTPUTS, TOKENIZE, TOOL, TOOL_CALL, TOOL_CHOICE, TOOL_MESSAGE,
 };
 use std::fmt::Write as _;
 
@@ -18,6 +18,8 @@ pub fn markdown() -> String {
     for (title, table) in [
         ("`POST /v1/chat/completions`", CHAT),
         ("`POST /v1/completions`", COMPLETIONS),
+        ("`POST /tokenize`", TOKENIZE),
+        ("`POST /detokenize`", DETOKENIZE),
         ("`stream_options`", STREAM_OPTIONS),
         ("`response_format`", RESPONSE_FORMAT),
         ("`response_format.json_schema`", JSON_SCHEMA),

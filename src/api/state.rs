@@ -5,7 +5,7 @@ use super::metrics::Metrics;
 use super::turns::Turns;
 use crate::config::ServerConfig;
 use crate::engine::EngineState;
-use crate::generation::ServedModel;
+use crate::generation::{Caller, ServedModel};
 use crate::tenant::KeyRing;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -56,6 +56,25 @@ impl ApiState {
     /// The model, if it is loaded, whether its engine runs or not.
     pub fn loaded(&self) -> Option<&Served> {
         self.served.get()
+    }
+
+    /// Does what takes a core for a while, such as rendering and tokenizing a long prompt, beside
+    /// the threads that serve connections, the callers in turn.
+    pub(super) async fn beside_connections<T: Send + 'static>(
+        &self,
+        caller: Caller,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, ApiError> {
+        // Waiting here and not on a thread, a client that leaves gives up its place.
+        let place = self.encoders.place(caller).await;
+        let done = tokio::task::spawn_blocking(move || {
+            let done = work();
+            drop(place);
+            done
+        });
+        // What a panic says may hold a piece of the prompt.
+        done.await
+            .map_err(|_| ApiError::internal("reading a prompt panicked"))
     }
 
     /// The model, if it takes requests.

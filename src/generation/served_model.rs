@@ -1,20 +1,21 @@
 use super::choice::{AnswerText, Choice, Echo};
 use super::logprobs::WaitingTokens;
 use super::reasoning_gate::ReasoningGate;
-use super::tools::{ChatInput, explained};
+use super::tools::ChatInput;
 use super::transcript::{Dialect, ToolFormat, Transcript};
 use super::{
     CompletionPrompt, Generation, GenerationError, GenerationParams, Grammars, SamplingDefaults,
     TopK,
 };
 use crate::engine::{Engine, SamplingParams, SequenceRequest, TokenConstraint};
-use crate::text::{
-    ChatMessage, ChatPrompt, ChatTemplate, Detokenizer, GuardedText, StopStrings, Tokenizer,
-};
+use crate::text::{ChatTemplate, Detokenizer, StopStrings, Tokenizer};
 use std::collections::BTreeSet;
 use std::iter::repeat_n;
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
+
+/// Tags are shorter.
+const MAX_TAG_BYTES: usize = 64;
 
 /// A loaded checkpoint with the id that clients use.
 pub struct ServedModel {
@@ -75,20 +76,15 @@ impl ServedModel {
         params: &GenerationParams,
         clock: SystemTime,
     ) -> Result<Generation, GenerationError> {
-        let template = self
-            .chat_template
-            .as_ref()
-            .ok_or(GenerationError::NoChatTemplate)?;
-        let (text, is_explained) = self.render(template, &input.prompt, clock)?;
-        let names_ignored = self.ignores_names(template, &input.prompt, &text, clock)?;
+        let rendered = self.rendered(&input.prompt, clock)?;
         let prompt = Prompt {
-            ids: self.tokenizer.encode_guarded(&text)?.into(),
+            ids: rendered.ids.into(),
             echo: None,
         };
         let (dialect, tools) = (self.dialect(), input.tools.as_ref());
         let reading = Reading {
             dialect: match tools {
-                Some(tools) if is_explained && !tools.is_enforced() => {
+                Some(tools) if rendered.is_explained && !tools.is_enforced() => {
                     dialect.with(ToolFormat::Generic)
                 }
                 Some(tools) => tools.dialect(&dialect),
@@ -96,41 +92,12 @@ impl ServedModel {
             },
             tools: tools.map(|tools| tools.names()),
             one_call: tools.is_some_and(|tools| !tools.parallel),
-            prompt_end: text.as_str().to_owned(),
+            prompt_end: end(rendered.text.as_str()).to_owned(),
             continues: false,
         };
         let mut generation = self.generate(vec![prompt], params, &reading)?;
-        generation.names_ignored = names_ignored;
+        generation.names_ignored = rendered.names_ignored;
         Ok(generation)
-    }
-
-    /// A template that knows no tools is given them in words; whether it was.
-    fn render(
-        &self,
-        template: &ChatTemplate,
-        prompt: &ChatPrompt,
-        clock: SystemTime,
-    ) -> Result<(GuardedText, bool), GenerationError> {
-        let in_words = || template.render(&self.tokenizer, &explained(prompt), clock);
-        let is_call =
-            |message: &ChatMessage| message.role == "tool" || !message.tool_calls.is_empty();
-        let has_tools = !prompt.tools.is_empty();
-        let uses_tools = has_tools || prompt.messages.iter().any(is_call);
-        if uses_tools && !template.source().contains("tool") {
-            return Ok((in_words()?, true));
-        }
-        let text = template.render(&self.tokenizer, prompt, clock)?;
-        if has_tools {
-            let toolless = ChatPrompt {
-                tools: Vec::new(),
-                ..prompt.clone()
-            };
-            let without = template.render(&self.tokenizer, &toolless, clock);
-            if without.is_ok_and(|without| without == text) {
-                return Ok((in_words()?, true));
-            }
-        }
-        Ok((text, false))
     }
 
     /// Starts the completions of `prompts`. `max_tokens` absent means the rest of the
@@ -172,24 +139,6 @@ impl ServedModel {
                 ids: ids.into(),
             },
         })
-    }
-
-    /// Whether there are names and `text` is the same without them.
-    fn ignores_names(
-        &self,
-        template: &ChatTemplate,
-        prompt: &ChatPrompt,
-        text: &GuardedText,
-        clock: SystemTime,
-    ) -> Result<bool, GenerationError> {
-        if prompt.messages.iter().all(|message| message.name.is_none()) {
-            return Ok(false);
-        }
-        let mut nameless = prompt.clone();
-        for message in &mut nameless.messages {
-            message.name = None;
-        }
-        Ok(self.render(template, &nameless, clock)?.0 == *text)
     }
 
     fn generate(
@@ -346,6 +295,14 @@ impl ServedModel {
         }
         Ok(max_tokens)
     }
+}
+
+/// As much of a prompt as may hold a tag at its end.
+fn end(text: &str) -> &str {
+    let text = text.trim_end();
+    let start = text.len().saturating_sub(MAX_TAG_BYTES);
+    let start = (start..=text.len()).find(|at| text.is_char_boundary(*at));
+    &text[start.unwrap_or(text.len())..]
 }
 
 impl Reading {

@@ -94,13 +94,18 @@ impl Tokenizer {
         self.encode(text, true)
     }
 
+    /// Encodes a text without special tokens of its own; reserved strings are recognised.
+    pub fn encode_bare(&self, text: &str) -> Result<Vec<u32>, TextError> {
+        self.encode(text, false)
+    }
+
     /// An incremental detokenizer; special tokens are skipped.
     pub fn detokenizer(self: &Arc<Self>) -> Detokenizer {
         Detokenizer::new(Arc::clone(self))
     }
 
     /// The token as the vocabulary writes it; `None` for unknown ids.
-    pub(super) fn written(&self, id: u32) -> Option<String> {
+    pub fn written(&self, id: u32) -> Option<String> {
         self.pipeline
             .get_added_vocabulary()
             .simple_id_to_token(id)

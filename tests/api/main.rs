@@ -19,4 +19,5 @@ mod smollm2;
 mod streaming;
 mod structured_output;
 mod timeouts;
+mod tokens;
 mod tools;

@@ -1,0 +1,179 @@
+//! What a text is in tokens: `POST /tokenize` and `/detokenize` as vLLM has them, and
+//! `POST /v1/chat/completions/render`, the prompt that a chat becomes.
+
+use super::body::JsonBody;
+use super::chat::ChatRequest;
+use super::error::ApiError;
+use super::fields::Fields;
+use super::limits;
+use super::parameters::{self, Ignored};
+use super::request;
+use super::state::{ApiState, Served};
+use crate::generation::{Caller, GenerationError};
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use serde::Serialize;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+#[derive(Serialize)]
+struct Tokens {
+    count: usize,
+    max_model_len: usize,
+    tokens: Vec<u32>,
+    /// As the vocabulary writes them, if asked for.
+    token_strs: Option<Vec<String>>,
+}
+
+#[derive(Serialize)]
+struct Text {
+    prompt: String,
+}
+
+#[derive(Serialize)]
+struct Rendered {
+    object: &'static str,
+    model: String,
+    /// As the chat template wrote it; what a caller wrote is literal in it.
+    prompt: String,
+    token_ids: Vec<u32>,
+    prompt_tokens: usize,
+    max_model_len: usize,
+}
+
+/// What is to be tokenized.
+struct Asked {
+    prompt: String,
+    add_special_tokens: bool,
+    return_token_strs: bool,
+}
+
+pub async fn tokenize(
+    State(state): State<Arc<ApiState>>,
+    Extension(caller): Extension<Caller>,
+    JsonBody(body): JsonBody,
+) -> Result<Response, ApiError> {
+    let served = state.served()?;
+    let mut ignored = Ignored::default();
+    let asked = Asked::parse(&Fields::root(&body)?, served, &mut ignored)?;
+    let model = Arc::clone(&served.model);
+    let tokens = state
+        .beside_connections(caller, move || {
+            let tokenizer = &model.tokenizer;
+            let ids = if asked.add_special_tokens {
+                tokenizer.encode_prompt(&asked.prompt)?
+            } else {
+                tokenizer.encode_bare(&asked.prompt)?
+            };
+            let written = |id: &u32| tokenizer.written(*id).unwrap_or_default();
+            Ok(Tokens {
+                count: ids.len(),
+                max_model_len: model.max_model_len(),
+                token_strs: asked
+                    .return_token_strs
+                    .then(|| ids.iter().map(written).collect()),
+                tokens: ids,
+            })
+        })
+        .await?;
+    answer(tokens, "prompt", &ignored)
+}
+
+pub async fn detokenize(
+    State(state): State<Arc<ApiState>>,
+    Extension(caller): Extension<Caller>,
+    JsonBody(body): JsonBody,
+) -> Result<Response, ApiError> {
+    let served = state.served()?;
+    let mut ignored = Ignored::default();
+    let fields = Fields::root(&body)?;
+    parameters::check(parameters::DETOKENIZE, &fields, &mut ignored)?;
+    check_model(&fields, served)?;
+    let field = fields.require("tokens")?;
+    let vocab_size = served.model.engine.config().vocab_size;
+    let max = i64::try_from(vocab_size).unwrap_or(i64::MAX) - 1;
+    let ids = field
+        .items("token ids", limits::MAX_JSON_VALUES)?
+        .map(|item| item.integer(0..=max))
+        .collect::<Result<Vec<_>, _>>()?;
+    let model = Arc::clone(&served.model);
+    let text = state
+        .beside_connections(caller, move || {
+            let mut detokenizer = model.tokenizer.detokenizer();
+            let mut prompt = String::new();
+            for id in ids {
+                // It is below the size of the vocabulary.
+                let id = u32::try_from(id).unwrap_or(u32::MAX);
+                prompt.push_str(&detokenizer.push(id));
+            }
+            prompt.push_str(&detokenizer.finish());
+            Ok(Text { prompt })
+        })
+        .await?;
+    answer(text, "tokens", &ignored)
+}
+
+pub async fn render(
+    State(state): State<Arc<ApiState>>,
+    Extension(caller): Extension<Caller>,
+    JsonBody(body): JsonBody,
+) -> Result<Response, ApiError> {
+    let served = state.served()?;
+    let mut ignored = Ignored::default();
+    let prompt = ChatRequest::parse(&Fields::root(&body)?, served, &mut ignored)?.into_prompt();
+    let model = Arc::clone(&served.model);
+    let rendered = state
+        .beside_connections(caller, move || {
+            let rendered = model.rendered(&prompt, SystemTime::now())?;
+            let answer = Rendered {
+                object: "chat.completion.prompt",
+                model: model.id.clone(),
+                prompt: rendered.text.as_str().to_owned(),
+                prompt_tokens: rendered.ids.len(),
+                token_ids: rendered.ids,
+                max_model_len: model.max_model_len(),
+            };
+            Ok((answer, rendered.names_ignored))
+        })
+        .await?;
+    if let Ok((_, true)) = rendered {
+        ignored.add("messages[].name");
+    }
+    answer(rendered.map(|(answer, _)| answer), "messages", &ignored)
+}
+
+impl Asked {
+    fn parse(body: &Fields<'_>, served: &Served, ignored: &mut Ignored) -> Result<Self, ApiError> {
+        parameters::check(parameters::TOKENIZE, body, ignored)?;
+        check_model(body, served)?;
+        let flag = |name: &str, absent: bool| match body.get(name) {
+            Some(field) => field.boolean(),
+            None => Ok(absent),
+        };
+        Ok(Self {
+            prompt: body.require("prompt")?.string()?.to_owned(),
+            add_special_tokens: flag("add_special_tokens", true)?,
+            return_token_strs: flag("return_token_strs", false)?,
+        })
+    }
+}
+
+/// There is one model, so it need not be named.
+fn check_model(body: &Fields<'_>, served: &Served) -> Result<(), ApiError> {
+    match body.get("model") {
+        Some(_) => request::check_model(body, served),
+        None => Ok(()),
+    }
+}
+
+fn answer(
+    found: Result<impl Serialize, GenerationError>,
+    field: &'static str,
+    ignored: &Ignored,
+) -> Result<Response, ApiError> {
+    let found = found.map_err(|error| ApiError::from_generation(&error, field))?;
+    let mut response = Json(found).into_response();
+    ignored.write_header(&mut response);
+    Ok(response)
+}
