@@ -10,7 +10,7 @@ mod tests;
 
 use super::FormatError;
 use bounds::Bounds;
-use keywords::{FORMATS, Keyword, TYPES, keyword};
+use keywords::{APPLICATORS, FORMATS, Keyword, TYPES, keyword};
 use serde_json::{Map, Value, json};
 
 /// Bounds on lengths and counts unroll in the grammar.
@@ -84,6 +84,11 @@ pub fn prepare(schema: &Value) -> Result<Value, FormatError> {
         }),
     );
     Ok(prepared)
+}
+
+/// Accepts objects without this property, and everything else.
+fn absent(name: &str) -> Value {
+    json!({"properties": {name: false}})
 }
 
 /// The name of a place that references lead to.
@@ -198,6 +203,44 @@ impl Walk<'_> {
                 }
                 return Ok(());
             }
+            Keyword::UnlessBeside(others) => {
+                if let Some(other) = others.iter().find(|other| beside.contains_key(**other)) {
+                    let reason = format!("it cannot be enforced beside {other}; leave it out");
+                    return Err(self.refuse(&reason));
+                }
+                return Ok(());
+            }
+            Keyword::Unevaluated(evaluating) => {
+                let schema = self.schema(value)?;
+                if beside.contains_key(evaluating) || schema == Value::Bool(true) {
+                    // Nothing is left that would be unevaluated.
+                    return Ok(());
+                }
+                if let Some(other) = APPLICATORS.iter().find(|name| beside.contains_key(**name)) {
+                    let reason = format!("it cannot be enforced beside {other}; use {evaluating}");
+                    return Err(self.refuse(&reason));
+                }
+                prepared.insert(evaluating.to_owned(), schema);
+                return Ok(());
+            }
+            Keyword::DependentRequired => {
+                for (name, required) in self.members(value)? {
+                    let mut required = self.inside(name, |walk| walk.names(required))?;
+                    if let Value::Array(names) = &mut required {
+                        names.push(name.as_str().into());
+                    }
+                    also.push(json!({"anyOf": [absent(name), {"required": required}]}));
+                }
+                return Ok(());
+            }
+            Keyword::DependentSchemas => {
+                for (name, schema) in self.members(value)? {
+                    let schema = self.inside(name, |walk| walk.schema(schema))?;
+                    let present = json!({"allOf": [{"required": [name]}, schema]});
+                    also.push(json!({"anyOf": [absent(name), present]}));
+                }
+                return Ok(());
+            }
             Keyword::OneOf => {
                 let list = self.list(value, MAX_MEMBERS)?;
                 if !exclusive::exclude_each_other(self.root, value) {
@@ -228,11 +271,23 @@ impl Walk<'_> {
         Ok(())
     }
 
+    /// The members of a keyword that has few.
+    fn members<'v>(&self, value: &'v Value) -> Result<&'v Map<String, Value>, FormatError> {
+        let Value::Object(members) = value else {
+            return Err(self.refuse("it must be an object"));
+        };
+        self.at_most(MAX_MEMBERS, members.len())?;
+        Ok(members)
+    }
+
     fn schemas(&mut self, value: &Value, max: usize) -> Result<Value, FormatError> {
         let Value::Object(schemas) = value else {
             return Err(self.refuse("it must be an object of schemas"));
         };
         self.at_most(max, schemas.len())?;
+        for name in schemas.keys() {
+            self.inside(name, |walk| walk.spellable(name))?;
+        }
         let mut prepared = Map::new();
         for (name, schema) in schemas {
             let schema = self.inside(name, |walk| walk.schema(schema))?;
@@ -280,7 +335,29 @@ impl Walk<'_> {
         if !bounds::holds_exact_numbers(value) {
             return Err(self.refuse("its numbers must be between -2^53 and 2^53"));
         }
+        self.spellable_texts(value)?;
         Ok(value.clone())
+    }
+
+    /// A control character that has no short escape could only be written as `\\u`.
+    fn spellable(&self, text: &str) -> Result<(), FormatError> {
+        let is_unspellable = |c: char| c < ' ' && !"\n\r\t\u{8}\u{c}".contains(c);
+        if text.contains(is_unspellable) {
+            return Err(self.refuse("it holds a control character"));
+        }
+        Ok(())
+    }
+
+    fn spellable_texts(&self, value: &Value) -> Result<(), FormatError> {
+        match value {
+            Value::String(text) => self.spellable(text),
+            Value::Array(items) => items.iter().try_for_each(|item| self.spellable_texts(item)),
+            Value::Object(members) => members.iter().try_for_each(|(name, value)| {
+                self.spellable(name)?;
+                self.spellable_texts(value)
+            }),
+            Value::Null | Value::Bool(_) | Value::Number(_) => Ok(()),
+        }
     }
 
     fn names(&self, value: &Value) -> Result<Value, FormatError> {
@@ -288,6 +365,7 @@ impl Walk<'_> {
         if !value.as_array().is_some_and(is_names) {
             return Err(self.refuse("it must be an array of strings"));
         }
+        self.spellable_texts(value)?;
         Ok(value.clone())
     }
 
@@ -372,8 +450,9 @@ impl Walk<'_> {
     }
 
     fn reference(&mut self, value: &Value) -> Result<Value, FormatError> {
-        let pointer = value.as_str().and_then(reference::pointer);
-        let Some(pointer) = pointer.filter(|pointer| self.root.pointer(pointer).is_some()) else {
+        let target = value.as_str();
+        let pointer = target.and_then(|target| reference::pointer(self.root, target));
+        let Some(pointer) = pointer else {
             return Err(self.refuse("it must lead to a part of this schema, as `#/$defs/name`"));
         };
         let known = self.targets.iter().position(|known| *known == pointer);

@@ -24,6 +24,14 @@ pub enum Keyword {
     Names,
     /// Exactly one of several, where they exclude each other.
     OneOf,
+    /// What has to hold if a property is there: others by their names.
+    DependentRequired,
+    /// The same: a schema.
+    DependentSchemas,
+    /// `additionalProperties` or `items`, where nothing beside it looks at properties or items.
+    Unevaluated(&'static str),
+    /// Enforced only where it asks for nothing: beside none of these.
+    UnlessBeside(&'static [&'static str]),
     Pattern,
     Format,
     Reference,
@@ -74,10 +82,19 @@ pub const KEYWORDS: &[(&str, Keyword)] = &[
     ("exclusiveMinimum", Keyword::Number),
     ("exclusiveMaximum", Keyword::Number),
     ("multipleOf", Keyword::MultipleOf),
-    ("unevaluatedProperties", Keyword::Unless(&["true", "{}"])),
-    ("unevaluatedItems", Keyword::Unless(&["true", "{}"])),
+    ("dependentRequired", Keyword::DependentRequired),
+    ("dependentSchemas", Keyword::DependentSchemas),
+    (
+        "unevaluatedProperties",
+        Keyword::Unevaluated("additionalProperties"),
+    ),
+    ("unevaluatedItems", Keyword::Unevaluated("items")),
+    ("if", Keyword::UnlessBeside(&["then", "else"])),
+    ("then", Keyword::UnlessBeside(&["if"])),
+    ("else", Keyword::UnlessBeside(&["if"])),
     ("$defs", Keyword::Definitions),
     ("definitions", Keyword::Definitions),
+    ("$anchor", Keyword::Annotation),
     ("$id", Keyword::Identity),
     ("$schema", Keyword::Annotation),
     ("$comment", Keyword::Annotation),
@@ -91,6 +108,7 @@ pub const KEYWORDS: &[(&str, Keyword)] = &[
     ("writeOnly", Keyword::Annotation),
     ("contentMediaType", Keyword::Annotation),
     ("contentEncoding", Keyword::Annotation),
+    ("contentSchema", Keyword::Annotation),
     ("discriminator", Keyword::Annotation),
 ];
 
@@ -110,6 +128,17 @@ pub const FORMATS: &[&str] = &[
     "ipv6",
     "uri",
     "uuid",
+];
+
+/// What looks at the same properties or items, so that more than its neighbours is evaluated.
+pub const APPLICATORS: &[&str] = &[
+    "$ref",
+    "allOf",
+    "anyOf",
+    "oneOf",
+    "dependentSchemas",
+    "if",
+    "contains",
 ];
 
 pub fn keyword(name: &str) -> Option<Keyword> {

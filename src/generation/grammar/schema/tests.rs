@@ -102,6 +102,39 @@ fn what_the_compiler_would_take_otherwise_is_refused() {
 }
 
 #[test]
+fn what_could_only_be_written_as_a_code_is_refused() {
+    for schema in [json!({"const": "a\0"}), json!({"enum": [{"\u{1}": 1}]})] {
+        assert!(
+            prepare(&schema)
+                .unwrap_err()
+                .to_string()
+                .contains("control character")
+        );
+    }
+    check_refused(
+        json!({"properties": {"\u{1f}": true}}),
+        "/properties/\u{1f}",
+        "control character",
+    );
+    assert!(prepare(&json!({"const": "a\n\u{8}\u{7f}"})).is_ok());
+}
+
+#[test]
+fn what_nothing_else_evaluates_is_additional() {
+    let prepared = prepare(&json!({"properties": {"a": true}, "unevaluatedProperties": false}));
+    assert_eq!(prepared.unwrap()["additionalProperties"], json!(false));
+    let evaluated = prepare(&json!({"items": true, "unevaluatedItems": false})).unwrap();
+    assert_eq!(evaluated["items"], json!(true));
+    check_refused(
+        json!({"allOf": [true], "unevaluatedProperties": false}),
+        "/unevaluatedProperties",
+        "beside allOf",
+    );
+    check_refused(json!({"if": true, "then": false}), "/if", "beside then");
+    assert!(prepare(&json!({"then": {"not": 1}, "else": false})).is_ok());
+}
+
+#[test]
 fn references_lead_to_what_was_looked_at() {
     check_refused(json!({"$ref": "#/$defs/a"}), "/$ref", "lead to a part");
     check_refused(json!({"$ref": "other.json"}), "/$ref", "lead to a part");
@@ -113,6 +146,11 @@ fn references_lead_to_what_was_looked_at() {
     check_refused(
         json!({"$ref": "#/$defs/a%25~1b", "$defs": {"a%/b": {"contains": true}}}),
         "/$defs/a%~1b/contains",
+        "cannot be enforced",
+    );
+    check_refused(
+        json!({"$ref": "#a", "items": {"$anchor": "a", "contains": true}}),
+        "/items/contains",
         "cannot be enforced",
     );
     // What none leads to changes nothing.

@@ -1,3 +1,5 @@
+mod suite;
+
 use super::{Format, FormatError, Grammar, Grammars};
 use crate::engine::TokenMask;
 use crate::text::Tokenizer;
@@ -291,6 +293,12 @@ async fn schemas_are_enforced() {
             json!({"$schema": "http://json-schema.org/draft-04/schema#", "const": 5}),
             &["5"],
             &["6"],
+        ),
+        (
+            json!({"type": "object", "properties": {"a": {"type": "integer"}, "b": {"type": "integer"}},
+                "dependentRequired": {"a": ["b"]}, "additionalProperties": false}),
+            &[r#"{"a": 1, "b": 2}"#, r#"{"b": 2}"#, "{}"],
+            &[r#"{"a": 1}"#],
         ),
         (
             json!({"type": "object", "minProperties": 1}),
