@@ -7,14 +7,13 @@ mod keywords;
 mod reference;
 #[cfg(test)]
 mod tests;
+mod values;
 
 use super::FormatError;
 use bounds::Bounds;
-use keywords::{APPLICATORS, FORMATS, Keyword, TYPES, keyword};
+use keywords::{APPLICATORS, Keyword, keyword};
 use serde_json::{Map, Value, json};
 
-/// Bounds on lengths and counts unroll in the grammar.
-const MAX_COUNT: u64 = 65_536;
 /// The compiler holds each against all others.
 const MAX_PATTERN_PROPERTIES: usize = 16;
 const MAX_MEMBERS: usize = 256;
@@ -26,11 +25,6 @@ const MAX_SCHEMAS: usize = 10_000;
 const WHITESPACE: &str = r"[\x20]{1,2}|\r?\n[\x20\x09]{0,32}";
 /// What may follow a backslash in a text. Not `u`: written so, a name would pass for another.
 const ESCAPES: &str = "nrbtf\\\"";
-
-/// Every day from year 1 on, leap years included.
-const DATE: &str = r"(?:(?:[0-9]{3}[1-9]|[0-9]{2}[1-9]0|[0-9][1-9]00|[1-9]000)-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))|(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:0[48]|[2468][048]|[13579][26])00)-02-29)";
-/// A time of day with its zone; seconds to nanoseconds.
-const TIME: &str = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,9})?(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])";
 
 /// Holds a schema against the keywords and writes it as the compiler wants it.
 pub fn prepare(schema: &Value) -> Result<Value, FormatError> {
@@ -212,7 +206,12 @@ impl Walk<'_> {
             }
             Keyword::Unevaluated(evaluating) => {
                 let schema = self.schema(value)?;
-                if beside.contains_key(evaluating) || schema == Value::Bool(true) {
+                let is_evaluated = match beside.get(evaluating) {
+                    // The older form leaves the items behind these.
+                    Some(Value::Array(_)) => beside.contains_key("additionalItems"),
+                    other => other.is_some(),
+                };
+                if is_evaluated || schema == Value::Bool(true) {
                     // Nothing is left that would be unevaluated.
                     return Ok(());
                 }
@@ -315,71 +314,6 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn types(&self, value: &Value) -> Result<Value, FormatError> {
-        let is_type = |value: &Value| value.as_str().is_some_and(|name| TYPES.contains(&name));
-        let is_known = match value {
-            Value::Array(types) => !types.is_empty() && types.iter().all(is_type),
-            one => is_type(one),
-        };
-        if !is_known {
-            let types = TYPES.join(", ");
-            return Err(self.refuse(&format!("it must be one or some of {types}")));
-        }
-        Ok(value.clone())
-    }
-
-    fn values(&self, name: &str, value: &Value) -> Result<Value, FormatError> {
-        if name == "enum" && value.as_array().is_none_or(Vec::is_empty) {
-            return Err(self.refuse("it must be an array that is not empty"));
-        }
-        if !bounds::holds_exact_numbers(value) {
-            return Err(self.refuse("its numbers must be between -2^53 and 2^53"));
-        }
-        self.spellable_texts(value)?;
-        Ok(value.clone())
-    }
-
-    /// A control character that has no short escape could only be written as `\\u`.
-    fn spellable(&self, text: &str) -> Result<(), FormatError> {
-        let is_unspellable = |c: char| c < ' ' && !"\n\r\t\u{8}\u{c}".contains(c);
-        if text.contains(is_unspellable) {
-            return Err(self.refuse("it holds a control character"));
-        }
-        Ok(())
-    }
-
-    fn spellable_texts(&self, value: &Value) -> Result<(), FormatError> {
-        match value {
-            Value::String(text) => self.spellable(text),
-            Value::Array(items) => items.iter().try_for_each(|item| self.spellable_texts(item)),
-            Value::Object(members) => members.iter().try_for_each(|(name, value)| {
-                self.spellable(name)?;
-                self.spellable_texts(value)
-            }),
-            Value::Null | Value::Bool(_) | Value::Number(_) => Ok(()),
-        }
-    }
-
-    fn names(&self, value: &Value) -> Result<Value, FormatError> {
-        let is_names = |names: &Vec<Value>| names.iter().all(Value::is_string);
-        if !value.as_array().is_some_and(is_names) {
-            return Err(self.refuse("it must be an array of strings"));
-        }
-        self.spellable_texts(value)?;
-        Ok(value.clone())
-    }
-
-    fn count(&self, value: &Value) -> Result<Value, FormatError> {
-        // As JSON means it: 3.0 is 3.
-        let count = value
-            .as_f64()
-            .filter(|count| count.fract() == 0.0 && (0.0..=MAX_COUNT as f64).contains(count));
-        match count {
-            Some(count) => Ok((count as u64).into()),
-            None => Err(self.refuse(&format!("it must be an integer from 0 to {MAX_COUNT}"))),
-        }
-    }
-
     /// The grammar counts properties only where it need not tell which of them came.
     fn counts_of_properties(&mut self, keywords: &Map<String, Value>) -> Result<(), FormatError> {
         let count = |name: &str| {
@@ -420,33 +354,6 @@ impl Walk<'_> {
             });
         }
         Ok(())
-    }
-
-    fn pattern(&self, pattern: &str) -> Result<(), FormatError> {
-        if let Err(error) = regex_syntax::parse(pattern) {
-            let error = match &error {
-                regex_syntax::Error::Parse(error) => error.kind().to_string(),
-                regex_syntax::Error::Translate(error) => error.kind().to_string(),
-                _ => "it is not understood".to_owned(),
-            };
-            return Err(self.refuse(&format!("it cannot be enforced: {error}")));
-        }
-        // The compiler gives names to groups that change what they match.
-        if pattern.contains("(?P<") || pattern.contains("(?<") {
-            return Err(self.refuse("its groups must have no names"));
-        }
-        Ok(())
-    }
-
-    /// A pattern of our own, where there is one.
-    fn format(&self, value: &Value) -> Result<Option<String>, FormatError> {
-        match value.as_str() {
-            Some("date") => Ok(Some(format!("^{DATE}$"))),
-            Some("time") => Ok(Some(format!("^{TIME}$"))),
-            Some("date-time") => Ok(Some(format!("^{DATE}T{TIME}$"))),
-            Some(format) if FORMATS.contains(&format) => Ok(None),
-            _ => Err(self.refuse(&format!("it must be one of {}", FORMATS.join(", ")))),
-        }
     }
 
     fn reference(&mut self, value: &Value) -> Result<Value, FormatError> {

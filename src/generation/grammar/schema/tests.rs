@@ -125,6 +125,11 @@ fn what_nothing_else_evaluates_is_additional() {
     assert_eq!(prepared.unwrap()["additionalProperties"], json!(false));
     let evaluated = prepare(&json!({"items": true, "unevaluatedItems": false})).unwrap();
     assert_eq!(evaluated["items"], json!(true));
+    let older = prepare(&json!({"items": [true], "unevaluatedItems": false})).unwrap();
+    assert_eq!(
+        (&older["prefixItems"], &older["items"]),
+        (&json!([true]), &json!(false))
+    );
     check_refused(
         json!({"allOf": [true], "unevaluatedProperties": false}),
         "/unevaluatedProperties",

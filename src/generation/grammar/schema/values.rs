@@ -1,0 +1,106 @@
+use super::keywords::{FORMATS, TYPES};
+use super::{FormatError, Walk, bounds};
+use serde_json::Value;
+
+/// Bounds on lengths and counts unroll in the grammar.
+const MAX_COUNT: u64 = 65_536;
+
+/// Every day from year 1 on, leap years included.
+const DATE: &str = r"(?:(?:[0-9]{3}[1-9]|[0-9]{2}[1-9]0|[0-9][1-9]00|[1-9]000)-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))|(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:0[48]|[2468][048]|[13579][26])00)-02-29)";
+/// A time of day with its zone; seconds to nanoseconds.
+const TIME: &str = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,9})?(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])";
+
+/// Keywords whose values are no schemas.
+impl Walk<'_> {
+    pub(super) fn types(&self, value: &Value) -> Result<Value, FormatError> {
+        let is_type = |value: &Value| value.as_str().is_some_and(|name| TYPES.contains(&name));
+        let is_known = match value {
+            Value::Array(types) => !types.is_empty() && types.iter().all(is_type),
+            one => is_type(one),
+        };
+        if !is_known {
+            let types = TYPES.join(", ");
+            return Err(self.refuse(&format!("it must be one or some of {types}")));
+        }
+        Ok(value.clone())
+    }
+
+    pub(super) fn values(&self, name: &str, value: &Value) -> Result<Value, FormatError> {
+        if name == "enum" && value.as_array().is_none_or(Vec::is_empty) {
+            return Err(self.refuse("it must be an array that is not empty"));
+        }
+        if !bounds::holds_exact_numbers(value) {
+            return Err(self.refuse("its numbers must be between -2^53 and 2^53"));
+        }
+        self.spellable_texts(value)?;
+        Ok(value.clone())
+    }
+
+    /// A control character that has no short escape could only be written as `\u`.
+    pub(super) fn spellable(&self, text: &str) -> Result<(), FormatError> {
+        let is_unspellable = |c: char| c < ' ' && !"\n\r\t\u{8}\u{c}".contains(c);
+        if text.contains(is_unspellable) {
+            return Err(self.refuse("it holds a control character"));
+        }
+        Ok(())
+    }
+
+    pub(super) fn spellable_texts(&self, value: &Value) -> Result<(), FormatError> {
+        match value {
+            Value::String(text) => self.spellable(text),
+            Value::Array(items) => items.iter().try_for_each(|item| self.spellable_texts(item)),
+            Value::Object(members) => members.iter().try_for_each(|(name, value)| {
+                self.spellable(name)?;
+                self.spellable_texts(value)
+            }),
+            Value::Null | Value::Bool(_) | Value::Number(_) => Ok(()),
+        }
+    }
+
+    pub(super) fn names(&self, value: &Value) -> Result<Value, FormatError> {
+        let is_names = |names: &Vec<Value>| names.iter().all(Value::is_string);
+        if !value.as_array().is_some_and(is_names) {
+            return Err(self.refuse("it must be an array of strings"));
+        }
+        self.spellable_texts(value)?;
+        Ok(value.clone())
+    }
+
+    pub(super) fn count(&self, value: &Value) -> Result<Value, FormatError> {
+        // As JSON means it: 3.0 is 3.
+        let count = value
+            .as_f64()
+            .filter(|count| count.fract() == 0.0 && (0.0..=MAX_COUNT as f64).contains(count));
+        match count {
+            Some(count) => Ok((count as u64).into()),
+            None => Err(self.refuse(&format!("it must be an integer from 0 to {MAX_COUNT}"))),
+        }
+    }
+
+    pub(super) fn pattern(&self, pattern: &str) -> Result<(), FormatError> {
+        if let Err(error) = regex_syntax::parse(pattern) {
+            let error = match &error {
+                regex_syntax::Error::Parse(error) => error.kind().to_string(),
+                regex_syntax::Error::Translate(error) => error.kind().to_string(),
+                _ => "it is not understood".to_owned(),
+            };
+            return Err(self.refuse(&format!("it cannot be enforced: {error}")));
+        }
+        // The compiler gives names to groups that change what they match.
+        if pattern.contains("(?P<") || pattern.contains("(?<") {
+            return Err(self.refuse("its groups must have no names"));
+        }
+        Ok(())
+    }
+
+    /// A pattern of our own, where there is one.
+    pub(super) fn format(&self, value: &Value) -> Result<Option<String>, FormatError> {
+        match value.as_str() {
+            Some("date") => Ok(Some(format!("^{DATE}$"))),
+            Some("time") => Ok(Some(format!("^{TIME}$"))),
+            Some("date-time") => Ok(Some(format!("^{DATE}T{TIME}$"))),
+            Some(format) if FORMATS.contains(&format) => Ok(None),
+            _ => Err(self.refuse(&format!("it must be one of {}", FORMATS.join(", ")))),
+        }
+    }
+}
