@@ -111,8 +111,8 @@ impl ChatRequest {
             class: service_tier.map(ServiceTier::class).unwrap_or_default(),
             ..sampling_fields::parse(body, served)?
         };
-        let dialect = served.model.dialect();
-        let format = tools::form(body, &asked, &dialect, output_format::parse(body, ignored)?)?;
+        let dialect = &served.model.dialect;
+        let format = tools::form(body, &asked, dialect, output_format::parse(body, ignored)?)?;
         Ok(Self {
             form: Form {
                 logprobs: params.logprobs.is_some(),

@@ -1,6 +1,6 @@
 //! The answers of `POST /v1/chat/completions`, plain and streamed.
 
-use super::answer::{Choice, Head, Usage, finish_reason};
+use super::answer::{Call, Choice, Head, Usage, finish_reason};
 use super::logprobs::ChatLogprobs;
 use super::sse::Chunks;
 use crate::generation::{FinishReason, Part, TokenLogprob};
@@ -154,10 +154,7 @@ impl Form {
         }
     }
 
-    fn message(self, choice: &mut Choice) -> AnswerMessage {
-        let calls = std::mem::take(&mut choice.calls);
-        let text = std::mem::take(&mut choice.text);
-        let reasoning = std::mem::take(&mut choice.reasoning);
+    fn message(self, text: String, reasoning: String, calls: Vec<Call>) -> AnswerMessage {
         AnswerMessage {
             role: "assistant",
             content: (calls.is_empty() || !text.is_empty()).then_some(text),
@@ -192,9 +189,9 @@ impl ChatCompletion {
         let choices = choices
             .into_iter()
             .enumerate()
-            .map(|(index, mut choice)| ChatChoice {
+            .map(|(index, choice)| ChatChoice {
                 index,
-                message: form.message(&mut choice),
+                message: form.message(choice.text, choice.reasoning, choice.calls),
                 logprobs: form.logprobs(choice.logprobs),
                 finish_reason: choice.reason.map(|reason| form.finish_reason(reason)),
             })

@@ -153,6 +153,11 @@ impl<'a> Field<'a> {
         }
     }
 
+    /// Where an empty array asks for nothing.
+    pub fn is_empty_array(&self) -> bool {
+        matches!(self.value, Json::Array(items) if items.is_empty())
+    }
+
     /// The items of an array of 1 to `max`; `of` says in words what they are.
     pub fn items(&self, of: &str, max: usize) -> Result<impl Iterator<Item = Field<'a>>, ApiError> {
         let Json::Array(items) = self.value else {

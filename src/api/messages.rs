@@ -38,7 +38,10 @@ fn message(item: &Field<'_>, ignored: &mut Ignored) -> Result<ChatMessage, ApiEr
     };
     parameters::check(table, &fields, ignored)?;
     let name = fields.get("name").map(|field| name(&field)).transpose()?;
-    let tool_calls = match fields.get("tool_calls").filter(|field| !is_empty(field)) {
+    let tool_calls = match fields
+        .get("tool_calls")
+        .filter(|field| !field.is_empty_array())
+    {
         Some(field) => field
             .items("calls", limits::MAX_TOOL_CALLS)?
             .map(|call| tool_call(&call, ignored))
@@ -94,10 +97,6 @@ fn tool_call(call: &Field<'_>, ignored: &mut Ignored) -> Result<ToolCall, ApiErr
         name: function.require("name")?.string()?.to_owned(),
         arguments,
     })
-}
-
-fn is_empty(field: &Field<'_>) -> bool {
-    matches!(field.value(), Json::Array(items) if items.is_empty())
 }
 
 /// `developer` is OpenAI's newer word for `system`; templates know the older one.

@@ -97,14 +97,8 @@ pub async fn compile(
         return Ok(None);
     };
     let grammars = &served.model.grammars;
-    let compiled = match grammars.cached(&format) {
-        Some(compiled) => compiled,
-        None => {
-            grammars
-                .compile(format, state.compilers.place(caller))
-                .await
-        }
-    };
+    let place = state.compilers.place(caller);
+    let compiled = grammars.compile(format, place).await;
     compiled.map(Some).map_err(|error| refusal(&param, &error))
 }
 

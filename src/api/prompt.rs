@@ -38,12 +38,16 @@ fn text(field: &Field<'_>) -> Result<CompletionPrompt, ApiError> {
 }
 
 fn tokens(field: &Field<'_>) -> Result<CompletionPrompt, ApiError> {
-    let ids = field
+    Ok(CompletionPrompt::Tokens(token_ids(field, u32::MAX)?))
+}
+
+/// An array of token ids up to `max`.
+pub fn token_ids(field: &Field<'_>, max: u32) -> Result<Vec<u32>, ApiError> {
+    field
         .items("token ids", limits::MAX_JSON_VALUES)?
         .map(|item| {
-            let id = item.integer(0..=i64::from(u32::MAX))?;
+            let id = item.integer(0..=i64::from(max))?;
             u32::try_from(id).map_err(|_| item.must("be a token id"))
         })
-        .collect::<Result<_, _>>()?;
-    Ok(CompletionPrompt::Tokens(ids))
+        .collect()
 }

@@ -5,8 +5,8 @@ use super::body::JsonBody;
 use super::chat::ChatRequest;
 use super::error::ApiError;
 use super::fields::Fields;
-use super::limits;
 use super::parameters::{self, Ignored};
+use super::prompt;
 use super::request;
 use super::state::{ApiState, Served};
 use crate::generation::{Caller, GenerationError};
@@ -90,24 +90,15 @@ pub async fn detokenize(
     let fields = Fields::root(&body)?;
     parameters::check(parameters::DETOKENIZE, &fields, &mut ignored)?;
     check_model(&fields, served)?;
-    let field = fields.require("tokens")?;
     let vocab_size = served.model.engine.config().vocab_size;
-    let max = i64::try_from(vocab_size).unwrap_or(i64::MAX) - 1;
-    let ids = field
-        .items("token ids", limits::MAX_JSON_VALUES)?
-        .map(|item| item.integer(0..=max))
-        .collect::<Result<Vec<_>, _>>()?;
+    let max = u32::try_from(vocab_size)
+        .unwrap_or(u32::MAX)
+        .saturating_sub(1);
+    let ids = prompt::token_ids(&fields.require("tokens")?, max)?;
     let model = Arc::clone(&served.model);
     let text = state
         .beside_connections(caller, move || {
-            let mut detokenizer = model.tokenizer.detokenizer();
-            let mut prompt = String::new();
-            for id in ids {
-                // It is below the size of the vocabulary.
-                let id = u32::try_from(id).unwrap_or(u32::MAX);
-                prompt.push_str(&detokenizer.push(id));
-            }
-            prompt.push_str(&detokenizer.finish());
+            let prompt = model.tokenizer.decode(&ids);
             Ok(Text { prompt })
         })
         .await?;

@@ -29,7 +29,7 @@ struct Choice {
 }
 
 pub fn parse(body: &Fields<'_>, ignored: &mut Ignored) -> Result<Asked, ApiError> {
-    let tools = match body.get("tools").filter(|field| !is_empty(field)) {
+    let tools = match body.get("tools").filter(|field| !field.is_empty_array()) {
         Some(field) => field
             .items("tools", limits::MAX_TOOLS)?
             .map(|tool| function(&tool, ignored))
@@ -257,10 +257,6 @@ fn named(fields: &Fields<'_>, tools: &[Tool], ignored: &mut Ignored) -> Result<S
         return Err(name.must("be the name of a function in `tools`"));
     }
     Ok(text.to_owned())
-}
-
-fn is_empty(field: &Field<'_>) -> bool {
-    matches!(field.value(), Json::Array(items) if items.is_empty())
 }
 
 impl Choice {

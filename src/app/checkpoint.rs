@@ -3,7 +3,7 @@ use super::{AppError, identity};
 use crate::api::Served;
 use crate::config::Config;
 use crate::engine::{self, Engine};
-use crate::generation::{Grammars, ServedModel};
+use crate::generation::{Dialect, Grammars, ServedModel};
 use crate::hub;
 use crate::hub::lock::{self, Checked};
 use crate::text::{ChatTemplate, Tokenizer};
@@ -88,6 +88,7 @@ fn load(dir: &Path, config: &Config) -> Result<(ServedModel, String), AppError> 
         id: identity::model_id(dir, config),
         created: identity::created(dir),
         engine,
+        dialect: Dialect::of_model(chat_template.as_ref(), &tokenizer),
         tokenizer,
         chat_template,
         defaults,

@@ -26,6 +26,8 @@ pub struct ServedModel {
     pub tokenizer: Arc<Tokenizer>,
     /// None: the checkpoint has no chat template, so chat is refused.
     pub chat_template: Option<ChatTemplate>,
+    /// How the model marks reasoning and calls.
+    pub dialect: Dialect,
     pub defaults: SamplingDefaults,
     /// Ids that end a generation, from generation_config.json and config.json.
     pub stop_token_ids: Arc<[u32]>,
@@ -62,12 +64,6 @@ impl ServedModel {
         Ok(self.engine.check_room(origin)?)
     }
 
-    /// How this model marks reasoning and calls.
-    pub fn dialect(&self) -> Dialect {
-        let source = self.chat_template.as_ref().map_or("", ChatTemplate::source);
-        Dialect::of(source, |text| self.tokenizer.is_control_token(text))
-    }
-
     /// Starts the answer to a chat. `clock` is the one time value that the template may print.
     /// Takes time in proportion to the text, so not for an async thread.
     pub fn chat(
@@ -81,14 +77,14 @@ impl ServedModel {
             ids: rendered.ids.into(),
             echo: None,
         };
-        let (dialect, tools) = (self.dialect(), input.tools.as_ref());
+        let (dialect, tools) = (&self.dialect, input.tools.as_ref());
         let reading = Reading {
             dialect: match tools {
                 Some(tools) if rendered.is_explained && !tools.is_enforced() => {
                     dialect.with(ToolFormat::Generic)
                 }
-                Some(tools) => tools.dialect(&dialect),
-                None => dialect,
+                Some(tools) => tools.dialect(dialect),
+                None => dialect.clone(),
             },
             tools: tools.map(|tools| tools.names()),
             one_call: tools.is_some_and(|tools| !tools.parallel),
@@ -130,12 +126,7 @@ impl ServedModel {
                 echo: echo.then(|| text.into()),
             },
             CompletionPrompt::Tokens(ids) => Prompt {
-                echo: echo.then(|| {
-                    let mut detokenizer = self.tokenizer.detokenizer();
-                    let mut text: String = ids.iter().map(|id| detokenizer.push(*id)).collect();
-                    text.push_str(&detokenizer.finish());
-                    text.into()
-                }),
+                echo: echo.then(|| self.tokenizer.decode(&ids).into()),
                 ids: ids.into(),
             },
         })

@@ -37,8 +37,9 @@ impl Tools {
     /// its arguments does not let be enforced.
     pub(super) fn dialect(&self, dialect: &Dialect) -> Dialect {
         match dialect.tools() {
-            ToolFormat::Gemma if self.is_enforced() => dialect.with(ToolFormat::Hermes),
-            ToolFormat::Generic if self.is_enforced() => dialect.with(ToolFormat::Hermes),
+            ToolFormat::Gemma | ToolFormat::Generic if self.is_enforced() => {
+                dialect.with(ToolFormat::Hermes)
+            }
             _ => dialect.clone(),
         }
     }

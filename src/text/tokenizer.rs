@@ -99,6 +99,14 @@ impl Tokenizer {
         self.encode(text, false)
     }
 
+    /// The text of some tokens, without special ones.
+    pub fn decode(self: &Arc<Self>, ids: &[u32]) -> String {
+        let mut detokenizer = self.detokenizer();
+        let mut text: String = ids.iter().map(|id| detokenizer.push(*id)).collect();
+        text.push_str(&detokenizer.finish());
+        text
+    }
+
     /// An incremental detokenizer; special tokens are skipped.
     pub fn detokenizer(self: &Arc<Self>) -> Detokenizer {
         Detokenizer::new(Arc::clone(self))

@@ -4,7 +4,7 @@ use guichet::engine::{
     ConstraintError, Engine, EngineConfig, ItemOutput, RunnerError, SampleRequest, SamplingParams,
     StepItem, StepOutput, StepRunner, TokenMask, TokenOutput, TopToken,
 };
-use guichet::generation::{Grammars, SamplingDefaults, ServedModel};
+use guichet::generation::{Dialect, Grammars, SamplingDefaults, ServedModel};
 use guichet::text::{ChatTemplate, Tokenizer};
 use serde_json::{Map, json};
 use std::collections::HashMap;
@@ -211,13 +211,15 @@ pub fn served_model(script: Script, config: EngineConfig) -> ServedModel {
     let tokenizer = Arc::new(Tokenizer::from_dir(dir.path()).unwrap());
     let stop_token_ids: Arc<[u32]> = Arc::new([IM_END]);
     let (vocab_size, ends) = (config.vocab_size, stop_token_ids.clone());
+    let chat_template = ChatTemplate::from_dir(dir.path()).unwrap();
     ServedModel {
         id: MODEL.to_owned(),
         created: 1_700_000_000,
         engine: Engine::start(Box::new(runner), config).unwrap(),
         grammars: Grammars::start(Arc::clone(&tokenizer), vocab_size, ends).unwrap(),
+        dialect: Dialect::of_model(chat_template.as_ref(), &tokenizer),
         tokenizer,
-        chat_template: ChatTemplate::from_dir(dir.path()).unwrap(),
+        chat_template,
         defaults: SamplingDefaults::default(),
         stop_token_ids,
     }

@@ -1,5 +1,6 @@
 //! Calls of functions as a grammar: what a model may write where its arguments must fit.
 
+use super::compiler::lark_string;
 use super::{FormatError, schema};
 use crate::generation::transcript::{Dialect, Marker, ToolFormat};
 use crate::text::Tokenizer;
@@ -68,24 +69,24 @@ impl Syntax<'_> {
         let name_json = Value::from(name).to_string();
         let args = format!("args_{index}");
         let member = |key: &str| {
-            let head = literal(&format!("{{\"name\": {name_json}, \"{key}\": "));
+            let head = lark_string(&format!("{{\"name\": {name_json}, \"{key}\": "));
             format!("{head} {args} \"}}\"")
         };
         match self.dialect.tools() {
             ToolFormat::Hermes | ToolFormat::Generic | ToolFormat::Gemma => member("arguments"),
             ToolFormat::Llama => member("parameters"),
             ToolFormat::Mistral if self.dialect.names_calls() => {
-                format!("{} {} {args}", literal(name), self.token("[ARGS]"))
+                format!("{} {} {args}", lark_string(name), self.token("[ARGS]"))
             }
             ToolFormat::Mistral => member("arguments"),
             ToolFormat::Apertus => {
-                format!("{} {args} \"}}\"", literal(&format!("{{{name_json}: ")))
+                format!("{} {args} \"}}\"", lark_string(&format!("{{{name_json}: ")))
             }
             ToolFormat::Harmony => format!(
                 "{} {} {} {} \"json\" {} {args}",
                 self.token("<|channel|>"),
-                literal(&format!("commentary to=functions.{name}")),
-                literal(" "),
+                lark_string(&format!("commentary to=functions.{name}")),
+                lark_string(" "),
                 self.token("<|constrain|>"),
                 self.token("<|message|>"),
             ),
@@ -96,7 +97,7 @@ impl Syntax<'_> {
     fn answer(&self, required: bool, parallel: bool) -> String {
         let many = |between: &str| {
             if parallel {
-                format!("call ({} call)*", literal(between))
+                format!("call ({} call)*", lark_string(between))
             } else {
                 "call".to_owned()
             }
@@ -140,7 +141,7 @@ impl Syntax<'_> {
                     format!(
                         "{} {} {} TEXT",
                         self.token("<|channel|>"),
-                        literal(channel),
+                        lark_string(channel),
                         self.token("<|message|>"),
                     )
                 };
@@ -178,7 +179,7 @@ impl Syntax<'_> {
         if marker.is_token() {
             self.token(marker.text())
         } else {
-            literal(marker.text())
+            lark_string(marker.text())
         }
     }
 
@@ -186,12 +187,7 @@ impl Syntax<'_> {
     fn token(&self, written: &str) -> String {
         match self.tokenizer.token_to_id(written) {
             Some(id) => format!("<[{id}]>"),
-            None => literal(written),
+            None => lark_string(written),
         }
     }
-}
-
-/// Lark reads strings as JSON does.
-fn literal(text: &str) -> String {
-    Value::from(text).to_string()
 }

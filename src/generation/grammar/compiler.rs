@@ -85,22 +85,26 @@ impl Grammars {
     }
 
     /// A form that was compiled lately.
-    pub fn cached(&self, format: &Format) -> Option<Result<Grammar, FormatError>> {
-        lock(&self.cache).get(&key(format))
+    pub(super) fn cached(&self, key: &blake3::Hash) -> Option<Result<Grammar, FormatError>> {
+        lock(&self.cache).get(key)
     }
 
-    /// Compiles one form after the other. `place` is a place in line; it is held until this
-    /// one's turn is over, also if nobody waits for it any more: who gives places bounds how
-    /// many wait.
+    /// Compiles one form after the other, those aside that were compiled lately. `place` is a
+    /// place in line; it is held until this one's turn is over, also if nobody waits for it any
+    /// more: who gives places bounds how many wait.
     pub async fn compile<P: Send + 'static>(
         &self,
         format: Format,
         place: impl Future<Output = P>,
     ) -> Result<Grammar, FormatError> {
+        let key = key(&format);
+        if let Some(compiled) = self.cached(&key) {
+            return compiled;
+        }
         let compiled = async {
             let (done, compiled) = oneshot::channel();
             let job = Job {
-                key: key(&format),
+                key,
                 format,
                 done,
                 _place: Box::new(place.await),
@@ -216,14 +220,19 @@ impl Compiler {
     }
 }
 
-/// In words that are for clients: a panic says where in whose code, and what is left out of a
-/// message is marked.
-fn refusal(message: &str) -> FormatError {
+/// What the library says, in words that are for clients. `None`: it panicked, and says where in
+/// whose code.
+pub(super) fn for_clients(message: &str) -> Option<String> {
     if message.starts_with("panic") {
-        tracing::warn!("the compiler of grammars panicked");
-        return FormatError::Grammar("the grammar cannot be compiled".to_owned());
+        tracing::warn!("the library for grammars panicked");
+        return None;
     }
-    FormatError::Grammar(message.replace("<non-verbose/>", "…"))
+    Some(message.replace("<non-verbose/>", "…"))
+}
+
+fn refusal(message: &str) -> FormatError {
+    let words = for_clients(message);
+    FormatError::Grammar(words.unwrap_or_else(|| "the grammar cannot be compiled".to_owned()))
 }
 
 /// What compiling may cost, beyond what the sizes of schemas bound: some second. And a token:
@@ -264,13 +273,13 @@ fn top_level(format: &Format, tokenizer: &Tokenizer) -> Result<TopLevelGrammar, 
 }
 
 /// Lark reads strings as JSON does, but for one control character that JSON leaves as it is.
-fn lark_string(text: &str) -> String {
+pub(super) fn lark_string(text: &str) -> String {
     let json = serde_json::Value::from(text).to_string();
     json.replace('\u{7f}', "\\u007f")
 }
 
 /// Equal for equal forms alone.
-fn key(format: &Format) -> blake3::Hash {
+pub(super) fn key(format: &Format) -> blake3::Hash {
     let (name, text) = match format {
         Format::JsonObject => ("json_object", String::new()),
         Format::JsonSchema(schema) => ("json_schema", schema.to_string()),

@@ -1,4 +1,5 @@
 use super::Start;
+use super::compiler::for_clients;
 use crate::engine::{ConstraintError, TokenConstraint, TokenMask};
 use llguidance::Matcher;
 use llguidance::toktrie::SimpleVob;
@@ -70,13 +71,8 @@ fn next(matcher: &mut Matcher, start: &Start, new: &[u32]) -> Result<SimpleVob, 
         Ok(allowed)
     });
     allowed.map_err(|error| {
-        let error = error.to_string();
-        // It would say where in whose code.
-        ConstraintError(if error.starts_with("panic") {
-            "it cannot be worked out".to_owned()
-        } else {
-            error.replace("<non-verbose/>", "…")
-        })
+        let words = for_clients(&error.to_string());
+        ConstraintError(words.unwrap_or_else(|| "it cannot be worked out".to_owned()))
     })
 }
 

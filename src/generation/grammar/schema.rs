@@ -11,12 +11,11 @@ mod values;
 
 use super::FormatError;
 use bounds::Bounds;
-use keywords::{APPLICATORS, Keyword, keyword};
+use keywords::{APPLICATORS, Keyword, MAX_MEMBERS, keyword};
 use serde_json::{Map, Value, json};
 
 /// The compiler holds each against all others.
 const MAX_PATTERN_PROPERTIES: usize = 16;
-const MAX_MEMBERS: usize = 256;
 /// Schemas within a schema.
 const MAX_SCHEMAS: usize = 10_000;
 

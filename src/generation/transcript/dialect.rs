@@ -1,5 +1,6 @@
 use super::gemma::GemmaReader;
 use super::marker::Marker;
+use crate::text::{ChatTemplate, Tokenizer};
 
 /// How a model marks reasoning and calls, as its chat template shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +50,12 @@ const REASONING: [(&str, &str); 3] = [
 ];
 
 impl Dialect {
+    /// Of a model with this chat template, if it has one.
+    pub fn of_model(template: Option<&ChatTemplate>, tokenizer: &Tokenizer) -> Self {
+        let source = template.map_or("", ChatTemplate::source);
+        Self::of(source, |text| tokenizer.is_control_token(text))
+    }
+
     /// From the source of a chat template. `is_control`: whether a text is a control token of
     /// the model.
     pub fn of(template: &str, is_control: impl Fn(&str) -> bool) -> Self {

@@ -46,7 +46,7 @@ pub enum Keyword {
 
 /// Each property costs the compiler a look at all others.
 const MAX_PROPERTIES: usize = 1000;
-const MAX_MEMBERS: usize = 256;
+pub const MAX_MEMBERS: usize = 256;
 
 /// All keywords that a schema may hold, but for those that begin with `x-`, which are annotations.
 pub const KEYWORDS: &[(&str, Keyword)] = &[
