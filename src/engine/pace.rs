@@ -12,9 +12,23 @@ const FIRST_GUESS: f64 = 64.0;
 /// corrects itself, whatever contexts, models and neighbours make of a token's cost.
 #[derive(Debug)]
 pub(super) struct Pace {
-    beside_streams: Option<Controller>,
+    beside_streams: Option<BesideStreams>,
     alone: Option<Controller>,
 }
+
+/// Where streams by themselves take long, because the model is large or they are many, prefills
+/// get as much time as they do. Otherwise a step would read all weights for the few tokens that
+/// are left, and a first token be what all wait for.
+#[derive(Debug)]
+struct BesideStreams {
+    controller: Controller,
+    max_step: Duration,
+    /// Of a step without prefills: a mean of the last ones.
+    streams_take: Duration,
+}
+
+/// What a step counts for in the mean.
+const WEIGHT: u32 = 8;
 
 #[derive(Debug)]
 struct Controller {
@@ -32,33 +46,50 @@ impl Pace {
             limit: limit as f64,
         };
         Self {
-            beside_streams: max_step.map(controller),
+            beside_streams: max_step.map(|max_step| BesideStreams {
+                controller: controller(max_step),
+                max_step,
+                streams_take: max_step / 2,
+            }),
             alone: max_step.map(|max_step| controller(max_step * ALONE)),
         }
     }
 
     /// Prefill tokens for a step with or without streams.
     pub fn max_prefill(&self, has_streams: bool) -> usize {
-        let controller = if has_streams {
-            &self.beside_streams
-        } else {
-            &self.alone
-        };
-        controller
+        let beside_streams = self
+            .beside_streams
             .as_ref()
-            .map_or(usize::MAX, |controller| controller.max_prefill as usize)
+            .map(|beside| &beside.controller);
+        let controller = if has_streams {
+            beside_streams
+        } else {
+            self.alone.as_ref()
+        };
+        controller.map_or(usize::MAX, |controller| controller.max_prefill as usize)
     }
 
     /// Notes how long a step took.
     pub fn observe(&mut self, has_streams: bool, num_prefill: usize, took: Duration) {
-        let controller = if has_streams {
-            &mut self.beside_streams
-        } else {
-            &mut self.alone
-        };
-        if let Some(controller) = controller {
-            controller.observe(num_prefill, took);
+        if !has_streams {
+            if let Some(alone) = &mut self.alone {
+                alone.observe(num_prefill, took);
+            }
+        } else if let Some(beside) = &mut self.beside_streams {
+            beside.observe(num_prefill, took);
         }
+    }
+}
+
+impl BesideStreams {
+    fn observe(&mut self, num_prefill: usize, took: Duration) {
+        if num_prefill > 0 {
+            return self.controller.observe(num_prefill, took);
+        }
+        // One that was held up says little about the next.
+        let took = took.min(self.streams_take * 2);
+        self.streams_take = (self.streams_take * (WEIGHT - 1) + took) / WEIGHT;
+        self.controller.target = self.max_step.max(self.streams_take * 2);
     }
 }
 
@@ -68,7 +99,7 @@ impl Controller {
         // was too long all the same.
         let is_full = num_prefill as f64 >= 0.75 * self.max_prefill;
         let ratio = self.target.as_secs_f64() / took.as_secs_f64().max(1e-6);
-        if num_prefill == 0 || (!is_full && ratio > 1.0) {
+        if !is_full && ratio > 1.0 {
             return;
         }
         let factor = ratio.clamp(0.5, 1.5);
@@ -108,6 +139,34 @@ mod tests {
     }
 
     #[test]
+    fn prefills_get_as_much_time_as_streams_that_take_long() {
+        let mut pace = Pace::new(Some(Duration::from_millis(20)), 512);
+        // 35 ms without a prefill.
+        let run = |pace: &mut Pace| {
+            for _ in 0..40 {
+                pace.observe(true, 0, cost(60, 0));
+                let num_prefill = pace.max_prefill(true);
+                pace.observe(true, num_prefill, cost(60, num_prefill));
+            }
+            cost(60, pace.max_prefill(true)).as_secs_f64()
+        };
+        let took = run(&mut pace);
+        assert!((0.066..0.074).contains(&took), "{took} s");
+        // Being held up once does not count for what it took.
+        pace.observe(true, 0, Duration::from_secs(60));
+        let took = run(&mut pace);
+        assert!((0.066..0.074).contains(&took), "{took} s after a long one");
+        // Fewer streams, and the configured time is what holds again.
+        for _ in 0..60 {
+            pace.observe(true, 0, cost(0, 0));
+            let num_prefill = pace.max_prefill(true);
+            pace.observe(true, num_prefill, cost(0, num_prefill));
+        }
+        let took = cost(0, pace.max_prefill(true)).as_secs_f64();
+        assert!((0.018..0.022).contains(&took), "{took} s with none");
+    }
+
+    #[test]
     fn short_prefills_do_not_raise_the_limit_and_none_is_needed() {
         let mut pace = Pace::new(Some(Duration::from_millis(50)), 512);
         let before = pace.max_prefill(true);
@@ -116,6 +175,8 @@ mod tests {
             pace.observe(true, 0, Duration::from_millis(2));
         }
         assert_eq!(pace.max_prefill(true), before);
+        pace.observe(false, 0, Duration::from_millis(2));
+        assert_eq!(pace.max_prefill(false), before);
         assert_eq!(Pace::new(None, 512).max_prefill(true), usize::MAX);
     }
 }
