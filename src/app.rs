@@ -8,15 +8,16 @@ mod identity;
 mod sampling_defaults;
 mod server;
 
-pub use checkpoint::{load_served_model, resolve_model};
+pub use checkpoint::{ModelToServe, load_served_encoder, load_served_model, resolve_models};
 pub use server::serve;
 
-use crate::api::{ApiState, Served};
+use crate::api::{ApiState, Models};
 use crate::config::{Config, ConfigError};
 use crate::engine::LoadError;
 use crate::hub::lock::LockError;
 use crate::tenant::{KeyError, KeyRing};
 use crate::text::TextError;
+use futures_util::future::select_all;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -49,6 +50,10 @@ pub enum AppError {
     NoModel,
     #[error("there is no model `{name}`: neither {name} nor {} is a directory with a config.json; `guichet pull {name}` fetches a model by its name", .weights.display())]
     UnknownModel { name: String, weights: PathBuf },
+    #[error("two models are called `{0}`: give one of them another model.id or other aliases")]
+    SameName(String),
+    #[error("model.default_prompt is `{name}`, which is none of the model's prompts: {known}")]
+    UnknownPrompt { name: String, known: String },
     /// A file of the checkpoint that the app reads itself.
     #[error("{}: {message}", .path.display())]
     Checkpoint { path: PathBuf, message: String },
@@ -94,11 +99,11 @@ impl App {
             .unwrap_or(self.config.server.listen)
     }
 
-    /// Loads the checkpoint in `dir` while it answers the probes, then serves it until
-    /// `shutdown` and finishes what is admitted. Ends early if the model cannot be loaded.
+    /// Loads `models` while it answers the probes, then serves them until `shutdown` and
+    /// finishes what is admitted. Ends early if one cannot be loaded.
     pub async fn run(
         self,
-        dir: PathBuf,
+        models: Vec<ModelToServe>,
         shutdown: impl Future<Output = ()>,
     ) -> Result<(), AppError> {
         let Self {
@@ -110,7 +115,7 @@ impl App {
             "listening on {}",
             listener.local_addr().unwrap_or(config.server.listen)
         );
-        let loading = load_beside(dir, config.clone());
+        let loading = load_beside(models, config.clone());
         let mut failure = None;
         let stop = async {
             tokio::select! {
@@ -125,26 +130,37 @@ impl App {
 
 /// Loads in a thread of its own: it takes seconds, and a process that is told to stop
 /// meanwhile need not wait for it.
-fn load_beside(dir: PathBuf, config: Config) -> oneshot::Receiver<Result<Served, AppError>> {
+fn load_beside(
+    models: Vec<ModelToServe>,
+    config: Config,
+) -> oneshot::Receiver<Result<Models, AppError>> {
     let (sender, receiver) = oneshot::channel();
     std::thread::spawn(move || {
         // Nobody waits any more if the server was stopped.
-        let _ = sender.send(checkpoint::load_for_api(&dir, &config));
+        let _ = sender.send(checkpoint::load_models(&models, &config));
     });
     receiver
 }
 
-/// Ends only if the model cannot be served.
+/// Ends only if a model cannot be served.
 async fn serve_when_loaded(
-    loading: oneshot::Receiver<Result<Served, AppError>>,
+    loading: oneshot::Receiver<Result<Models, AppError>>,
     state: &ApiState,
 ) -> AppError {
     match loading.await {
-        Ok(Ok(served)) => {
-            info!("ready: serving model {}", served.model.id);
-            let engine = served.model.engine.clone();
-            state.set_served(served);
-            engine.lost().await;
+        Ok(Ok(models)) => {
+            for id in models.ids() {
+                info!("ready: serving model {id}");
+            }
+            let engines = models.generators.iter().map(|served| &served.model.engine);
+            let engines: Vec<_> = engines.cloned().collect();
+            state.set_models(models);
+            let lost = engines.iter().map(|engine| Box::pin(engine.lost()));
+            // Without one that generates nothing can be lost.
+            if engines.is_empty() {
+                std::future::pending::<()>().await;
+            }
+            select_all(lost).await;
             AppError::DeviceLost
         }
         Ok(Err(error)) => error,

@@ -9,6 +9,7 @@ use figment::error::Kind;
 use figment::providers::{Env, Format as _, Serialized, Toml};
 use figment::{Figment, Source};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -23,6 +24,8 @@ pub const ENV_PREFIX: &str = "GUICHET_";
 pub struct Config {
     pub server: ServerConfig,
     pub model: ModelConfig,
+    /// Further models, beside the first.
+    pub models: Vec<ModelConfig>,
     pub engine: EngineSection,
     pub log: LogConfig,
     pub keys: Vec<KeyConfig>,
@@ -43,7 +46,7 @@ pub struct ServerConfig {
     pub state_dir: PathBuf,
 }
 
-/// Section `[model]`.
+/// Section `[model]`, and each of `[[models]]`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ModelConfig {
@@ -51,12 +54,21 @@ pub struct ModelConfig {
     pub path: Option<PathBuf>,
     /// The id that clients use; absent: the directory's name.
     pub id: Option<String>,
+    /// Other ids that mean the same model.
+    pub aliases: Vec<String>,
     pub dtype: DtypeChoice,
     pub quantize: QuantizeChoice,
     pub kv_cache_dtype: KvDtypeChoice,
     /// A kernel set to pin, or `auto`.
     pub kernels: KernelChoice,
     pub max_model_len: Option<usize>,
+    /// Memory for this model's KV cache; absent: `engine.kv_cache_mib`.
+    pub kv_cache_mib: Option<u64>,
+    /// Of an encoder: what stands before a text, by the name of its use, beside and instead of
+    /// what the checkpoint says.
+    pub prompts: BTreeMap<String, String>,
+    /// Of these, the one for a text whose use is not named.
+    pub default_prompt: Option<String>,
 }
 
 /// Type in memory of weights that are not quantized, and of the KV cache unless it has its own.
@@ -247,7 +259,8 @@ impl Config {
     pub fn check(&self) -> Result<(), ConfigError> {
         let Self {
             server,
-            model,
+            model: _,
+            models: _,
             engine,
             log,
             keys,
@@ -277,11 +290,6 @@ impl Config {
                 engine.num_threads.unwrap_or(1),
                 1 << 12,
             ),
-            (
-                "model.max_model_len",
-                model.max_model_len.unwrap_or(1),
-                usize::MAX,
-            ),
         ] {
             if value == 0 {
                 return Err(ConfigError::Value {
@@ -296,15 +304,7 @@ impl Config {
                 });
             }
         }
-        if engine
-            .kv_cache_mib
-            .is_some_and(|mib| mib == 0 || mib > 1 << 32)
-        {
-            return Err(ConfigError::Value {
-                key: "engine.kv_cache_mib",
-                must: "from 1 to 4294967296",
-            });
-        }
+        check_mib("engine.kv_cache_mib", engine.kv_cache_mib)?;
         if engine.prefix_cache_mib.is_some_and(|mib| mib > 1 << 32) {
             return Err(ConfigError::Value {
                 key: "engine.prefix_cache_mib",
@@ -334,12 +334,14 @@ impl Config {
                 must: "at least 1",
             });
         }
-        if model.id.as_ref().is_some_and(|id| id.trim().is_empty()) {
-            return Err(ConfigError::Value {
-                key: "model.id",
-                must: "a name, or left out",
-            });
-        }
+        self.model.check()?;
+        self.models.iter().try_for_each(|model| match model.path {
+            Some(_) => model.check(),
+            None => Err(ConfigError::Value {
+                key: "models.path",
+                must: "a directory with a model, or its name",
+            }),
+        })?;
         telemetry::filter(log)?;
         KeyRing::new(keys)?;
         if keys.is_empty() && !server.listen.ip().to_canonical().is_loopback() {
@@ -348,34 +350,43 @@ impl Config {
         Ok(())
     }
 
+    /// The models to serve, the first of them first.
+    pub fn served_models(&self) -> impl Iterator<Item = &ModelConfig> {
+        let first = Some(&self.model).filter(|model| model.path.is_some());
+        first.into_iter().chain(&self.models)
+    }
+
     /// What the engine needs to load a model.
-    pub fn model_options(&self) -> ModelOptions {
+    pub fn model_options(&self, model: &ModelConfig) -> ModelOptions {
         ModelOptions {
-            dtype: match self.model.dtype {
+            dtype: match model.dtype {
                 DtypeChoice::Auto => None,
                 DtypeChoice::F32 => Some(Dtype::F32),
                 DtypeChoice::Bf16 => Some(Dtype::Bf16),
             },
-            quantize: match self.model.quantize {
+            quantize: match model.quantize {
                 QuantizeChoice::None => None,
                 QuantizeChoice::Int8 => Some(Quantize::Int8),
                 QuantizeChoice::Int4 => Some(Quantize::Int4),
             },
-            kv_type: match self.model.kv_cache_dtype {
+            kv_type: match model.kv_cache_dtype {
                 KvDtypeChoice::Auto => None,
                 KvDtypeChoice::Int8 => Some(KvType::Int8),
             },
-            kernels: match &self.model.kernels {
+            kernels: match &model.kernels {
                 KernelChoice::Auto => None,
                 KernelChoice::Named(name) => Some(name.clone()),
             },
+            pool: None,
             num_threads: self.engine.num_threads,
             placement: Placement {
                 pin_threads: self.engine.pin_threads,
                 interleave_memory: self.engine.interleave_memory,
             },
-            kv_cache_bytes: self.engine.kv_cache_mib.map(|mib| mib << 20),
-            max_model_len: self.model.max_model_len,
+            kv_cache_bytes: (model.kv_cache_mib)
+                .or(self.engine.kv_cache_mib)
+                .map(|mib| mib << 20),
+            max_model_len: model.max_model_len,
             max_num_batched_tokens: self.engine.max_num_batched_tokens,
             max_num_seqs: self.engine.max_num_seqs,
             max_num_waiting: self.engine.max_num_waiting,
@@ -389,6 +400,40 @@ impl Config {
             stall_timeout: Duration::from_millis(self.engine.stall_timeout_ms),
             quarantine_path: Some(self.server.state_dir.join("quarantine")),
         }
+    }
+}
+
+impl ModelConfig {
+    fn check(&self) -> Result<(), ConfigError> {
+        for (key, name) in [("model.id", self.id.as_ref())].into_iter().chain(
+            self.aliases
+                .iter()
+                .map(|alias| ("model.aliases", Some(alias))),
+        ) {
+            if name.is_some_and(|name| name.trim().is_empty()) {
+                return Err(ConfigError::Value {
+                    key,
+                    must: "a name, or left out",
+                });
+            }
+        }
+        if self.max_model_len == Some(0) {
+            return Err(ConfigError::Value {
+                key: "model.max_model_len",
+                must: "at least 1",
+            });
+        }
+        check_mib("model.kv_cache_mib", self.kv_cache_mib)
+    }
+}
+
+fn check_mib(key: &'static str, mib: Option<u64>) -> Result<(), ConfigError> {
+    match mib {
+        Some(mib) if mib == 0 || mib > 1 << 32 => Err(ConfigError::Value {
+            key,
+            must: "from 1 to 4294967296",
+        }),
+        _ => Ok(()),
     }
 }
 

@@ -5,10 +5,10 @@
 //! - [`cli`] parses the command line, [`app`] wires a server together;
 //! - [`api`] speaks HTTP and OpenAI JSON, and nothing else does;
 //! - [`tenant`] says who may ask;
-//! - [`generation`] turns a prompt into a stream of events;
+//! - [`generation`] turns a prompt into a stream of events, [`encoding`] texts into vectors and scores;
 //! - [`text`] turns messages into token ids and token ids into text, and knows no tensors;
 //! - [`engine`] batches sequences continuously: tokens in, tokens out;
-//! - [`model`] is the decoder, and [`kernels`] the ops below it.
+//! - [`model`] has decoders and encoders, and [`kernels`] the ops below it.
 //!
 //! [`hub`] fetches and checks what is served. See ARCHITECTURE.md for the invariants.
 
@@ -16,6 +16,7 @@ pub mod api;
 pub mod app;
 pub mod cli;
 pub mod config;
+pub mod encoding;
 pub mod engine;
 pub mod generation;
 pub mod hub;

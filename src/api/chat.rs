@@ -41,9 +41,10 @@ pub async fn create(
     Extension(caller): Extension<Caller>,
     JsonBody(body): JsonBody,
 ) -> Result<Response, ApiError> {
-    let served = state.served()?;
     let mut ignored = Ignored::default();
-    let request = ChatRequest::parse(&Fields::root(&body)?, served, &mut ignored)?;
+    let fields = Fields::root(&body)?;
+    let served = state.generator(&fields)?;
+    let request = ChatRequest::parse(&fields, served, &mut ignored)?;
     let ChatRequest {
         input,
         ask,
@@ -98,7 +99,6 @@ impl ChatRequest {
         ignored: &mut Ignored,
     ) -> Result<Self, ApiError> {
         parameters::check(parameters::CHAT, body, ignored)?;
-        request::check_model(body, served)?;
         let messages = messages::parse(body, ignored)?;
         let asked = tools::parse(body, ignored)?;
         let arguments = template_fields::parse(body, served, ignored)?;

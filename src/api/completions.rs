@@ -66,9 +66,10 @@ pub async fn create(
     Extension(caller): Extension<Caller>,
     JsonBody(body): JsonBody,
 ) -> Result<Response, ApiError> {
-    let served = state.served()?;
     let mut ignored = Ignored::default();
-    let request = CompletionRequest::parse(&Fields::root(&body)?, served, &mut ignored)?;
+    let fields = Fields::root(&body)?;
+    let served = state.generator(&fields)?;
+    let request = CompletionRequest::parse(&fields, served, &mut ignored)?;
     let CompletionRequest {
         prompts,
         ask,
@@ -119,8 +120,7 @@ pub async fn create(
 impl CompletionRequest {
     fn parse(body: &Fields<'_>, served: &Served, ignored: &mut Ignored) -> Result<Self, ApiError> {
         parameters::check(parameters::COMPLETIONS, body, ignored)?;
-        request::check_model(body, served)?;
-        let prompts = prompt::parse(body)?;
+        let prompts = prompt::parse(&body.require(PROMPT_FIELD)?, "prompts", limits::MAX_PROMPTS)?;
         let echo = body
             .get("echo")
             .map(|field| field.boolean())

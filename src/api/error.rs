@@ -1,6 +1,7 @@
 //! What a client sees when something is wrong, decided once.
 
 use super::request_id::RequestId;
+use crate::encoding::EncodingError;
 use crate::generation::GenerationError;
 use axum::Json;
 use axum::http::{HeaderValue, Method, StatusCode, header};
@@ -45,7 +46,12 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, Kind::InvalidRequest, message)
     }
 
-    pub fn unknown_model(model: &str, served: &str) -> Self {
+    pub fn unknown_model<'a>(model: &str, served: impl Iterator<Item = &'a str>) -> Self {
+        let served: Vec<_> = served.map(|id| format!("`{id}`")).collect();
+        let served = match &*served {
+            [one] => format!("{one} is"),
+            all => format!("{} are", all.join(", ")),
+        };
         Self {
             param: Some("model".to_owned()),
             code: Some("model_not_found"),
@@ -53,16 +59,39 @@ impl ApiError {
                 StatusCode::NOT_FOUND,
                 Kind::InvalidRequest,
                 format!(
-                    "The model `{}` is not served here; `{served}` is (GET /v1/models lists all).",
+                    "The model `{}` is not served here; {served} (GET /v1/models lists all).",
                     shown(model)
                 ),
             )
         }
     }
 
+    /// A model that does something else, for which there is `route`.
+    pub fn wrong_kind(model: &str, route: &str) -> Self {
+        Self::invalid(
+            "model",
+            format!(
+                "The model `{}` does not do this; it answers at {route}.",
+                shown(model)
+            ),
+        )
+    }
+
+    /// There is no model to tell about.
+    pub fn no_encoder() -> Self {
+        Self {
+            code: Some("model_not_found"),
+            ..Self::new(
+                StatusCode::NOT_FOUND,
+                Kind::InvalidRequest,
+                "No model for embeddings or reranking is served here (GET /v1/models lists all).",
+            )
+        }
+    }
+
     pub fn unknown_route(method: &Method, path: &str) -> Self {
         let message = format!(
-            "There is nothing at {method} {}. The API is under /v1: /v1/chat/completions, /v1/completions, /v1/models.",
+            "There is nothing at {method} {}. The API is under /v1: /v1/chat/completions, /v1/completions, /v1/embeddings, /v1/rerank, /v1/models.",
             shown(path)
         );
         Self {
@@ -288,6 +317,55 @@ impl ApiError {
             },
             GenerationError::Stopped => Self::stopped(),
             GenerationError::Internal(cause) => Self::internal(cause.clone()),
+        }
+    }
+
+    /// `field` holds the texts; `place` writes how one of them is called.
+    pub fn from_encoding(
+        error: &EncodingError,
+        field: &'static str,
+        place: impl Fn(usize) -> String,
+    ) -> Self {
+        match error {
+            EncodingError::TooLong {
+                index,
+                num_tokens,
+                max_text_len,
+            } => {
+                let place = place(*index);
+                Self {
+                    code: Some("context_length_exceeded"),
+                    ..Self::invalid(
+                        field,
+                        format!(
+                            "This model takes up to {max_text_len} tokens, but `{place}` has {num_tokens}. Shorten it or \
+                             send it in parts."
+                        ),
+                    )
+                }
+            }
+            EncodingError::Empty { index } => {
+                let place = place(*index);
+                Self::invalid(field, format!("`{place}` must hold at least one token."))
+            }
+            EncodingError::UnknownToken {
+                index,
+                id,
+                vocab_size,
+            } => {
+                let place = place(*index);
+                Self::invalid(
+                    field,
+                    format!(
+                        "The token id {id} in `{place}` is not in this model's vocabulary: ids are below {vocab_size}. \
+                         Send text where the ids are another model's."
+                    ),
+                )
+            }
+            EncodingError::Overloaded { retry_after } => Self::overloaded(*retry_after),
+            EncodingError::Timeout(after) => Self::timeout(*after),
+            EncodingError::Stopped => Self::stopped(),
+            EncodingError::Internal(cause) => Self::internal(cause.clone()),
         }
     }
 

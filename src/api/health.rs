@@ -9,17 +9,20 @@ use std::sync::Arc;
 /// `GET /livez`: the process answers, and nothing but a restart is needed to make it useful:
 /// an engine that is stuck in a step or has lost its device will not come back by itself.
 pub async fn livez(State(state): State<Arc<ApiState>>) -> Result<&'static str, ApiError> {
-    let Some(served) = state.loaded() else {
+    let Some(models) = state.loaded() else {
         return Ok("ok\n");
     };
-    match served.model.engine.state() {
-        EngineState::Running | EngineState::Restarting { .. } | EngineState::Stopped => Ok("ok\n"),
-        EngineState::Stuck { since } => Err(ApiError::stuck(since)),
-        EngineState::Lost => Err(ApiError::stopped()),
+    for engine in models.states() {
+        match engine {
+            EngineState::Running | EngineState::Restarting { .. } | EngineState::Stopped => {}
+            EngineState::Stuck { since } => return Err(ApiError::stuck(since)),
+            EngineState::Lost => return Err(ApiError::stopped()),
+        }
     }
+    Ok("ok\n")
 }
 
-/// `GET /readyz` and `GET /health`: the model is loaded and its engine runs.
+/// `GET /readyz` and `GET /health`: all models are loaded and their engines run.
 pub async fn readyz(State(state): State<Arc<ApiState>>) -> Result<&'static str, ApiError> {
-    state.served().map(|_| "ok\n")
+    state.check_ready().map(|()| "ok\n")
 }

@@ -25,6 +25,8 @@ limits! {
     MAX_CONTENT_PARTS = 1024, "Text parts in one message.";
     MAX_NAME_CHARS = 128, "Characters in the `name` of a message.";
     MAX_PROMPTS = 128, "Prompts in a completion request.";
+    MAX_TEXTS = 2048, "Texts in a request for embeddings, and documents in one to rerank.";
+    MAX_DIMENSIONS = 65_536, "`dimensions` of an embedding, before the model is looked at.";
     MAX_N = 16, "Choices for each prompt (`n`).";
     MAX_CHOICES = 128, "Prompts times `n` in a request.";
     MAX_STOP_STRINGS = 4, "Stop strings in a request.";

@@ -11,6 +11,7 @@ mod chat;
 mod chat_answer;
 mod completions;
 mod delivery;
+mod embeddings;
 mod error;
 #[cfg(test)]
 mod error_tests;
@@ -29,6 +30,7 @@ mod random;
 pub mod reference;
 mod request;
 mod request_id;
+mod rerank;
 mod sampling_fields;
 mod service_tier;
 mod sse;
@@ -38,7 +40,7 @@ mod tokens;
 mod tools;
 mod turns;
 
-pub use state::{ApiState, Served};
+pub use state::{ApiState, Models, Served, ServedEncoding};
 
 use axum::Router;
 use axum::http::{Method, Uri};
@@ -52,6 +54,22 @@ const COMPLETIONS: &str = "/v1/completions";
 const RENDER: &str = "/v1/chat/completions/render";
 const TOKENIZE: &str = "/tokenize";
 const DETOKENIZE: &str = "/detokenize";
+const EMBEDDINGS: &str = "/v1/embeddings";
+const RERANK: &str = "/v1/rerank";
+/// As Hugging Face's text-embeddings-inference has it.
+const TEI_RERANK: &str = "/rerank";
+
+/// Routes that take a body.
+const POSTED: [&str; 8] = [
+    CHAT,
+    COMPLETIONS,
+    RENDER,
+    TOKENIZE,
+    DETOKENIZE,
+    EMBEDDINGS,
+    RERANK,
+    TEI_RERANK,
+];
 
 /// Every route of the server.
 pub fn router(state: Arc<ApiState>) -> Router {
@@ -61,6 +79,10 @@ pub fn router(state: Arc<ApiState>) -> Router {
         .route(RENDER, post(tokens::render))
         .route(TOKENIZE, post(tokens::tokenize))
         .route(DETOKENIZE, post(tokens::detokenize))
+        .route(EMBEDDINGS, post(embeddings::create))
+        .route(RERANK, post(rerank::create))
+        .route(TEI_RERANK, post(rerank::rank_texts))
+        .route("/info", get(rerank::info))
         .route("/v1/models", get(models::list))
         // Ids may hold slashes: org/model.
         .route("/v1/models/{*id}", get(models::get))
@@ -83,8 +105,7 @@ async fn not_found(method: Method, uri: Uri) -> ApiError {
 }
 
 async fn method_not_allowed(method: Method, uri: Uri) -> ApiError {
-    let posted = [CHAT, COMPLETIONS, RENDER, TOKENIZE, DETOKENIZE];
-    let allowed = if posted.contains(&uri.path()) {
+    let allowed = if POSTED.contains(&uri.path()) {
         "POST"
     } else {
         "GET, HEAD"

@@ -356,6 +356,62 @@ pub const DETOKENIZE: &[Parameter] = &[
     honoured("tokens", "required; token ids"),
 ];
 
+/// `POST /v1/embeddings`.
+pub const EMBEDDINGS: &[Parameter] = &[
+    MODEL,
+    honoured(
+        "input",
+        "required; a string, an array of strings, an array of the model's token ids or an array of such arrays",
+    ),
+    honoured("encoding_format", "`float` or `base64`"),
+    honoured(
+        "dimensions",
+        "where the model was made for it; else only the length that it has",
+    ),
+    honoured(
+        "input_type",
+        "not OpenAI's; a name among the model's prompts, such as `query`, whose text stands before each input",
+    ),
+    ignored("user", ""),
+];
+
+/// `POST /v1/rerank`.
+pub const RERANK: &[Parameter] = &[
+    MODEL,
+    honoured("query", "required; a string"),
+    honoured(
+        "documents",
+        "required; an array of strings, or of objects with `text`",
+    ),
+    honoured("top_n", "how many of the best; absent: all"),
+    honoured("return_documents", "true: each result holds its document"),
+    honoured(
+        "max_tokens_per_doc",
+        "cuts the end off longer documents, and says so in `truncated_from`; absent: what is too long is refused",
+    ),
+    ignored("user", ""),
+];
+
+/// `POST /rerank`.
+pub const TEI_RERANK: &[Parameter] = &[
+    honoured(
+        "model",
+        "not theirs; needed where several rerankers are served",
+    ),
+    honoured("query", "required; a string"),
+    honoured("texts", "required; an array of strings"),
+    honoured(
+        "raw_scores",
+        "true: scores as the model says them; absent: from 0 to 1",
+    ),
+    honoured("return_text", "true: each result holds its text"),
+    honoured(
+        "truncate",
+        "true: cuts texts that are too long; absent: they are refused",
+    ),
+    honoured("truncation_direction", "`Right` or `Left`"),
+];
+
 /// `stream_options` of both.
 pub const STREAM_OPTIONS: &[Parameter] = &[
     honoured(

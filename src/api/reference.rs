@@ -3,8 +3,9 @@
 use super::limits;
 use super::parameters::{
     ALLOWED_TOOLS, ASSISTANT_MESSAGE, CALLED_FUNCTION, CHAT, COMPLETIONS, CONTENT_PART, DETOKENIZE,
-    FUNCTION, JSON_SCHEMA, MESSAGE, NAMED_FUNCTION, Outcome, Parameter, RESPONSE_FORMAT,
-    STREAM_OPTIONS, STRUCTURED_OUTPUTS, TOKENIZE, TOOL, TOOL_CALL, TOOL_CHOICE, TOOL_MESSAGE,
+    EMBEDDINGS, FUNCTION, JSON_SCHEMA, MESSAGE, NAMED_FUNCTION, Outcome, Parameter, RERANK,
+    RESPONSE_FORMAT, STREAM_OPTIONS, STRUCTURED_OUTPUTS, TEI_RERANK, TOKENIZE, TOOL, TOOL_CALL,
+    TOOL_CHOICE, TOOL_MESSAGE,
 };
 use std::fmt::Write as _;
 
@@ -18,6 +19,9 @@ pub fn markdown() -> String {
     for (title, table) in [
         ("`POST /v1/chat/completions`", CHAT),
         ("`POST /v1/completions`", COMPLETIONS),
+        ("`POST /v1/embeddings`", EMBEDDINGS),
+        ("`POST /v1/rerank`", RERANK),
+        ("`POST /rerank`", TEI_RERANK),
         ("`POST /tokenize`", TOKENIZE),
         ("`POST /detokenize`", DETOKENIZE),
         ("`stream_options`", STREAM_OPTIONS),

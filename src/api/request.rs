@@ -1,10 +1,9 @@
-//! What chat and completions ask for alike beside sampling: the model and how to answer.
+//! What chat and completions ask for alike beside sampling: how to answer.
 
 use super::error::ApiError;
 use super::fields::Fields;
 use super::output_format::Wanted;
 use super::parameters::{self, Ignored, STREAM_OPTIONS};
-use super::state::Served;
 use crate::generation::GenerationParams;
 
 /// What is asked of the model.
@@ -19,17 +18,6 @@ pub struct Ask {
 pub enum Delivery {
     Plain,
     Stream { include_usage: bool },
-}
-
-/// Refuses a model that is not served.
-pub fn check_model(body: &Fields<'_>, served: &Served) -> Result<(), ApiError> {
-    let field = body.require("model")?;
-    let model = field.string()?;
-    if model == served.model.id {
-        Ok(())
-    } else {
-        Err(ApiError::unknown_model(model, &served.model.id))
-    }
 }
 
 pub fn delivery(body: &Fields<'_>, ignored: &mut Ignored) -> Result<Delivery, ApiError> {

@@ -1,25 +1,78 @@
 //! What every handler can see.
 
 use super::error::ApiError;
+use super::fields::Fields;
 use super::metrics::Metrics;
 use super::turns::Turns;
+use super::{CHAT, EMBEDDINGS, RERANK};
 use crate::config::ServerConfig;
+use crate::encoding::{EncoderTask, ServedEncoder};
 use crate::engine::EngineState;
 use crate::generation::{Caller, ServedModel};
 use crate::tenant::KeyRing;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-/// The model that is served, once it is loaded.
+/// A model that generates, and what its answers carry.
 pub struct Served {
     pub model: Arc<ServedModel>,
     /// Changes with everything that may change an answer: build, weights, kernels, types.
     pub system_fingerprint: String,
+    /// Other ids that mean this model.
+    pub aliases: Vec<String>,
 }
 
-/// Shared by all handlers; frozen but for the model, which arrives when it is loaded.
+/// A model that makes embeddings or scores.
+pub struct ServedEncoding {
+    pub model: Arc<ServedEncoder>,
+    pub aliases: Vec<String>,
+}
+
+/// Every model that is served, once all are loaded.
+#[derive(Default)]
+pub struct Models {
+    pub generators: Vec<Served>,
+    pub encoders: Vec<ServedEncoding>,
+}
+
+impl Models {
+    /// The ids that `GET /v1/models` lists.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        let generators = self.generators.iter().map(|served| &*served.model.id);
+        generators.chain(self.encoders.iter().map(|served| &*served.model.id))
+    }
+
+    pub(super) fn generator(&self, id: &str) -> Option<&Served> {
+        let is_called = |served: &&Served| is_called(id, &served.model.id, &served.aliases);
+        self.generators.iter().find(is_called)
+    }
+
+    pub(super) fn encoder(&self, id: &str) -> Option<&ServedEncoding> {
+        let is_called = |served: &&ServedEncoding| is_called(id, &served.model.id, &served.aliases);
+        self.encoders.iter().find(is_called)
+    }
+
+    /// The state of each engine.
+    pub fn states(&self) -> impl Iterator<Item = EngineState> {
+        let generators = self
+            .generators
+            .iter()
+            .map(|served| served.model.engine.state());
+        generators.chain(
+            self.encoders
+                .iter()
+                .map(|served| served.model.engine.state()),
+        )
+    }
+}
+
+fn is_called(asked: &str, id: &str, aliases: &[String]) -> bool {
+    asked == id || aliases.iter().any(|alias| alias == asked)
+}
+
+/// Shared by all handlers; frozen but for the models, which arrive when they are loaded.
 pub struct ApiState {
-    served: Arc<OnceLock<Served>>,
+    models: Arc<OnceLock<Models>>,
     pub(super) keys: KeyRing,
     pub(super) max_body_bytes: usize,
     pub(super) body_read_timeout: Duration,
@@ -34,10 +87,10 @@ pub struct ApiState {
 
 impl ApiState {
     pub fn new(server: &ServerConfig, keys: KeyRing) -> Self {
-        let served = Arc::new(OnceLock::new());
+        let models = Arc::new(OnceLock::new());
         Self {
-            metrics: Arc::new(Metrics::new(Arc::clone(&served))),
-            served,
+            metrics: Arc::new(Metrics::new(Arc::clone(&models))),
+            models,
             encoders: Turns::on_half_the_cores(keys.len()),
             compilers: Turns::new(keys.len(), 1),
             keys,
@@ -47,15 +100,15 @@ impl ApiState {
         }
     }
 
-    /// Starts serving a model. There is one, so a second call changes nothing.
-    pub fn set_served(&self, served: Served) {
-        // A model that is there already stays: requests may be running on it.
-        let _ = self.served.set(served);
+    /// Starts serving models. A second call changes nothing.
+    pub fn set_models(&self, models: Models) {
+        // Those that are there already stay: requests may be running on them.
+        let _ = self.models.set(models);
     }
 
-    /// The model, if it is loaded, whether its engine runs or not.
-    pub fn loaded(&self) -> Option<&Served> {
-        self.served.get()
+    /// The models, if they are loaded, whether their engines run or not.
+    pub fn loaded(&self) -> Option<&Models> {
+        self.models.get()
     }
 
     /// Does what takes a core for a while, such as rendering and tokenizing a long prompt, beside
@@ -77,14 +130,83 @@ impl ApiState {
             .map_err(|_| ApiError::internal("reading a prompt panicked"))
     }
 
-    /// The model, if it takes requests.
-    pub fn served(&self) -> Result<&Served, ApiError> {
-        let served = self.served.get().ok_or_else(ApiError::loading)?;
-        match served.model.engine.state() {
-            EngineState::Running => Ok(served),
-            EngineState::Restarting { retry_after } => Err(ApiError::restarting(retry_after)),
-            EngineState::Stuck { since } => Err(ApiError::stuck(since)),
-            EngineState::Stopped | EngineState::Lost => Err(ApiError::stopped()),
+    /// The models, if they are loaded.
+    pub(super) fn models(&self) -> Result<&Models, ApiError> {
+        self.models.get().ok_or_else(ApiError::loading)
+    }
+
+    /// The model that a body names, if it generates and takes requests.
+    pub(super) fn generator(&self, body: &Fields<'_>) -> Result<&Served, ApiError> {
+        let models = self.models()?;
+        let id = body.require("model")?.string()?;
+        let Some(served) = models.generator(id) else {
+            return Err(match models.encoder(id) {
+                Some(other) => ApiError::wrong_kind(id, belongs_to(&other.model)),
+                None => ApiError::unknown_model(id, models.ids()),
+            });
+        };
+        usable(served.model.engine.state())?;
+        Ok(served)
+    }
+
+    /// The same where a model need not be named if there is one alone.
+    pub(super) fn any_generator(&self, body: &Fields<'_>) -> Result<&Served, ApiError> {
+        match &*self.models()?.generators {
+            [served] if body.get("model").is_none() => {
+                usable(served.model.engine.state())?;
+                Ok(served)
+            }
+            _ => self.generator(body),
         }
+    }
+
+    /// The model that a body names, if it does what `is_meant` says and takes requests; without a
+    /// name the only such one.
+    pub(super) fn encoder(
+        &self,
+        body: &Fields<'_>,
+        is_meant: impl Fn(&ServedEncoder) -> bool,
+        may_lack_model: bool,
+    ) -> Result<&ServedEncoding, ApiError> {
+        let models = self.models()?;
+        let mut meant = models.encoders.iter().filter(|e| is_meant(&e.model));
+        let served = match (body.get("model"), meant.next(), meant.next()) {
+            (None, Some(only), None) if may_lack_model => only,
+            _ => {
+                let id = body.require("model")?.string()?;
+                match (models.encoder(id), models.generator(id)) {
+                    (Some(served), _) if is_meant(&served.model) => served,
+                    (Some(other), _) => {
+                        return Err(ApiError::wrong_kind(id, belongs_to(&other.model)));
+                    }
+                    (None, Some(_)) => return Err(ApiError::wrong_kind(id, CHAT)),
+                    (None, None) => return Err(ApiError::unknown_model(id, models.ids())),
+                }
+            }
+        };
+        usable(served.model.engine.state())?;
+        Ok(served)
+    }
+
+    /// Whether all models are loaded and take requests.
+    pub(super) fn check_ready(&self) -> Result<(), ApiError> {
+        self.models()?.states().try_for_each(usable)
+    }
+}
+
+/// Where requests for an encoder go.
+fn belongs_to(encoder: &ServedEncoder) -> &'static str {
+    match encoder.task {
+        EncoderTask::Embedding => EMBEDDINGS,
+        EncoderTask::Classification { .. } => RERANK,
+    }
+}
+
+fn usable(state: EngineState) -> Result<(), ApiError> {
+    match state {
+        EngineState::Running => Ok(()),
+        EngineState::Restarting { retry_after } => Err(ApiError::restarting(retry_after)),
+        EngineState::Stuck { since } => Err(ApiError::stuck(since)),
+        EngineState::Stopped | EngineState::Lost => Err(ApiError::stopped()),
     }
 }

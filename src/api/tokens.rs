@@ -7,8 +7,7 @@ use super::error::ApiError;
 use super::fields::Fields;
 use super::parameters::{self, Ignored};
 use super::prompt;
-use super::request;
-use super::state::{ApiState, Served};
+use super::state::ApiState;
 use crate::generation::{Caller, GenerationError};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -54,9 +53,10 @@ pub async fn tokenize(
     Extension(caller): Extension<Caller>,
     JsonBody(body): JsonBody,
 ) -> Result<Response, ApiError> {
-    let served = state.served()?;
     let mut ignored = Ignored::default();
-    let asked = Asked::parse(&Fields::root(&body)?, served, &mut ignored)?;
+    let fields = Fields::root(&body)?;
+    let served = state.any_generator(&fields)?;
+    let asked = Asked::parse(&fields, &mut ignored)?;
     let model = Arc::clone(&served.model);
     let tokens = state
         .beside_connections(caller, move || {
@@ -85,11 +85,10 @@ pub async fn detokenize(
     Extension(caller): Extension<Caller>,
     JsonBody(body): JsonBody,
 ) -> Result<Response, ApiError> {
-    let served = state.served()?;
     let mut ignored = Ignored::default();
     let fields = Fields::root(&body)?;
+    let served = state.any_generator(&fields)?;
     parameters::check(parameters::DETOKENIZE, &fields, &mut ignored)?;
-    check_model(&fields, served)?;
     let vocab_size = served.model.engine.config().vocab_size;
     let max = u32::try_from(vocab_size)
         .unwrap_or(u32::MAX)
@@ -110,9 +109,10 @@ pub async fn render(
     Extension(caller): Extension<Caller>,
     JsonBody(body): JsonBody,
 ) -> Result<Response, ApiError> {
-    let served = state.served()?;
     let mut ignored = Ignored::default();
-    let prompt = ChatRequest::parse(&Fields::root(&body)?, served, &mut ignored)?.into_prompt();
+    let fields = Fields::root(&body)?;
+    let served = state.generator(&fields)?;
+    let prompt = ChatRequest::parse(&fields, served, &mut ignored)?.into_prompt();
     let model = Arc::clone(&served.model);
     let rendered = state
         .beside_connections(caller, move || {
@@ -135,9 +135,8 @@ pub async fn render(
 }
 
 impl Asked {
-    fn parse(body: &Fields<'_>, served: &Served, ignored: &mut Ignored) -> Result<Self, ApiError> {
+    fn parse(body: &Fields<'_>, ignored: &mut Ignored) -> Result<Self, ApiError> {
         parameters::check(parameters::TOKENIZE, body, ignored)?;
-        check_model(body, served)?;
         let flag = |name: &str, absent: bool| match body.get(name) {
             Some(field) => field.boolean(),
             None => Ok(absent),
@@ -147,14 +146,6 @@ impl Asked {
             add_special_tokens: flag("add_special_tokens", true)?,
             return_token_strs: flag("return_token_strs", false)?,
         })
-    }
-}
-
-/// There is one model, so it need not be named.
-fn check_model(body: &Fields<'_>, served: &Served) -> Result<(), ApiError> {
-    match body.get("model") {
-        Some(_) => request::check_model(body, served),
-        None => Ok(()),
     }
 }
 

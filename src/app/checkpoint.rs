@@ -1,19 +1,52 @@
 use super::sampling_defaults::{self, PartialSampling};
 use super::{AppError, identity};
-use crate::api::Served;
-use crate::config::Config;
-use crate::engine::{self, Engine};
+use crate::api::{Models, Served, ServedEncoding};
+use crate::config::{Config, ModelConfig};
+use crate::encoding::ServedEncoder;
+use crate::engine::{self, EncodingEngine, Engine, LoadError, ModelOptions};
 use crate::generation::{Dialect, Grammars, ServedModel};
 use crate::hub;
 use crate::hub::lock::{self, Checked};
-use crate::text::{ChatTemplate, Tokenizer};
+use crate::model::EncoderConfig;
+use crate::text::{ChatTemplate, PairTokenizer, Tokenizer};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 use tracing::{info, warn};
 
+/// A model of the configuration, and where it lies.
+#[derive(Debug, Clone)]
+pub struct ModelToServe {
+    pub dir: PathBuf,
+    pub config: ModelConfig,
+}
+
+/// The directories of all models that the configuration names, at least one.
+pub fn resolve_models(config: &Config) -> Result<Vec<ModelToServe>, AppError> {
+    let mut models = Vec::new();
+    let mut names = BTreeSet::new();
+    for model in config.served_models() {
+        let dir = resolve(model.path.as_deref().unwrap_or(Path::new("")))?;
+        let id = identity::model_id(&dir, model);
+        for name in [&id].into_iter().chain(&model.aliases) {
+            if !names.insert(name.clone()) {
+                return Err(AppError::SameName(name.clone()));
+            }
+        }
+        models.push(ModelToServe {
+            dir,
+            config: model.clone(),
+        });
+    }
+    if models.is_empty() {
+        return Err(AppError::NoModel);
+    }
+    Ok(models)
+}
+
 /// The directory of a model that is given as one or by its name.
-pub fn resolve_model(model: &Path) -> Result<PathBuf, AppError> {
+fn resolve(model: &Path) -> Result<PathBuf, AppError> {
     if model.as_os_str().is_empty() {
         return Err(AppError::NoModel);
     }
@@ -31,20 +64,101 @@ pub fn resolve_model(model: &Path) -> Result<PathBuf, AppError> {
 
 /// Loads everything that serving a checkpoint takes and starts its engine.
 pub fn load_served_model(dir: &Path, config: &Config) -> Result<ServedModel, AppError> {
-    load(dir, config).map(|(model, _)| model)
+    let model = ModelToServe {
+        dir: dir.to_owned(),
+        config: config.model.clone(),
+    };
+    let options = config.model_options(&model.config);
+    let served = load_generator(&model, &options)?;
+    // Nobody else holds it yet.
+    Arc::into_inner(served.model).ok_or(AppError::LoaderPanicked)
 }
 
-/// The same, with the fingerprint that answers carry.
-pub(super) fn load_for_api(dir: &Path, config: &Config) -> Result<Served, AppError> {
-    let (model, system_fingerprint) = load(dir, config)?;
-    Ok(Served {
-        model: Arc::new(model),
-        system_fingerprint,
+/// The same for an encoder.
+pub fn load_served_encoder(dir: &Path, config: &Config) -> Result<ServedEncoder, AppError> {
+    let model = ModelToServe {
+        dir: dir.to_owned(),
+        config: config.model.clone(),
+    };
+    let served = load_encoder(&model, &config.model_options(&model.config))?;
+    // Nobody else holds it yet.
+    Arc::into_inner(served.model).ok_or(AppError::LoaderPanicked)
+}
+
+/// Loads all models, one after another, for the threads that they share.
+pub(super) fn load_models(models: &[ModelToServe], config: &Config) -> Result<Models, AppError> {
+    let pool = config
+        .model_options(&config.model)
+        .thread_pool()
+        .map_err(LoadError::from)?;
+    let mut loaded = Models::default();
+    for (index, model) in models.iter().enumerate() {
+        let options = ModelOptions {
+            pool: Some(Arc::clone(&pool)),
+            ..config.model_options(&model.config)
+        };
+        if EncoderConfig::is_encoder(&model.dir) {
+            loaded.encoders.push(load_encoder(model, &options)?);
+            continue;
+        }
+        let quarantine = config.server.state_dir.join(match index {
+            0 => "quarantine".to_owned(),
+            _ => format!("quarantine-{}", index + 1),
+        });
+        let options = ModelOptions {
+            quarantine_path: Some(quarantine),
+            ..options
+        };
+        loaded.generators.push(load_generator(model, &options)?);
+    }
+    Ok(loaded)
+}
+
+fn load_encoder(model: &ModelToServe, options: &ModelOptions) -> Result<ServedEncoding, AppError> {
+    let started = Instant::now();
+    let ModelToServe { dir, config } = model;
+    check_lock(dir)?;
+    let tokenizer = PairTokenizer::from_dir(dir)?;
+    let loaded = engine::load_encoder(dir, options)?;
+    info!(
+        "loaded {} in {} ms: {}",
+        dir.display(),
+        started.elapsed().as_millis(),
+        loaded.description
+    );
+    let mut prompts = loaded.sentence.prompts;
+    prompts.extend(config.prompts.clone());
+    let default_prompt = (config.default_prompt.clone()).or(loaded.sentence.default_prompt);
+    if let Some(name) = &default_prompt
+        && !prompts.contains_key(name)
+    {
+        let known = prompts.into_keys().collect::<Vec<_>>().join(", ");
+        return Err(AppError::UnknownPrompt {
+            name: name.clone(),
+            known,
+        });
+    }
+    Ok(ServedEncoding {
+        model: Arc::new(ServedEncoder {
+            id: identity::model_id(dir, config),
+            created: identity::created(dir),
+            engine: EncodingEngine::start(loaded.runner, loaded.config)
+                .map_err(AppError::EngineThread)?,
+            tokenizer,
+            task: loaded.task,
+            pooling: loaded.pooling,
+            hidden_size: loaded.hidden_size,
+            matryoshka_dimensions: loaded.matryoshka_dimensions,
+            prompts,
+            default_prompt,
+        }),
+        aliases: config.aliases.clone(),
     })
 }
 
-fn load(dir: &Path, config: &Config) -> Result<(ServedModel, String), AppError> {
+fn load_generator(model: &ModelToServe, options: &ModelOptions) -> Result<Served, AppError> {
     let started = Instant::now();
+    let ModelToServe { dir, config } = model;
     let checked = check_lock(dir)?;
     let tokenizer = Arc::new(Tokenizer::from_dir(dir)?);
     let chat_template = ChatTemplate::from_dir(dir)?;
@@ -54,7 +168,7 @@ fn load(dir: &Path, config: &Config) -> Result<(ServedModel, String), AppError> 
         None => PartialSampling::default(),
     };
     let defaults = manifest.or(generation_config).or_openai();
-    let loaded = engine::load(dir, &config.model_options())?;
+    let loaded = engine::load(dir, options)?;
     info!(
         "loaded {} in {} ms: {}",
         dir.display(),
@@ -95,7 +209,11 @@ fn load(dir: &Path, config: &Config) -> Result<(ServedModel, String), AppError> 
         stop_token_ids,
         grammars: grammars.map_err(AppError::GrammarThread)?,
     };
-    Ok((model, system_fingerprint))
+    Ok(Served {
+        model: Arc::new(model),
+        system_fingerprint,
+        aliases: config.aliases.clone(),
+    })
 }
 
 /// Every file is what was pulled or imported, as far as sizes, times and inodes tell.

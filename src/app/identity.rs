@@ -1,6 +1,6 @@
 //! What a checkpoint is called, and what tells it from another.
 
-use crate::config::Config;
+use crate::config::ModelConfig;
 use crate::hub::lock::Lock;
 use sha2::{Digest as _, Sha256};
 use std::fs::Metadata;
@@ -17,8 +17,8 @@ const SMALL_FILES: [&str; 5] = [
 ];
 
 /// The id that clients use.
-pub fn model_id(dir: &Path, config: &Config) -> String {
-    if let Some(id) = &config.model.id {
+pub fn model_id(dir: &Path, config: &ModelConfig) -> String {
+    if let Some(id) = &config.id {
         return id.clone();
     }
     // `.` and a symbolic link have the name of what they lead to.

@@ -20,7 +20,7 @@ const FAREWELL: Duration = Duration::from_secs(1);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves the API until `shutdown`, then takes no more connections, finishes what is
-/// admitted within `shutdown_timeout_ms` and stops the engine.
+/// admitted within `shutdown_timeout_ms` and stops the engines.
 pub async fn serve(
     listener: TcpListener,
     state: Arc<ApiState>,
@@ -63,7 +63,7 @@ pub async fn serve(
     let closed = timeout(deadline - Instant::now(), &mut closing)
         .await
         .is_ok();
-    stop_engine(&state, deadline).await;
+    stop_engines(&state, deadline).await;
     if !closed {
         warn!("cutting off what did not finish in time");
         // Whether it was enough or not, the connections end here.
@@ -96,18 +96,31 @@ async fn accept(
     }
 }
 
-/// `Engine::shutdown` waits, so it does not run on a thread that serves connections.
-async fn stop_engine(state: &ApiState, deadline: Instant) {
-    let Some(served) = state.loaded() else { return };
-    let engine = served.model.engine.clone();
-    let (ended, end) = oneshot::channel();
-    // A thread of its own: those for blocking work may all be tokenizing.
-    std::thread::spawn(move || {
-        engine.shutdown(deadline);
-        // Nobody waits any more if the process ends first.
-        let _ = ended.send(());
+/// Shutting an engine down waits, so it does not run on a thread that serves connections.
+async fn stop_engines(state: &ApiState, deadline: Instant) {
+    let Some(models) = state.loaded() else { return };
+    let generators = models.generators.iter().map(|served| {
+        let engine = served.model.engine.clone();
+        Box::new(move || engine.shutdown(deadline)) as Box<dyn FnOnce() + Send>
     });
-    if end.await.is_err() {
-        warn!("the engine did not stop in order");
+    let encoders = models.encoders.iter().map(|served| {
+        let engine = served.model.engine.clone();
+        Box::new(move || engine.shutdown(deadline)) as Box<dyn FnOnce() + Send>
+    });
+    let mut ends = Vec::new();
+    for shutdown in generators.chain(encoders) {
+        let (ended, end) = oneshot::channel();
+        ends.push(end);
+        // A thread of its own: those for blocking work may all be tokenizing.
+        std::thread::spawn(move || {
+            shutdown();
+            // Nobody waits any more if the process ends first.
+            let _ = ended.send(());
+        });
+    }
+    for end in ends {
+        if end.await.is_err() {
+            warn!("an engine did not stop in order");
+        }
     }
 }

@@ -46,11 +46,13 @@ impl LocalServer {
             serde_json::json!({ "server": { "listen": FREE_PORT } }),
         )?;
         config.keys.clear();
-        let dir = app::resolve_model(model)?;
+        config.model.path = Some(model.to_owned());
+        config.models.clear();
+        let models = app::resolve_models(&config)?;
         let app = App::bind(config).await?;
         let url = format!("http://{}", app.local_addr());
         let (stop, stopped) = oneshot::channel::<()>();
-        let running = tokio::spawn(app.run(dir, async {
+        let running = tokio::spawn(app.run(models, async {
             // A sender that was dropped means the same.
             let _ = stopped.await;
         }));

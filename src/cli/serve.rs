@@ -1,5 +1,5 @@
 use super::CliError;
-use crate::app::{self, App, AppError};
+use crate::app::{self, App};
 use crate::config::Config;
 use crate::telemetry;
 use clap::Args;
@@ -58,7 +58,7 @@ impl ServeArgs {
     pub fn run(self) -> Result<(), CliError> {
         let config = Config::load(self.config.as_deref(), self.overrides())?;
         telemetry::init(&config.log)?;
-        let dir = app::resolve_model(config.model.path.as_deref().ok_or(AppError::NoModel)?)?;
+        let models = app::resolve_models(&config)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .worker_threads(num_http_threads())
@@ -67,7 +67,7 @@ impl ServeArgs {
         let result = runtime.block_on(async {
             let terminated = terminated()?;
             let app = App::bind(config).await?;
-            app.run(dir, terminated).await?;
+            app.run(models, terminated).await?;
             Ok(())
         });
         // Whatever still blocks has nobody to answer to.

@@ -166,7 +166,10 @@ fn the_command_line_wins_over_the_file() {
 
 #[test]
 fn what_the_engine_is_asked_for_is_what_the_file_says() {
-    let options = |text| parse(text).model_options();
+    let options = |text| {
+        let config = parse(text);
+        config.model_options(&config.model)
+    };
     assert_eq!(options("").kv_type, None);
     let file = "[model]\nkv_cache_dtype = \"int8\"\n[engine]\npin_threads = true";
     let options = options(file);

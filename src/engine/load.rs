@@ -7,6 +7,7 @@ use crate::model::{
     Checkpoint, Decoder, DecoderConfig, DecoderLimits, KvCache, ModelError, Precision,
 };
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Why a model cannot be served, in one sentence.
@@ -35,6 +36,8 @@ pub struct ModelOptions {
     pub quantize: Option<Quantize>,
     /// Name of a kernel set to pin (see [`KernelSet`]); `None` takes the best.
     pub kernels: Option<String>,
+    /// Threads that models share; `None`: some of its own, as the next two say.
+    pub pool: Option<Arc<ThreadPool>>,
     /// `None`: one per core.
     pub num_threads: Option<usize>,
     pub placement: Placement,
@@ -66,6 +69,7 @@ impl Default for ModelOptions {
             kv_type: None,
             quantize: None,
             kernels: None,
+            pool: None,
             num_threads: None,
             placement: Placement::default(),
             kv_cache_bytes: None,
@@ -116,14 +120,9 @@ pub struct LoadedModel {
 pub fn load(dir: &Path, options: &ModelOptions) -> Result<LoadedModel, LoadError> {
     let config = DecoderConfig::from_dir(dir)?;
     let checkpoint = Checkpoint::open(dir)?;
-    let set = KernelSet::select(options.kernels.as_deref().unwrap_or("auto"))?;
-    let num_threads = options.num_threads.unwrap_or_else(available_threads);
-    let pool = ThreadPool::placed(num_threads, options.placement)?;
-    let _interleaved = options
-        .placement
-        .interleave_scope()
-        .map_err(PoolError::from)?;
-    let kernels = Kernels::new(set, pool);
+    let kernels = kernels(options)?;
+    let (set, num_threads) = (kernels.set(), kernels.pool().num_threads());
+    let _interleaved = kernels.pool().interleave_scope()?;
     let dtype = options.dtype.unwrap_or_else(|| Dtype::of(&checkpoint));
     let precision = precision(dtype, options.quantize);
     let kv_type = options.kv_type.unwrap_or(dtype.kv_type());
@@ -207,6 +206,24 @@ pub fn load(dir: &Path, options: &ModelOptions) -> Result<LoadedModel, LoadError
         description,
         numerics: format!("{set} {numerics}"),
     })
+}
+
+/// The kernel set that is asked for, on the threads that all models share.
+pub(super) fn kernels(options: &ModelOptions) -> Result<Kernels, LoadError> {
+    let set = KernelSet::select(options.kernels.as_deref().unwrap_or("auto"))?;
+    let pool = match &options.pool {
+        Some(pool) => Arc::clone(pool),
+        None => options.thread_pool()?,
+    };
+    Ok(Kernels::new(set, pool))
+}
+
+impl ModelOptions {
+    /// The threads that these options ask for.
+    pub fn thread_pool(&self) -> Result<Arc<ThreadPool>, PoolError> {
+        let num_threads = self.num_threads.unwrap_or_else(available_threads);
+        ThreadPool::placed(num_threads, self.placement)
+    }
 }
 
 impl Dtype {

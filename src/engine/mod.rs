@@ -12,6 +12,7 @@ mod commit;
 mod config;
 mod constraint;
 mod core;
+mod encoding;
 mod engine_thread;
 mod faults;
 mod flows;
@@ -36,6 +37,10 @@ mod supervisor;
 
 pub use config::{EngineConfig, PrefixCache};
 pub use constraint::{ConstraintError, TokenConstraint, TokenMask};
+pub use encoding::{
+    EncodedTexts, EncodingConfig, EncodingEngine, EncodingStats, LoadedEncoder, TextRunner,
+    TokenizedText, load_encoder,
+};
 pub use load::{Dtype, LoadError, LoadedModel, ModelOptions, Quantize, load};
 pub use model_runner::ModelRunner;
 pub use runner::{

@@ -102,7 +102,7 @@ impl Default for Caller {
 impl Caller {
     /// Nobody can learn from timing what another caller asked: cached prompts are each
     /// caller's own.
-    pub(super) fn origin(self, class: Class) -> Origin {
+    pub(crate) fn origin(self, class: Class) -> Origin {
         Origin {
             flow: FlowId(self.number),
             weight: self.weight,

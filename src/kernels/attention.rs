@@ -33,6 +33,8 @@ pub struct AttentionOptions<'a> {
     /// For each query head, a score that takes its share of the probability and has no
     /// value.
     pub sinks: Option<&'a [f32]>,
+    /// A token sees its whole span, what follows it too: that of an encoder.
+    pub is_bidirectional: bool,
 }
 
 /// The rows of one sequence in a step.
@@ -60,7 +62,7 @@ impl AttentionShape {
 }
 
 impl Kernels {
-    /// Causal attention of the step's rows: `out` `[rows, heads * head_dim]`, `qkv` rotated,
+    /// Attention of the step's rows, causal unless `options` say otherwise: `out` `[rows, heads * head_dim]`, `qkv` rotated,
     /// `cache` a layer's blocks with the step's own keys and values written.
     #[allow(clippy::too_many_arguments)]
     pub fn paged_attention(
@@ -129,8 +131,7 @@ impl PagedAttention<'_> {
         let Kernels { set, pool, .. } = self.kernels;
         let work = &self.kernels.attention;
         let mut work = work.lock().unwrap_or_else(PoisonError::into_inner);
-        let (window, num_threads) = (self.options.window, pool.num_threads());
-        work.plan(self.spans, self.shape, window, num_threads);
+        work.plan(self.spans, self.shape, self.options, pool.num_threads());
         let Work {
             tiles,
             joins,
@@ -186,7 +187,7 @@ impl PagedAttention<'_> {
             num_kv_heads: rows.kv_heads.len(),
             num_heads: rows.group.len(),
             head_dim: dim,
-            reach: rows.reach(self.spans, self.options.window),
+            reach: rows.reach(self.spans, self.options),
             scale: self.scale,
             softcap: self.options.softcap,
         }

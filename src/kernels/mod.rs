@@ -1,4 +1,4 @@
-//! The ops of a decoder: one file an op, its CPU form in `cpu`.
+//! The ops of decoders and encoders: one file an op, its CPU form in `cpu`.
 //!
 //! Every op writes in place into a tensor that its caller owns, so a step allocates
 //! no activations. Each row of an output depends on that row's inputs alone, and is summed in an
@@ -7,6 +7,7 @@
 
 mod attention;
 mod cpu;
+mod dense;
 mod embedding;
 mod gather;
 mod linear;
@@ -18,6 +19,7 @@ mod storage;
 
 pub use attention::{AttentionOptions, AttentionShape, AttentionSpan};
 pub(crate) use cpu::SplitMut;
+pub use cpu::elementwise::Activation;
 pub use cpu::gemm::Epilogue;
 pub use cpu::{
     Arrangement, KernelSet, PackedWeight, Placement, PlacementError, PoolError, RowSource,

@@ -1,4 +1,4 @@
-//! The decoder and what loads it.
+//! Decoders and encoders, and what loads them.
 //!
 //! Owns checkpoints, configurations, layers and the KV cache. Refuses to know scheduling,
 //! sampling and text. A family is data: a function from `config.json` to
@@ -7,6 +7,7 @@
 mod attention;
 mod config;
 mod decoder;
+mod encoder;
 mod error;
 mod family;
 pub mod import;
@@ -21,6 +22,9 @@ mod zeros;
 
 pub use config::{DecoderConfig, RopeConfig, RopeScaling};
 pub use decoder::{Decoder, DecoderLimits, ForwardContext};
+pub use encoder::{
+    Encoder, EncoderConfig, EncoderInput, EncoderLimits, EncoderTask, Pooling, SentenceConfig,
+};
 pub use error::ModelError;
 pub use kv_cache::KvCache;
 pub use linear::Precision;

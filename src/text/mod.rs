@@ -12,6 +12,7 @@ mod guard;
 mod guarded_encoding;
 mod json;
 mod message;
+mod pair_tokenizer;
 mod reserved;
 mod stop;
 mod template_environment;
@@ -33,6 +34,7 @@ pub use chat_template::ChatTemplate;
 pub use detokenizer::Detokenizer;
 pub use guard::GuardedText;
 pub use message::{ChatMessage, ChatPrompt, ToolCall};
+pub use pair_tokenizer::{Cut, PairTokenizer, Tokenized};
 pub use stop::{Scan, StopStrings};
 pub use tokenizer::Tokenizer;
 

@@ -433,7 +433,7 @@ fn messages() -> Vec<Case> {
             "messages",
             "Shorten `messages`",
         ),
-        completion(json!({"prompt": []}), "prompt", "at least one prompt"),
+        completion(json!({"prompt": []}), "prompt", "1 to 128 prompts"),
         completion(
             json!({"prompt": {"text": "hi"}}),
             "prompt",

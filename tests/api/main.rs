@@ -8,6 +8,7 @@ mod chat;
 mod command_line;
 mod completions;
 mod echo;
+mod embeddings;
 mod logprobs;
 mod operation;
 mod reference;

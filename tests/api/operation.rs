@@ -15,12 +15,13 @@ fn hello() -> Value {
 async fn models_are_listed_with_their_context_length() {
     let server = TestServer::saying("").await;
     let model = json!({"id": MODEL, "object": "model", "created": 1_700_000_000, "owned_by": "guichet",
-        "max_model_len": MAX_MODEL_LEN});
+        "max_model_len": MAX_MODEL_LEN, "task": "generate", "aliases": ["another-name"]});
     assert_eq!(
         server.get("/v1/models").await.json(),
         json!({"object": "list", "data": [model.clone()]})
     );
     assert_eq!(server.get("/v1/models/scripted").await.json(), model);
+    assert_eq!(server.get("/v1/models/another-name").await.json(), model);
     let unknown = server.get("/v1/models/org/other").await;
     assert_eq!(unknown.status, 404);
     assert_eq!(unknown.json()["error"]["code"], "model_not_found");

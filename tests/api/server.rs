@@ -1,7 +1,7 @@
 //! A server on a free loopback port, and a client for it.
 
 use crate::scripted::{self, Script};
-use guichet::api::{ApiState, Served};
+use guichet::api::{ApiState, Models, Served};
 use guichet::app;
 use guichet::config::ServerConfig;
 use guichet::engine::EngineConfig;
@@ -111,9 +111,13 @@ impl TestServer {
 
     /// What the server answers with from now on.
     pub fn set_model(&self, model: ServedModel) {
-        self.state.set_served(Served {
-            model: Arc::new(model),
-            system_fingerprint: "fp_test".to_owned(),
+        self.state.set_models(Models {
+            generators: vec![Served {
+                model: Arc::new(model),
+                system_fingerprint: "fp_test".to_owned(),
+                aliases: vec!["another-name".to_owned()],
+            }],
+            encoders: Vec::new(),
         });
     }
 

@@ -33,7 +33,12 @@ async fn an_admitted_request_is_finished_and_no_connection_is_taken_after_it() {
         TcpStream::connect(address).await.is_err(),
         "nobody listens any more"
     );
-    assert!(!server.state.loaded().unwrap().model.engine.is_alive());
+    assert!(
+        !server.state.loaded().unwrap().generators[0]
+            .model
+            .engine
+            .is_alive()
+    );
 }
 
 #[tokio::test]

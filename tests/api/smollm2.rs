@@ -50,7 +50,10 @@ async fn stream(server: &TestServer, mut body: Value) -> Response {
 }
 
 fn id_of(server: &TestServer) -> String {
-    server.state.loaded().unwrap().model.id.clone()
+    server.state.loaded().unwrap().generators[0]
+        .model
+        .id
+        .clone()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,6 @@
 //! Logits, log-probabilities and greedy tokens against `transformers`, whose answers are committed.
 
+mod encoders;
 mod golden;
 mod hostile;
 mod logprobs;

@@ -1,6 +1,6 @@
 //! How a step's attention is cut into tiles. What is computed does not depend on it.
 
-use super::{AttentionShape, AttentionSpan};
+use super::{AttentionOptions, AttentionShape, AttentionSpan};
 use crate::kernels::cpu::AlignedBuffer;
 use crate::kernels::cpu::attention::{MAX_ROWS, Partial, Reach};
 use crate::kernels::paged_layout::PagedLayout;
@@ -44,11 +44,13 @@ pub struct Join {
 }
 
 impl Rows {
-    pub fn reach(&self, spans: &[AttentionSpan<'_>], window: Option<usize>) -> Reach {
+    pub fn reach(&self, spans: &[AttentionSpan<'_>], options: AttentionOptions<'_>) -> Reach {
+        let span = &spans[self.span];
         Reach {
-            start: spans[self.span].start + self.tokens.start,
+            start: span.start + self.tokens.start,
             num_tokens: self.tokens.len(),
-            window,
+            window: options.window,
+            whole: (options.is_bidirectional).then(|| span.start + span.rows.len()),
         }
     }
 
@@ -65,7 +67,7 @@ impl Work {
         &mut self,
         spans: &[AttentionSpan<'_>],
         shape: AttentionShape,
-        window: Option<usize>,
+        options: AttentionOptions<'_>,
         num_threads: usize,
     ) {
         self.tiles.clear();
@@ -94,9 +96,9 @@ impl Work {
                         // A prefill has tiles enough, which walk their splits themselves. A
                         // span of one tile, such as a sequence being decoded, is spread.
                         if num_tokens > tokens_per_tile {
-                            self.add_whole(rows, spans, window);
+                            self.add_whole(rows, spans, options);
                         } else {
-                            self.add_splits(rows, spans, window, shape, &mut num_partials);
+                            self.add_splits(rows, spans, options, shape, &mut num_partials);
                         }
                     }
                 }
@@ -107,8 +109,13 @@ impl Work {
         self.partials.resize::<f32>(num_partials);
     }
 
-    fn add_whole(&mut self, rows: Rows, spans: &[AttentionSpan<'_>], window: Option<usize>) {
-        let reach = rows.reach(spans, window);
+    fn add_whole(
+        &mut self,
+        rows: Rows,
+        spans: &[AttentionSpan<'_>],
+        options: AttentionOptions<'_>,
+    ) {
+        let reach = rows.reach(spans, options);
         self.tiles.push(Tile {
             cost: rows.tokens.len() * rows.kv_heads.len() * reach.seen().len(),
             splits: reach.splits(),
@@ -121,13 +128,13 @@ impl Work {
         &mut self,
         rows: Rows,
         spans: &[AttentionSpan<'_>],
-        window: Option<usize>,
+        options: AttentionOptions<'_>,
         shape: AttentionShape,
         num_partials: &mut usize,
     ) {
-        let reach = rows.reach(spans, window);
+        let reach = rows.reach(spans, options);
         if reach.splits().len() == 1 {
-            return self.add_whole(rows, spans, window);
+            return self.add_whole(rows, spans, options);
         }
         let len = rows.partial_len(shape);
         self.joins.push(Join {

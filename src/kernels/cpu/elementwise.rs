@@ -1,6 +1,6 @@
 //! Row-wise bodies: RMSNorm, RoPE, and what sampling needs of a row of logits.
 
-use super::math::{exp, fma, sum16};
+use super::math::{erf, exp, fma, sum16, tanh};
 use super::versions::versions;
 
 /// `out = x / rms(x) * weight`, rms over the row with `eps` inside the root.
@@ -23,6 +23,90 @@ fn rms_norm_body<const FMA: bool>(x: &[f32], weight: &[f32], eps: f32, out: &mut
 }
 
 versions!(pub fn rms_norm(x: &[f32], weight: &[f32], eps: f32, out: &mut [f32]) = rms_norm_body);
+
+/// `x = (x + bias - mean) / sqrt(var + eps) * weight + shift` over a row, in place.
+#[inline(always)]
+fn layer_norm_body<const FMA: bool>(
+    x: &mut [f32],
+    bias: &[f32],
+    weight: &[f32],
+    shift: &[f32],
+    eps: f32,
+) {
+    let len = x.len() as f32;
+    for (x, bias) in x.iter_mut().zip(bias) {
+        *x += bias;
+    }
+    let mean = sum_of::<FMA>(x, |sum, x| sum + x) / len;
+    let variance = sum_of::<FMA>(x, |sum, x| fma::<FMA>(x - mean, x - mean, sum)) / len;
+    let scale = 1.0 / (variance + eps).sqrt();
+    for ((x, weight), shift) in x.iter_mut().zip(weight).zip(shift) {
+        *x = fma::<FMA>((*x - mean) * scale, *weight, *shift);
+    }
+}
+
+#[inline(always)]
+fn sum_of<const FMA: bool>(x: &[f32], add: impl Fn(f32, f32) -> f32) -> f32 {
+    let mut lanes = [0.0f32; 16];
+    let (chunks, rest) = x.as_chunks::<16>();
+    for chunk in chunks {
+        for (lane, x) in lanes.iter_mut().zip(chunk) {
+            *lane = add(*lane, *x);
+        }
+    }
+    for (lane, x) in lanes.iter_mut().zip(rest) {
+        *lane = add(*lane, *x);
+    }
+    sum16(lanes)
+}
+
+versions!(pub fn layer_norm(x: &mut [f32], bias: &[f32], weight: &[f32], shift: &[f32], eps: f32) = layer_norm_body);
+
+/// What follows a linear layer with a bias.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Activation {
+    None,
+    /// `x * P(X <= x)` of the normal distribution, by erf (Hendrycks and Gimpel 2016).
+    Gelu,
+    /// Its approximation by tanh.
+    GeluTanh,
+    Tanh,
+    Relu,
+}
+
+/// `x = activation(x + bias)` over a row, in place.
+#[inline(always)]
+fn bias_body<const FMA: bool>(x: &mut [f32], bias: &[f32], activation: Activation) {
+    let with = |x: &mut [f32], f: fn(f32) -> f32| {
+        for (x, bias) in x.iter_mut().zip(bias) {
+            *x = f(*x + bias);
+        }
+    };
+    match activation {
+        Activation::None => with(x, |x| x),
+        Activation::Relu => with(x, |x| x.max(0.0)),
+        Activation::Gelu => {
+            for (x, bias) in x.iter_mut().zip(bias) {
+                let y = *x + bias;
+                *x = 0.5 * y * (1.0 + erf::<FMA>(y * std::f32::consts::FRAC_1_SQRT_2));
+            }
+        }
+        Activation::GeluTanh => {
+            for (x, bias) in x.iter_mut().zip(bias) {
+                let y = *x + bias;
+                let inner = fma::<FMA>(0.044_715 * y * y, y, y) * 0.797_884_6;
+                *x = 0.5 * y * (1.0 + tanh::<FMA>(inner));
+            }
+        }
+        Activation::Tanh => {
+            for (x, bias) in x.iter_mut().zip(bias) {
+                *x = tanh::<FMA>(*x + bias);
+            }
+        }
+    }
+}
+
+versions!(pub fn bias(x: &mut [f32], bias: &[f32], activation: Activation) = bias_body);
 
 /// Rotates one head in place; `cos` and `sin` have half its length. The two halves of a
 /// head are the two coordinates, as in Hugging Face checkpoints.
@@ -124,6 +208,54 @@ mod tests {
                     let exact = f64::from(x[i]) / (mean + 1e-5).sqrt() * f64::from(weight[i]);
                     assert!((f64::from(out[i]) - exact).abs() < 1e-5);
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn layer_norm_is_its_definition() {
+        for set in supported() {
+            for len in [2, 15, 16, 17, 384] {
+                let (mut x, bias, weight) = (ramp(len), ramp(len), ramp(len));
+                let shift: Vec<f32> = ramp(len).iter().map(|x| x * 0.5).collect();
+                layer_norm(set, &mut x, &bias, &weight, &shift, 1e-5);
+                let sums: Vec<f64> = bias.iter().map(|b| 2.0 * f64::from(*b)).collect();
+                let mean = sums.iter().sum::<f64>() / len as f64;
+                let variance = sums.iter().map(|s| (s - mean).powi(2)).sum::<f64>() / len as f64;
+                for i in 0..len {
+                    let exact = (sums[i] - mean) / (variance + 1e-5).sqrt() * f64::from(weight[i])
+                        + f64::from(shift[i]);
+                    assert!((f64::from(x[i]) - exact).abs() < 2e-5, "{set} {len}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn activations_are_what_they_are_called() {
+        // Of torch: gelu(x), gelu(x, approximate="tanh"), tanh(x).
+        let known = [
+            (-3.0f32, -0.004_049_694, -0.003_637_392, -0.995_054_7),
+            (-0.5, -0.154_268_77, -0.154_286, -0.462_117_17),
+            (0.0, 0.0, 0.0, 0.0),
+            (1.0, 0.841_344_8, 0.841_192, 0.761_594_2),
+            (4.0, 3.999_873_2, 3.999_929_7, 0.999_329_3),
+        ];
+        for set in supported() {
+            for (x, gelu, gelu_tanh, tanh) in known {
+                let of = |activation| {
+                    let mut row = [x - 0.25; 17];
+                    bias(set, &mut row, &[0.25; 17], activation);
+                    row[16]
+                };
+                assert!((of(Activation::Gelu) - gelu).abs() < 1e-6, "{set} {x}");
+                assert!(
+                    (of(Activation::GeluTanh) - gelu_tanh).abs() < 1e-6,
+                    "{set} {x}"
+                );
+                assert!((of(Activation::Tanh) - tanh).abs() < 1e-6, "{set} {x}");
+                assert_eq!(of(Activation::Relu), x.max(0.0));
+                assert_eq!(of(Activation::None), x);
             }
         }
     }

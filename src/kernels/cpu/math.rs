@@ -88,6 +88,25 @@ pub fn exp2<const FMA: bool>(x: f32) -> f32 {
     if x < -126.0 { 0.0 } else { y }
 }
 
+/// tanh with an absolute error below 2e-7.
+#[inline(always)]
+pub fn tanh<const FMA: bool>(x: f32) -> f32 {
+    1.0 - 2.0 / (1.0 + exp::<FMA>(2.0 * x))
+}
+
+/// erf with an absolute error below 3e-7: Abramowitz and Stegun, 7.1.26.
+#[inline(always)]
+pub fn erf<const FMA: bool>(x: f32) -> f32 {
+    let magnitude = x.abs();
+    let t = 1.0 / fma::<FMA>(0.327_591_1, magnitude, 1.0);
+    let mut p = 1.061_405_4f32;
+    p = fma::<FMA>(p, t, -1.453_152);
+    p = fma::<FMA>(p, t, 1.421_413_8);
+    p = fma::<FMA>(p, t, -0.284_496_72);
+    p = fma::<FMA>(p, t, 0.254_829_6);
+    (1.0 - p * t * exp::<FMA>(-(magnitude * magnitude))).copysign(x)
+}
+
 /// The nearest bf16, ties to even, as vcvtneps2bf16 does for normal numbers.
 #[inline(always)]
 pub fn to_bf16_bits(x: f32) -> u16 {

@@ -1,5 +1,7 @@
+use super::placement::InterleaveScope;
 use super::{Placement, PlacementError};
 use std::any::Any;
+use std::fmt;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
@@ -96,6 +98,11 @@ impl ThreadPool {
         self.placement.apply(&self.cpus, 0);
     }
 
+    /// Interleaves what the calling thread allocates, if that is wanted.
+    pub fn interleave_scope(&self) -> Result<InterleaveScope, PoolError> {
+        Ok(self.placement.interleave_scope()?)
+    }
+
     pub fn num_threads(&self) -> usize {
         self.workers.len() + 1
     }
@@ -139,6 +146,12 @@ impl ThreadPool {
         if let Some(panic) = panic {
             resume_unwind(panic);
         }
+    }
+}
+
+impl fmt::Debug for ThreadPool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ThreadPool({})", self.num_threads())
     }
 }
 

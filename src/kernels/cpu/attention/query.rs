@@ -31,6 +31,8 @@ pub struct Reach {
     pub num_tokens: usize,
     /// Tokens that a token sees, itself included.
     pub window: Option<usize>,
+    /// Where all tokens see the whole sequence, its length.
+    pub whole: Option<usize>,
 }
 
 /// The blocks of one sequence, and the first of its KV heads.
@@ -44,6 +46,9 @@ pub struct Pages<'a, T> {
 impl Reach {
     /// Positions that a token sees; its own always.
     fn visible(&self, token: usize) -> Range<usize> {
+        if let Some(len) = self.whole {
+            return 0..len;
+        }
         let position = self.start + token;
         let hidden = |window| (position + 1).saturating_sub(window);
         self.window.map_or(0, hidden).min(position)..position + 1
@@ -51,7 +56,8 @@ impl Reach {
 
     /// Positions that some token sees.
     pub fn seen(&self) -> Range<usize> {
-        self.visible(0).start..self.start + self.num_tokens
+        let end = self.whole.unwrap_or(self.start + self.num_tokens);
+        self.visible(0).start..end
     }
 
     /// The splits of these positions.

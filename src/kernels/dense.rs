@@ -1,0 +1,164 @@
+use super::cpu::elementwise::{self, Activation};
+use super::{Kernels, storage};
+use candle_core::{CpuStorage, InplaceOp1, InplaceOp2, Layout, Result, Tensor};
+use std::ops::Range;
+
+struct Bias<'a> {
+    kernels: &'a Kernels,
+    bias: &'a [f32],
+    activation: Activation,
+}
+
+struct LayerNorm<'a> {
+    kernels: &'a Kernels,
+    bias: &'a [f32],
+    weight: &'a [f32],
+    shift: &'a [f32],
+    eps: f32,
+}
+
+struct AddRows<'a> {
+    kernels: &'a Kernels,
+    rows: &'a [u32],
+}
+
+struct MeanRows<'a> {
+    kernels: &'a Kernels,
+    spans: &'a [Range<usize>],
+}
+
+impl Kernels {
+    /// `x = activation(x + bias)` for each row of `x`, in place.
+    pub fn bias(&self, x: &Tensor, bias: &[f32], activation: Activation) -> Result<()> {
+        x.inplace_op1(&Bias {
+            kernels: self,
+            bias,
+            activation,
+        })
+    }
+
+    /// LayerNorm (Ba et al. 2016) of `x + bias` for each row of `x`, in place; `eps` inside the
+    /// root, then times `weight` and plus `shift`.
+    pub fn layer_norm(
+        &self,
+        x: &Tensor,
+        bias: &[f32],
+        weight: &[f32],
+        shift: &[f32],
+        eps: f32,
+    ) -> Result<()> {
+        x.inplace_op1(&LayerNorm {
+            kernels: self,
+            bias,
+            weight,
+            shift,
+            eps,
+        })
+    }
+
+    /// Adds to each row of `x` the row of `table` `[_, width]` that `rows` names for it.
+    pub fn add_rows(&self, x: &Tensor, table: &Tensor, rows: &[u32]) -> Result<()> {
+        x.inplace_op2(
+            table,
+            &AddRows {
+                kernels: self,
+                rows,
+            },
+        )
+    }
+
+    /// `out [spans, width]` = the mean of the rows of `x` in each span, none of which is empty.
+    pub fn mean_rows(&self, out: &Tensor, x: &Tensor, spans: &[Range<usize>]) -> Result<()> {
+        out.inplace_op2(
+            x,
+            &MeanRows {
+                kernels: self,
+                spans,
+            },
+        )
+    }
+}
+
+impl InplaceOp1 for Bias<'_> {
+    fn name(&self) -> &'static str {
+        "bias"
+    }
+
+    fn cpu_fwd(&self, x: &mut CpuStorage, layout: &Layout) -> Result<()> {
+        let x = storage::f32s_mut(self.name(), x, layout)?;
+        self.kernels.for_rows(x, self.bias.len(), |_, row| {
+            elementwise::bias(self.kernels.set, row, self.bias, self.activation);
+        });
+        Ok(())
+    }
+}
+
+impl InplaceOp1 for LayerNorm<'_> {
+    fn name(&self) -> &'static str {
+        "layer_norm"
+    }
+
+    fn cpu_fwd(&self, x: &mut CpuStorage, layout: &Layout) -> Result<()> {
+        let x = storage::f32s_mut(self.name(), x, layout)?;
+        self.kernels.for_rows(x, self.weight.len(), |_, row| {
+            let set = self.kernels.set;
+            elementwise::layer_norm(set, row, self.bias, self.weight, self.shift, self.eps);
+        });
+        Ok(())
+    }
+}
+
+impl InplaceOp2 for AddRows<'_> {
+    fn name(&self) -> &'static str {
+        "add_rows"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &mut CpuStorage,
+        x_layout: &Layout,
+        table: &CpuStorage,
+        table_layout: &Layout,
+    ) -> Result<()> {
+        let width = storage::row_len(table_layout);
+        let table = storage::f32s(self.name(), table, table_layout)?;
+        let x = storage::f32s_mut(self.name(), x, x_layout)?;
+        self.kernels.for_rows(x, width, |row, x| {
+            let added = &table[self.rows[row] as usize * width..][..width];
+            for (x, added) in x.iter_mut().zip(added) {
+                *x += added;
+            }
+        });
+        Ok(())
+    }
+}
+
+impl InplaceOp2 for MeanRows<'_> {
+    fn name(&self) -> &'static str {
+        "mean_rows"
+    }
+
+    fn cpu_fwd(
+        &self,
+        out: &mut CpuStorage,
+        out_layout: &Layout,
+        x: &CpuStorage,
+        x_layout: &Layout,
+    ) -> Result<()> {
+        let width = storage::row_len(out_layout);
+        let x = storage::f32s(self.name(), x, x_layout)?;
+        let out = storage::f32s_mut(self.name(), out, out_layout)?;
+        self.kernels.for_rows(out, width, |span, out| {
+            let span = &self.spans[span];
+            out.fill(0.0);
+            for row in x[span.start * width..span.end * width].chunks_exact(width) {
+                for (out, x) in out.iter_mut().zip(row) {
+                    *out += x;
+                }
+            }
+            let scale = 1.0 / span.len() as f32;
+            out.iter_mut().for_each(|out| *out *= scale);
+        });
+        Ok(())
+    }
+}
