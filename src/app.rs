@@ -15,6 +15,7 @@ use crate::api::{ApiState, Models};
 use crate::config::{Config, ConfigError};
 use crate::engine::LoadError;
 use crate::hub::lock::LockError;
+use crate::store::{Store, StoreError};
 use crate::tenant::{KeyError, KeyRing};
 use crate::text::TextError;
 use futures_util::future::select_all;
@@ -58,6 +59,8 @@ pub enum AppError {
     #[error("{}: {message}", .path.display())]
     Checkpoint { path: PathBuf, message: String },
     #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
     Lock(#[from] LockError),
     #[error(transparent)]
     Text(#[from] TextError),
@@ -84,7 +87,8 @@ impl App {
         let listener = TcpListener::bind(address)
             .await
             .map_err(|source| AppError::Bind { address, source })?;
-        let state = Arc::new(ApiState::new(&config.server, KeyRing::new(&config.keys)?));
+        let state = ApiState::new(&config.server, KeyRing::new(&config.keys)?);
+        let state = Arc::new(state.with_store(open_store(&config).await?));
         Ok(Self {
             config,
             listener,
@@ -126,6 +130,15 @@ impl App {
         serve(listener, Arc::clone(&state), &config.server, stop).await;
         failure.map_or(Ok(()), Err)
     }
+}
+
+/// The file of what is stored, unless nothing is.
+async fn open_store(config: &Config) -> Result<Option<Store>, StoreError> {
+    let Some(retention) = config.responses.retention() else {
+        return Ok(None);
+    };
+    let path = config.server.state_dir.join("guichet.db");
+    Store::open(&path, retention).await.map(Some)
 }
 
 /// Loads in a thread of its own: it takes seconds, and a process that is told to stop

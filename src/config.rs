@@ -3,6 +3,7 @@
 
 use crate::engine::{Dtype, ModelOptions, Quantize};
 use crate::kernels::{KvType, Placement};
+use crate::store::Retention;
 use crate::telemetry::{self, LogConfig, LogError};
 use crate::tenant::{KeyConfig, KeyError, KeyRing};
 use figment::error::Kind;
@@ -27,6 +28,7 @@ pub struct Config {
     /// Further models, beside the first.
     pub models: Vec<ModelConfig>,
     pub engine: EngineSection,
+    pub responses: ResponsesConfig,
     pub log: LogConfig,
     pub keys: Vec<KeyConfig>,
 }
@@ -109,6 +111,37 @@ pub enum KernelChoice {
     #[default]
     Auto,
     Named(String),
+}
+
+/// Section `[responses]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ResponsesConfig {
+    /// Whether responses are kept, so that they may be asked for and gone on from.
+    pub store: bool,
+    pub retention_hours: u64,
+    /// Of one caller.
+    pub max_store_mib: u64,
+}
+
+impl Default for ResponsesConfig {
+    fn default() -> Self {
+        Self {
+            store: true,
+            retention_hours: 24,
+            max_store_mib: 64,
+        }
+    }
+}
+
+impl ResponsesConfig {
+    /// `None`: nothing is kept.
+    pub fn retention(&self) -> Option<Retention> {
+        self.store.then(|| Retention {
+            time: Duration::from_secs(self.retention_hours.saturating_mul(3600)),
+            max_bytes: self.max_store_mib << 20,
+        })
+    }
 }
 
 /// Section `[engine]`.
@@ -262,6 +295,7 @@ impl Config {
             model: _,
             models: _,
             engine,
+            responses,
             log,
             keys,
         } = self;
@@ -333,6 +367,21 @@ impl Config {
                 key: "server.request_timeout_ms",
                 must: "at least 1",
             });
+        }
+        for (key, value, max) in [
+            (
+                "responses.retention_hours",
+                responses.retention_hours,
+                1 << 20,
+            ),
+            ("responses.max_store_mib", responses.max_store_mib, 1 << 24),
+        ] {
+            if value == 0 || value > max {
+                return Err(ConfigError::Value {
+                    key,
+                    must: "at least 1, and no larger than anybody needs",
+                });
+            }
         }
         self.model.check()?;
         self.models.iter().try_for_each(|model| match model.path {

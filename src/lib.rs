@@ -4,7 +4,7 @@
 //!
 //! - [`cli`] parses the command line, [`app`] wires a server together;
 //! - [`api`] speaks HTTP and OpenAI JSON, and nothing else does;
-//! - [`tenant`] says who may ask;
+//! - [`tenant`] says who may ask, [`store`] keeps what may be asked for again;
 //! - [`generation`] turns a prompt into a stream of events, [`encoding`] texts into vectors and scores;
 //! - [`text`] turns messages into token ids and token ids into text, and knows no tensors;
 //! - [`engine`] batches sequences continuously: tokens in, tokens out;
@@ -22,6 +22,7 @@ pub mod generation;
 pub mod hub;
 pub mod kernels;
 pub mod model;
+pub mod store;
 pub mod telemetry;
 pub mod tenant;
 pub mod text;

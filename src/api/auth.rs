@@ -13,6 +13,10 @@ use std::sync::Arc;
 /// Orchestrators ask these without a key; they tell nothing but a status.
 const OPEN: [&str; 3] = ["/livez", "/readyz", "/health"];
 
+/// Whose what is stored is: the name of a key, and nothing where there are no keys.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Owner(pub Arc<str>);
+
 /// Lets a request through and tells the handlers who asks.
 pub async fn layer(
     State(state): State<Arc<ApiState>>,
@@ -22,18 +26,20 @@ pub async fn layer(
     if OPEN.contains(&request.uri().path()) {
         return next.run(request).await;
     }
-    let caller = if state.keys.is_empty() {
-        Caller::default()
+    let (caller, owner) = if state.keys.is_empty() {
+        (Caller::default(), "")
     } else {
         let Some(key) = bearer(&request) else {
             return ApiError::missing_key().into_response();
         };
         match state.keys.tenant_of(key) {
-            Some(tenant) => caller(tenant),
+            Some(tenant) => (caller(tenant), &*tenant.name),
             None => return ApiError::wrong_key().into_response(),
         }
     };
+    let owner = Owner(owner.into());
     request.extensions_mut().insert(caller);
+    request.extensions_mut().insert(owner);
     next.run(request).await
 }
 

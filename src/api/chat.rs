@@ -16,7 +16,7 @@ use super::sampling_fields;
 use super::service_tier::ServiceTier;
 use super::state::{ApiState, Served};
 use super::template_fields;
-use super::tools;
+use super::tools::{self, Shape};
 use crate::generation::{Caller, ChatInput, GenerationParams, ToolFormat};
 use crate::text::ChatPrompt;
 use axum::extract::State;
@@ -100,8 +100,9 @@ impl ChatRequest {
     ) -> Result<Self, ApiError> {
         parameters::check(parameters::CHAT, body, ignored)?;
         let messages = messages::parse(body, ignored)?;
-        let asked = tools::parse(body, ignored)?;
-        let arguments = template_fields::parse(body, served, ignored)?;
+        let asked = tools::parse(body, Shape::Nested, ignored)?;
+        let effort = body.get(template_fields::EFFORT);
+        let arguments = template_fields::parse(body, effort.as_ref(), served, ignored)?;
         let max_tokens = max_tokens(body)?;
         let service_tier = ServiceTier::parse(body)?;
         let params = GenerationParams {

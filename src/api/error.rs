@@ -77,6 +77,22 @@ impl ApiError {
         )
     }
 
+    /// One that never was, is gone, or is another caller's: which of them is nobody's business.
+    pub fn unknown_response(param: &str, id: &str) -> Self {
+        Self {
+            param: Some(param.to_owned()),
+            code: Some(match param {
+                "previous_response_id" => "previous_response_not_found",
+                _ => "response_not_found",
+            }),
+            ..Self::new(
+                StatusCode::NOT_FOUND,
+                Kind::InvalidRequest,
+                format!("There is no response `{}`.", shown(id)),
+            )
+        }
+    }
+
     /// There is no model to tell about.
     pub fn no_encoder() -> Self {
         Self {

@@ -74,6 +74,14 @@ impl<'a> Fields<'a> {
 }
 
 impl<'a> Field<'a> {
+    /// What a field of the request stands for.
+    pub fn of_stored(path: &str, value: &'a Json) -> Self {
+        Self {
+            path: path.to_owned(),
+            value,
+        }
+    }
+
     pub fn path(&self) -> &str {
         &self.path
     }

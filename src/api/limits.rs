@@ -34,6 +34,10 @@ limits! {
     MAX_STOP_TOKEN_IDS = 128, "Ids in `stop_token_ids`.";
     MAX_LOGIT_BIAS = 300, "Token ids in `logit_bias`.";
     MAX_TOP_LOGPROBS = 20, "`top_logprobs` of a chat, and `logprobs` of a completion, where OpenAI takes up to 5.";
+    MAX_INCLUDE = 16, "Names in `include` of a response.";
+    MAX_METADATA = 16, "Entries in `metadata` of a response.";
+    MAX_METADATA_KEY_CHARS = 64, "Characters in the name of such an entry.";
+    MAX_METADATA_VALUE_CHARS = 512, "Characters in such an entry.";
     MAX_TOOLS = 128, "Functions in `tools`.";
     MAX_TOOL_CALLS = 128, "Calls in a message that is sent back.";
     MAX_TOOL_CALLS_BYTES = 1 << 20, "Bytes in the arguments of all calls that are sent back.";

@@ -6,9 +6,10 @@ use super::json::Json;
 use super::limits;
 use super::parameters::{self, ASSISTANT_MESSAGE, CONTENT_PART, Ignored, MESSAGE, TOOL_MESSAGE};
 use crate::text::{ChatMessage, ToolCall};
+use serde_json::Value;
 
 /// Between the text parts of one message.
-const PART_SEPARATOR: &str = "\n";
+pub const PART_SEPARATOR: &str = "\n";
 
 /// Reads `messages`; afterwards every role is one that a chat template can be given.
 pub fn parse(body: &Fields<'_>, ignored: &mut Ignored) -> Result<Vec<ChatMessage>, ApiError> {
@@ -86,17 +87,19 @@ fn tool_call(call: &Field<'_>, ignored: &mut Ignored) -> Result<ToolCall, ApiErr
     }
     let function = fields.require("function")?.object()?;
     parameters::check(parameters::CALLED_FUNCTION, &function, ignored)?;
-    let arguments = function.require("arguments")?.string()?;
-    // Templates write objects as the model was trained on; what is none stays as it was.
-    let arguments = match Json::parse(arguments.as_bytes()) {
-        Ok(object @ Json::Object(_)) => object.to_value(),
-        _ => arguments.into(),
-    };
     Ok(ToolCall {
         id: fields.require("id")?.string()?.to_owned(),
         name: function.require("name")?.string()?.to_owned(),
-        arguments,
+        arguments: arguments(function.require("arguments")?.string()?),
     })
+}
+
+/// Templates write objects as the model was trained on; what is none stays as it was.
+pub fn arguments(text: &str) -> Value {
+    match Json::parse(text.as_bytes()) {
+        Ok(object @ Json::Object(_)) => object.to_value(),
+        _ => text.into(),
+    }
 }
 
 /// `developer` is OpenAI's newer word for `system`; templates know the older one.

@@ -31,6 +31,7 @@ pub mod reference;
 mod request;
 mod request_id;
 mod rerank;
+mod responses;
 mod sampling_fields;
 mod service_tier;
 mod sse;
@@ -55,12 +56,14 @@ const RENDER: &str = "/v1/chat/completions/render";
 const TOKENIZE: &str = "/tokenize";
 const DETOKENIZE: &str = "/detokenize";
 const EMBEDDINGS: &str = "/v1/embeddings";
+const RESPONSES: &str = "/v1/responses";
 const RERANK: &str = "/v1/rerank";
 /// As Hugging Face's text-embeddings-inference has it.
 const TEI_RERANK: &str = "/rerank";
 
 /// Routes that take a body.
-const POSTED: [&str; 8] = [
+const POSTED: [&str; 9] = [
+    RESPONSES,
     CHAT,
     COMPLETIONS,
     RENDER,
@@ -79,6 +82,16 @@ pub fn router(state: Arc<ApiState>) -> Router {
         .route(RENDER, post(tokens::render))
         .route(TOKENIZE, post(tokens::tokenize))
         .route(DETOKENIZE, post(tokens::detokenize))
+        .route(RESPONSES, post(responses::create))
+        .route(
+            "/v1/responses/{id}",
+            get(responses::get).delete(responses::delete),
+        )
+        .route("/v1/responses/{id}/cancel", post(responses::cancel))
+        .route(
+            "/v1/responses/{id}/input_items",
+            get(responses::input_items),
+        )
         .route(EMBEDDINGS, post(embeddings::create))
         .route(RERANK, post(rerank::create))
         .route(TEI_RERANK, post(rerank::rank_texts))
@@ -105,10 +118,12 @@ async fn not_found(method: Method, uri: Uri) -> ApiError {
 }
 
 async fn method_not_allowed(method: Method, uri: Uri) -> ApiError {
-    let allowed = if POSTED.contains(&uri.path()) {
-        "POST"
-    } else {
-        "GET, HEAD"
+    let path = uri.path();
+    let allowed = match path.strip_prefix(RESPONSES).filter(|rest| !rest.is_empty()) {
+        Some(rest) if rest.ends_with("/cancel") => "POST",
+        Some(rest) if !rest.ends_with("/input_items") => "GET, HEAD, DELETE",
+        None if POSTED.contains(&path) => "POST",
+        _ => "GET, HEAD",
     };
-    ApiError::method_not_allowed(&method, uri.path(), allowed)
+    ApiError::method_not_allowed(&method, path, allowed)
 }

@@ -136,7 +136,12 @@ fn response_format(field: &Field<'_>, ignored: &mut Ignored) -> Result<Option<Wa
             format: Format::JsonObject,
             param: field.path().to_owned(),
         }),
-        "json_schema" => return named_schema(&fields.require("json_schema")?, ignored).map(Some),
+        "json_schema" => {
+            let field = fields.require("json_schema")?;
+            let fields = field.object()?;
+            parameters::check(parameters::JSON_SCHEMA, &fields, ignored)?;
+            return named_schema(&field, &fields).map(Some);
+        }
         _ => return Err(kind.must("be `text`, `json_object` or `json_schema`")),
     };
     match json_schema {
@@ -145,10 +150,30 @@ fn response_format(field: &Field<'_>, ignored: &mut Ignored) -> Result<Option<Wa
     }
 }
 
-/// `response_format.json_schema`. Strict or not, the schema is enforced.
-fn named_schema(field: &Field<'_>, ignored: &mut Ignored) -> Result<Wanted, ApiError> {
+/// `text.format` of a response, where the name and the schema stand beside the type.
+pub fn of_response(field: &Field<'_>, ignored: &mut Ignored) -> Result<Option<Wanted>, ApiError> {
     let fields = field.object()?;
-    parameters::check(parameters::JSON_SCHEMA, &fields, ignored)?;
+    parameters::check(parameters::RESPONSE_TEXT_FORMAT, &fields, ignored)?;
+    let kind = fields.require("type")?;
+    match kind.string()? {
+        "json_schema" => {
+            fields.require("schema")?;
+            named_schema(field, &fields).map(Some)
+        }
+        "text" | "json_object" if fields.get("schema").is_some() => {
+            Err(kind.must("be `json_schema` where there is a `schema`"))
+        }
+        "text" => Ok(None),
+        "json_object" => Ok(Some(Wanted {
+            format: Format::JsonObject,
+            param: field.path().to_owned(),
+        })),
+        _ => Err(kind.must("be `text`, `json_object` or `json_schema`")),
+    }
+}
+
+/// A schema with its name. Strict or not, it is enforced.
+fn named_schema(field: &Field<'_>, fields: &Fields<'_>) -> Result<Wanted, ApiError> {
     let name = fields.require("name")?;
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
     let text = name.string()?;

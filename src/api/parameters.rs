@@ -3,11 +3,17 @@
 
 mod formats;
 mod messages;
+mod responses;
 mod tools;
 
 pub use formats::{JSON_SCHEMA, RESPONSE_FORMAT, STRUCTURED_OUTPUTS};
 pub use messages::{
     ASSISTANT_MESSAGE, CALLED_FUNCTION, CONTENT_PART, MESSAGE, TOOL_CALL, TOOL_MESSAGE,
+};
+pub use responses::{
+    RESPONSE_CALL, RESPONSE_CALL_OUTPUT, RESPONSE_MESSAGE, RESPONSE_PART, RESPONSE_REASONING,
+    RESPONSE_REASONING_OPTIONS, RESPONSE_REASONING_PART, RESPONSE_TEXT, RESPONSE_TEXT_FORMAT,
+    RESPONSE_TOOL, RESPONSE_TOOL_CHOICE, RESPONSES,
 };
 pub use tools::{ALLOWED_TOOLS, FUNCTION, NAMED_FUNCTION, TOOL, TOOL_CHOICE};
 
@@ -192,6 +198,10 @@ const STOP_TOKEN_IDS: Parameter = honoured(
 
 const STRUCTURED_OUTPUTS_FIELD: Parameter =
     honoured("structured_outputs", "not OpenAI's; see Structured output");
+const CHAT_TEMPLATE_KWARGS: Parameter = honoured(
+    "chat_template_kwargs",
+    "not OpenAI's; variables for the chat template, listed as ignored where it names one of them nowhere",
+);
 const GUIDED_JSON: Parameter = honoured(
     "guided_json",
     "not OpenAI's; the older name of `structured_outputs.json`",
@@ -268,10 +278,7 @@ pub const CHAT: &[Parameter] = &[
         "reasoning_effort",
         "given to a chat template that takes it; refused but for `none` where none does; see Reasoning",
     ),
-    honoured(
-        "chat_template_kwargs",
-        "not OpenAI's; variables for the chat template, listed as ignored where it names one of them nowhere",
-    ),
+    CHAT_TEMPLATE_KWARGS,
     refused("verbosity", &[r#""medium""#], ""),
     refused("web_search_options", &[], ""),
     refused("moderation", &[], ""),

@@ -4,8 +4,10 @@ use super::limits;
 use super::parameters::{
     ALLOWED_TOOLS, ASSISTANT_MESSAGE, CALLED_FUNCTION, CHAT, COMPLETIONS, CONTENT_PART, DETOKENIZE,
     EMBEDDINGS, FUNCTION, JSON_SCHEMA, MESSAGE, NAMED_FUNCTION, Outcome, Parameter, RERANK,
-    RESPONSE_FORMAT, STREAM_OPTIONS, STRUCTURED_OUTPUTS, TEI_RERANK, TOKENIZE, TOOL, TOOL_CALL,
-    TOOL_CHOICE, TOOL_MESSAGE,
+    RESPONSE_CALL, RESPONSE_CALL_OUTPUT, RESPONSE_FORMAT, RESPONSE_MESSAGE, RESPONSE_PART,
+    RESPONSE_REASONING, RESPONSE_REASONING_OPTIONS, RESPONSE_REASONING_PART, RESPONSE_TEXT,
+    RESPONSE_TEXT_FORMAT, RESPONSE_TOOL, RESPONSE_TOOL_CHOICE, RESPONSES, STREAM_OPTIONS,
+    STRUCTURED_OUTPUTS, TEI_RERANK, TOKENIZE, TOOL, TOOL_CALL, TOOL_CHOICE, TOOL_MESSAGE,
 };
 use std::fmt::Write as _;
 
@@ -19,12 +21,30 @@ pub fn markdown() -> String {
     for (title, table) in [
         ("`POST /v1/chat/completions`", CHAT),
         ("`POST /v1/completions`", COMPLETIONS),
+        ("`POST /v1/responses`", RESPONSES),
         ("`POST /v1/embeddings`", EMBEDDINGS),
         ("`POST /v1/rerank`", RERANK),
         ("`POST /rerank`", TEI_RERANK),
         ("`POST /tokenize`", TOKENIZE),
         ("`POST /detokenize`", DETOKENIZE),
         ("`stream_options`", STREAM_OPTIONS),
+        ("`text` of a response", RESPONSE_TEXT),
+        ("`text.format` of a response", RESPONSE_TEXT_FORMAT),
+        ("`reasoning` of a response", RESPONSE_REASONING_OPTIONS),
+        ("`tools[]` of a response", RESPONSE_TOOL),
+        ("`tool_choice` of a response", RESPONSE_TOOL_CHOICE),
+        ("`input[]` of a response: a message", RESPONSE_MESSAGE),
+        ("`input[].content[]` of a response", RESPONSE_PART),
+        ("`input[]` of a response: `function_call`", RESPONSE_CALL),
+        (
+            "`input[]` of a response: `function_call_output`",
+            RESPONSE_CALL_OUTPUT,
+        ),
+        ("`input[]` of a response: `reasoning`", RESPONSE_REASONING),
+        (
+            "`input[].content[]` and `summary[]` of a `reasoning`",
+            RESPONSE_REASONING_PART,
+        ),
         ("`response_format`", RESPONSE_FORMAT),
         ("`response_format.json_schema`", JSON_SCHEMA),
         ("`structured_outputs`", STRUCTURED_OUTPUTS),

@@ -52,6 +52,13 @@ pub fn response<C: Chunks>(
         let event = stream.next().await?;
         Some((Ok::<_, Infallible>(event), stream))
     });
+    unbuffered(events)
+}
+
+/// Events that no proxy holds back or gives up waiting for.
+pub fn unbuffered(
+    events: impl futures_util::Stream<Item = Result<Event, Infallible>> + Send + 'static,
+) -> Response {
     let mut response = Sse::new(events)
         .keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
         .into_response();

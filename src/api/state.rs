@@ -3,15 +3,17 @@
 use super::error::ApiError;
 use super::fields::Fields;
 use super::metrics::Metrics;
+use super::responses::Background;
 use super::turns::Turns;
 use super::{CHAT, EMBEDDINGS, RERANK};
 use crate::config::ServerConfig;
 use crate::encoding::{EncoderTask, ServedEncoder};
 use crate::engine::EngineState;
 use crate::generation::{Caller, ServedModel};
+use crate::store::Store;
 use crate::tenant::KeyRing;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A model that generates, and what its answers carry.
 pub struct Served {
@@ -81,6 +83,9 @@ pub struct ApiState {
     pub(super) metrics: Arc<Metrics>,
     /// To render and tokenize.
     pub(super) encoders: Turns,
+    /// What outlives a request, if anything does.
+    pub(super) store: Option<Store>,
+    pub(super) background: Background,
     /// To compile a format, on the one thread of the model for it.
     pub(super) compilers: Turns,
 }
@@ -94,9 +99,26 @@ impl ApiState {
             encoders: Turns::on_half_the_cores(keys.len()),
             compilers: Turns::new(keys.len(), 1),
             keys,
+            store: None,
+            background: Background::default(),
             max_body_bytes: server.max_body_bytes(),
             body_read_timeout: Duration::from_millis(server.body_read_timeout_ms),
             request_timeout: Duration::from_millis(server.request_timeout_ms),
+        }
+    }
+
+    /// The same with a place for responses.
+    pub fn with_store(mut self, store: Option<Store>) -> Self {
+        self.store = store;
+        self
+    }
+
+    /// Waits for what nobody waits for and closes the store, at most until `deadline`.
+    pub async fn finish(&self, deadline: Instant) {
+        self.background.finish(deadline).await;
+        if let Some(store) = &self.store {
+            // A file that is not closed is found whole all the same.
+            let _ = tokio::time::timeout_at(deadline.into(), store.close()).await;
         }
     }
 

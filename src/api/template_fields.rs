@@ -1,7 +1,7 @@
 //! What a chat template takes beside messages and tools.
 
 use super::error::ApiError;
-use super::fields::Fields;
+use super::fields::{Field, Fields};
 use super::limits;
 use super::parameters::Ignored;
 use super::state::Served;
@@ -21,14 +21,15 @@ const OURS: [&str; 6] = [
 const EFFORTS: [&str; 6] = ["none", "minimal", "low", "medium", "high", "xhigh"];
 
 /// The variables of templates that think, or do not.
-const EFFORT: &str = "reasoning_effort";
+pub const EFFORT: &str = "reasoning_effort";
 const ENABLE_THINKING: &str = "enable_thinking";
 const THINKING: &str = "thinking";
 
-/// `chat_template_kwargs` and `reasoning_effort`. What the template makes nothing of is listed as
+/// `chat_template_kwargs` and `effort`, which a chat calls `reasoning_effort`. What the template makes nothing of is listed as
 /// ignored, or refused where it asks for more than an answer.
 pub fn parse(
     body: &Fields<'_>,
+    effort: Option<&Field<'_>>,
     served: &Served,
     ignored: &mut Ignored,
 ) -> Result<Map<String, Value>, ApiError> {
@@ -54,7 +55,7 @@ pub fn parse(
             arguments.insert(name.to_owned(), field.value().to_value());
         }
     }
-    let Some(field) = body.get(EFFORT) else {
+    let Some(field) = effort else {
         return Ok(arguments);
     };
     let effort = field.string()?;

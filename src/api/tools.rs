@@ -28,11 +28,20 @@ struct Choice {
     is_named: bool,
 }
 
-pub fn parse(body: &Fields<'_>, ignored: &mut Ignored) -> Result<Asked, ApiError> {
+/// How an endpoint writes a function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// `{"type": "function", "function": {"name": …}}`: a chat.
+    Nested,
+    /// `{"type": "function", "name": …}`: a response.
+    Flat,
+}
+
+pub fn parse(body: &Fields<'_>, shape: Shape, ignored: &mut Ignored) -> Result<Asked, ApiError> {
     let tools = match body.get("tools").filter(|field| !field.is_empty_array()) {
         Some(field) => field
             .items("tools", limits::MAX_TOOLS)?
-            .map(|tool| function(&tool, ignored))
+            .map(|tool| function(&tool, shape, ignored))
             .collect::<Result<Vec<_>, _>>()?,
         None => Vec::new(),
     };
@@ -45,7 +54,7 @@ pub fn parse(body: &Fields<'_>, ignored: &mut Ignored) -> Result<Asked, ApiError
         .map(|field| field.boolean())
         .transpose()?;
     let choice = match body.get("tool_choice") {
-        Some(field) => choice(&field, &tools, ignored)?,
+        Some(field) => choice(&field, &tools, shape, ignored)?,
         None => Choice::auto(),
     };
     let mut asked = Asked {
@@ -109,25 +118,34 @@ struct Tool {
     param: String,
 }
 
-fn function(tool: &Field<'_>, ignored: &mut Ignored) -> Result<Tool, ApiError> {
+fn function(tool: &Field<'_>, shape: Shape, ignored: &mut Ignored) -> Result<Tool, ApiError> {
     let fields = tool.object()?;
     let kind = fields.require("type")?;
     if kind.string()? != "function" {
         return Err(kind.must("be `function`: this server knows no other tools"));
     }
-    parameters::check(parameters::TOOL, &fields, ignored)?;
-    let field = fields.require("function")?;
-    let fields = field.object()?;
-    parameters::check(parameters::FUNCTION, &fields, ignored)?;
+    let (field, fields) = match shape {
+        Shape::Flat => {
+            parameters::check(parameters::RESPONSE_TOOL, &fields, ignored)?;
+            (tool.clone(), fields)
+        }
+        Shape::Nested => {
+            parameters::check(parameters::TOOL, &fields, ignored)?;
+            let field = fields.require("function")?;
+            let fields = field.object()?;
+            parameters::check(parameters::FUNCTION, &fields, ignored)?;
+            (field, fields)
+        }
+    };
     let name = name(&fields.require("name")?)?;
     let description = fields.get("description");
     if let Some(description) = &description {
         description.string()?;
     }
-    let strict = match fields.get("strict") {
-        Some(field) => field.boolean()?,
-        None => false,
-    };
+    let strict = fields
+        .get("strict")
+        .map(|field| field.boolean())
+        .transpose()?;
     let schema = match fields.get("parameters") {
         Some(field) => {
             let kind = field.object()?.get("type");
@@ -150,10 +168,16 @@ fn function(tool: &Field<'_>, ignored: &mut Ignored) -> Result<Tool, ApiError> {
     Ok(Tool {
         definition: json!({"type": "function", "function": definition}),
         param: format!("{}.parameters", field.path()),
-        function: Function {
-            name,
-            parameters: schema.map_or_else(nothing, as_object),
-            strict,
+        function: {
+            let parameters = schema.map_or_else(nothing, as_object);
+            Function {
+                name,
+                strict: strict.unwrap_or_else(|| {
+                    // Responses are strict unless they are told not to be.
+                    shape == Shape::Flat && check_schema(&parameters).is_ok()
+                }),
+                parameters,
+            }
         },
     })
 }
@@ -188,7 +212,12 @@ fn name(field: &Field<'_>) -> Result<String, ApiError> {
     Ok(name.to_owned())
 }
 
-fn choice(field: &Field<'_>, tools: &[Tool], ignored: &mut Ignored) -> Result<Choice, ApiError> {
+fn choice(
+    field: &Field<'_>,
+    tools: &[Tool],
+    shape: Shape,
+    ignored: &mut Ignored,
+) -> Result<Choice, ApiError> {
     let must =
         "be `none`, `auto`, `required`, or an object of the type `function` or `allowed_tools`";
     let word = |field: &Field<'_>, word: &str| match word {
@@ -209,19 +238,29 @@ fn choice(field: &Field<'_>, tools: &[Tool], ignored: &mut Ignored) -> Result<Ch
     }
     let fields = field.object()?;
     let kind = fields.require("type")?;
+    let table = match shape {
+        Shape::Nested => parameters::TOOL_CHOICE,
+        Shape::Flat => parameters::RESPONSE_TOOL_CHOICE,
+    };
     match kind.string()? {
         "function" => {
-            parameters::check(parameters::TOOL_CHOICE, &fields, ignored)?;
+            parameters::check(table, &fields, ignored)?;
             Ok(Choice {
-                names: Some(vec![named(&fields, tools, ignored)?]),
+                names: Some(vec![named(&fields, tools, shape, ignored)?]),
                 choice: Some(ToolChoice::Required),
                 is_named: true,
             })
         }
         "allowed_tools" => {
-            parameters::check(parameters::TOOL_CHOICE, &fields, ignored)?;
-            let allowed = fields.require("allowed_tools")?.object()?;
-            parameters::check(parameters::ALLOWED_TOOLS, &allowed, ignored)?;
+            parameters::check(table, &fields, ignored)?;
+            let allowed = match shape {
+                Shape::Flat => fields.clone(),
+                Shape::Nested => {
+                    let allowed = fields.require("allowed_tools")?.object()?;
+                    parameters::check(parameters::ALLOWED_TOOLS, &allowed, ignored)?;
+                    allowed
+                }
+            };
             let mode = allowed.require("mode")?;
             let choice = match mode.string()? {
                 "auto" => ToolChoice::Auto,
@@ -233,8 +272,12 @@ fn choice(field: &Field<'_>, tools: &[Tool], ignored: &mut Ignored) -> Result<Ch
                 .items("tools", limits::MAX_TOOLS)?
                 .map(|tool| {
                     let fields = tool.object()?;
-                    parameters::check(parameters::TOOL, &fields, ignored)?;
-                    named(&fields, tools, ignored)
+                    let table = match shape {
+                        Shape::Nested => parameters::TOOL,
+                        Shape::Flat => parameters::RESPONSE_TOOL_CHOICE,
+                    };
+                    parameters::check(table, &fields, ignored)?;
+                    named(&fields, tools, shape, ignored)
                 })
                 .collect::<Result<Vec<_>, _>>()?;
             Ok(Choice {
@@ -247,10 +290,21 @@ fn choice(field: &Field<'_>, tools: &[Tool], ignored: &mut Ignored) -> Result<Ch
     }
 }
 
-/// The name in `{"function": {"name": …}}`, of a function that there is.
-fn named(fields: &Fields<'_>, tools: &[Tool], ignored: &mut Ignored) -> Result<String, ApiError> {
-    let function = fields.require("function")?.object()?;
-    parameters::check(parameters::NAMED_FUNCTION, &function, ignored)?;
+/// The name of a function that there is.
+fn named(
+    fields: &Fields<'_>,
+    tools: &[Tool],
+    shape: Shape,
+    ignored: &mut Ignored,
+) -> Result<String, ApiError> {
+    let function = match shape {
+        Shape::Flat => fields.clone(),
+        Shape::Nested => {
+            let function = fields.require("function")?.object()?;
+            parameters::check(parameters::NAMED_FUNCTION, &function, ignored)?;
+            function
+        }
+    };
     let name = function.require("name")?;
     let text = name.string()?;
     if !tools.iter().any(|tool| tool.function.name == text) {

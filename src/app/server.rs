@@ -64,6 +64,7 @@ pub async fn serve(
         .await
         .is_ok();
     stop_engines(&state, deadline).await;
+    state.finish(deadline + FAREWELL).await;
     if !closed {
         warn!("cutting off what did not finish in time");
         // Whether it was enough or not, the connections end here.

@@ -46,6 +46,8 @@ impl LocalServer {
             serde_json::json!({ "server": { "listen": FREE_PORT } }),
         )?;
         config.keys.clear();
+        // It ends with the command, and leaves nothing behind.
+        config.responses.store = false;
         config.model.path = Some(model.to_owned());
         config.models.clear();
         let models = app::resolve_models(&config)?;

@@ -12,6 +12,7 @@ mod embeddings;
 mod logprobs;
 mod operation;
 mod reference;
+mod responses;
 mod sampling;
 mod scripted;
 mod server;

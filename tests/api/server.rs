@@ -6,6 +6,7 @@ use guichet::app;
 use guichet::config::ServerConfig;
 use guichet::engine::EngineConfig;
 use guichet::generation::ServedModel;
+use guichet::store::Store;
 use guichet::tenant::{KeyConfig, KeyRing};
 use reqwest::header::HeaderMap;
 use reqwest::{Method, RequestBuilder, Response};
@@ -24,6 +25,7 @@ pub struct Options {
     pub server: ServerConfig,
     pub keys: Vec<KeyConfig>,
     pub engine: EngineConfig,
+    pub store: Option<Store>,
 }
 
 impl Options {
@@ -33,6 +35,7 @@ impl Options {
             server: ServerConfig::default(),
             keys: Vec::new(),
             engine: scripted::engine_config(),
+            store: None,
         }
     }
 }
@@ -103,8 +106,9 @@ impl TestServer {
             server,
             keys,
             engine,
+            store,
         } = options;
-        let this = Self::start_loading(server, &keys).await;
+        let this = Self::listen(server, &keys, store).await;
         this.set_model(scripted::served_model(script, engine));
         this
     }
@@ -123,9 +127,14 @@ impl TestServer {
 
     /// A server whose model never arrives.
     pub async fn start_loading(server: ServerConfig, keys: &[KeyConfig]) -> Self {
+        Self::listen(server, keys, None).await
+    }
+
+    async fn listen(server: ServerConfig, keys: &[KeyConfig], store: Option<Store>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
-        let state = Arc::new(ApiState::new(&server, KeyRing::new(keys).unwrap()));
+        let state = ApiState::new(&server, KeyRing::new(keys).unwrap());
+        let state = Arc::new(state.with_store(store));
         let (stop, stopped) = oneshot::channel();
         let serving = Arc::clone(&state);
         let task = tokio::spawn(async move {

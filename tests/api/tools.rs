@@ -16,7 +16,7 @@ macro_rules! template {
     };
 }
 
-const HERMES: Family = Family {
+pub const HERMES: Family = Family {
     template: template!("<tool_call> <think> </think> enable_thinking"),
     control: &[],
     tags: &["<think>", "</think>"],

@@ -7,8 +7,9 @@ MESSAGES = [{"role": "user", "content": "hi"}]
 
 
 def test_models_are_listed_and_retrieved(client, model):
-    [listed] = client.models.list().data
+    listed, *encoders = client.models.list().data
     assert listed.id == model
+    assert [(encoder.id, encoder.task) for encoder in encoders] == [("tiny-bert", "embed"), ("tiny-xlm-roberta", "rerank")]
     assert client.models.retrieve(model) == listed
     assert listed.max_model_len == 512
 

@@ -1,0 +1,324 @@
+//! `POST /v1/responses`, and what is stored of it.
+
+mod answer;
+mod background;
+mod input;
+mod request;
+mod stream;
+
+pub use background::Background;
+
+use super::answer::Measured;
+use super::auth::Owner;
+use super::body::JsonBody;
+use super::error::ApiError;
+use super::fields::Fields;
+use super::json::Json as Read;
+use super::parameters::Ignored;
+use super::request_id::RequestId;
+use super::state::ApiState;
+use crate::generation::{Caller, GenerationEvent};
+use crate::store::{Store, StoredResponse};
+use answer::{End, ResponseAnswer};
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use request::{Mode, ResponseRequest};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+pub const INPUT: &str = "input";
+
+/// A response that is being generated.
+struct Running {
+    generation: Measured,
+    answer: ResponseAnswer,
+    /// The conversation before the answer.
+    items: Vec<Value>,
+    /// Where it is kept, if it is.
+    keep: Option<Keep>,
+    /// Its id is known before its end.
+    is_named: bool,
+}
+
+/// Where a response is kept.
+#[derive(Clone)]
+struct Keep {
+    store: Store,
+    owner: Owner,
+}
+
+pub async fn create(
+    State(state): State<Arc<ApiState>>,
+    Extension(request_id): Extension<RequestId>,
+    Extension(caller): Extension<Caller>,
+    Extension(owner): Extension<Owner>,
+    JsonBody(body): JsonBody,
+) -> Result<Response, ApiError> {
+    let mut ignored = Ignored::default();
+    let fields = Fields::root(&body)?;
+    let served = state.generator(&fields)?;
+    let mode = Mode::parse(&fields, state.store.is_some(), &mut ignored)?;
+    let earlier = match &mode.previous {
+        Some(id) => Some(earlier_items(&state, &owner, id).await?),
+        None => None,
+    };
+    let ResponseRequest {
+        input,
+        ask,
+        items,
+        echo,
+        with_logprobs,
+        short_ids,
+    } = ResponseRequest::parse(&fields, served, &mode, earlier.as_ref(), &mut ignored)?;
+    // The one clock value of the request, which a template may print.
+    let clock = SystemTime::now();
+    let generation = Measured::start(
+        &state,
+        served,
+        request_id,
+        caller,
+        ask,
+        INPUT,
+        move |model, params| model.chat(&input, params, clock),
+    )
+    .await?;
+    let keep = (state.store.clone())
+        .filter(|_| mode.store)
+        .map(|store| Keep { store, owner });
+    let model = &served.model.id;
+    let mut running = Running {
+        generation,
+        answer: ResponseAnswer::new(model, clock, echo, with_logprobs, short_ids),
+        items,
+        keep,
+        is_named: mode.stream || mode.background,
+    };
+    let mut response = if mode.stream {
+        stream::response(running)
+    } else if mode.background {
+        Json(background::start(&state, running).await?).into_response()
+    } else {
+        running.run().await?;
+        Json(running.answer.body()).into_response()
+    };
+    ignored.write_header(&mut response);
+    Ok(response)
+}
+
+/// The items up to the end of a stored response.
+async fn earlier_items(state: &ApiState, owner: &Owner, id: &str) -> Result<Read, ApiError> {
+    let must = |must: &str| {
+        ApiError::invalid(
+            "previous_response_id",
+            format!("`previous_response_id` must {must}."),
+        )
+    };
+    let Some(store) = &state.store else {
+        return Err(must("be left out: this server stores nothing"));
+    };
+    let Some(stored) = (store.response(&owner.0, id, SystemTime::now()).await).map_err(failed)?
+    else {
+        return Err(ApiError::unknown_response("previous_response_id", id));
+    };
+    if is_unfinished(&body_of(&stored)) {
+        return Err(must("name a response that is finished"));
+    }
+    Read::parse(stored.items.as_bytes()).map_err(|error| ApiError::internal(error.to_string()))
+}
+
+/// `GET /v1/responses/{id}`.
+pub async fn get(
+    State(state): State<Arc<ApiState>>,
+    Extension(owner): Extension<Owner>,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<Json<Value>, ApiError> {
+    let (id, stored) = stored(&state, &owner, id).await?;
+    let mut body = body_of(&stored);
+    // What ran when the process ended runs no more.
+    if is_unfinished(&body) && !state.background.is_running(&owner, &id) {
+        body["status"] = "failed".into();
+        body["error"] = json!({
+            "code": "server_error",
+            "message": "The server was started again before this response was finished.",
+        });
+    }
+    Ok(Json(body))
+}
+
+/// `GET /v1/responses/{id}/input_items`.
+pub async fn input_items(
+    State(state): State<Arc<ApiState>>,
+    Extension(owner): Extension<Owner>,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<Json<Value>, ApiError> {
+    let (_, stored) = stored(&state, &owner, id).await?;
+    let num_output = body_of(&stored)["output"].as_array().map_or(0, Vec::len);
+    let mut items: Vec<Value> = serde_json::from_str(&stored.items).unwrap_or_default();
+    items.truncate(items.len().saturating_sub(num_output));
+    for (index, item) in items
+        .iter_mut()
+        .filter_map(Value::as_object_mut)
+        .enumerate()
+    {
+        item.entry("type").or_insert("message".into());
+        item.entry("id").or_insert(format!("item_{index}").into());
+    }
+    // Newest first, as OpenAI has it.
+    items.reverse();
+    let end = |item: Option<&Value>| item.map_or(Value::Null, |item| item["id"].clone());
+    Ok(Json(json!({
+        "object": "list",
+        "first_id": end(items.first()),
+        "last_id": end(items.last()),
+        "has_more": false,
+        "data": items,
+    })))
+}
+
+/// `DELETE /v1/responses/{id}`.
+pub async fn delete(
+    State(state): State<Arc<ApiState>>,
+    Extension(owner): Extension<Owner>,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<Json<Value>, ApiError> {
+    let (id, _) = stored(&state, &owner, id).await?;
+    // It must not come back when it is finished.
+    state.background.stop(&owner, &id).await;
+    if let Some(store) = &state.store {
+        (store
+            .delete_response(&owner.0, &id, SystemTime::now())
+            .await)
+            .map_err(failed)?;
+    }
+    Ok(Json(
+        json!({"id": id, "object": "response", "deleted": true}),
+    ))
+}
+
+/// `POST /v1/responses/{id}/cancel`.
+pub async fn cancel(
+    State(state): State<Arc<ApiState>>,
+    Extension(owner): Extension<Owner>,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<Json<Value>, ApiError> {
+    let (id, stored_before) = stored(&state, &owner, id).await?;
+    if body_of(&stored_before)["background"] != true {
+        return Err(ApiError::bad_body(
+            "Only a response that was asked for with `background` can be cancelled.",
+        ));
+    }
+    state.background.stop(&owner, &id).await;
+    let path = Ok(Path(id));
+    let (_, stored) = stored(&state, &owner, path).await?;
+    Ok(Json(body_of(&stored)))
+}
+
+/// What is stored under an id of this owner.
+async fn stored(
+    state: &ApiState,
+    owner: &Owner,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<(String, StoredResponse), ApiError> {
+    // What is not UTF-8 names no response.
+    let id = id.map_or_else(|_| char::REPLACEMENT_CHARACTER.to_string(), |Path(id)| id);
+    let found = match &state.store {
+        Some(store) => (store.response(&owner.0, &id, SystemTime::now()).await).map_err(failed)?,
+        None => None,
+    };
+    match found {
+        Some(stored) => Ok((id, stored)),
+        None => Err(ApiError::unknown_response("id", &id)),
+    }
+}
+
+fn body_of(stored: &StoredResponse) -> Value {
+    serde_json::from_str(&stored.body).unwrap_or_default()
+}
+
+fn is_unfinished(body: &Value) -> bool {
+    body["status"] == "queued" || body["status"] == "in_progress"
+}
+
+fn failed(error: crate::store::StoreError) -> ApiError {
+    ApiError::internal(error.to_string())
+}
+
+impl Running {
+    /// To the end, or to the first error, which the answer then holds too.
+    async fn run(&mut self) -> Result<(), ApiError> {
+        while self.step().await? {}
+        Ok(())
+    }
+
+    /// The next event of the generation; false after the last, when the response is kept.
+    async fn step(&mut self) -> Result<bool, ApiError> {
+        match self.generation.next().await {
+            Some(GenerationEvent::Prompt { .. } | GenerationEvent::Echo { .. }) => Ok(true),
+            Some(GenerationEvent::Delta { part, logprobs, .. }) => {
+                self.answer.add(part, logprobs);
+                Ok(true)
+            }
+            Some(GenerationEvent::Finished { reason, .. }) => {
+                let usage = self.generation.usage();
+                let end = End::Finished(reason, usage);
+                self.end(end).await;
+                Ok(false)
+            }
+            Some(GenerationEvent::Failed(error)) => {
+                let error = ApiError::from_generation(&error, INPUT);
+                Err(self.fail(error).await)
+            }
+            None => {
+                let error = ApiError::internal("a generation ended before its choice");
+                Err(self.fail(error).await)
+            }
+        }
+    }
+
+    async fn fail(&mut self, error: ApiError) -> ApiError {
+        let id = self.generation.request_id();
+        if let Some(cause) = error.cause() {
+            tracing::error!(request.id = %id, "request {id} failed: {cause}");
+        }
+        let error = error.with_request_id(id);
+        self.end(End::Failed(&error)).await;
+        error
+    }
+
+    /// Keeps the response before it says so.
+    async fn end(&mut self, end: End<'_>) {
+        let now = SystemTime::now();
+        // What failed before anybody knew its id, nobody asks for.
+        let is_known = self.is_named || matches!(end, End::Finished(..));
+        self.answer.finish(end, now);
+        if is_known {
+            self.items.extend(self.answer.output().iter().cloned());
+            let is_kept = self.save(now).await;
+            self.answer.set_stored(is_kept);
+        }
+        self.answer.announce_end();
+    }
+
+    /// Whether it is kept.
+    async fn save(&self, now: SystemTime) -> bool {
+        let Some(keep) = &self.keep else { return false };
+        let stored = StoredResponse {
+            body: self.answer.body().to_string(),
+            items: Value::from(self.items.clone()).to_string(),
+        };
+        let put = keep
+            .store
+            .put_response(&keep.owner.0, self.answer.id(), &stored, now);
+        match put.await {
+            Ok(()) => true,
+            Err(error) => {
+                let id = self.generation.request_id();
+                tracing::warn!(request.id = %id, "the response to request {id} is not stored: {error}");
+                false
+            }
+        }
+    }
+}
