@@ -1,6 +1,7 @@
 //! The configuration: defaults, under a TOML file, under the environment, under the
 //! command line. Parsed and checked once, then frozen.
 
+use crate::api::is_origin;
 use crate::engine::{Dtype, ModelOptions, Quantize};
 use crate::kernels::{KvType, Placement};
 use crate::store::Retention;
@@ -44,6 +45,10 @@ pub struct ServerConfig {
     pub body_read_timeout_ms: u64,
     pub request_timeout_ms: u64,
     pub shutdown_timeout_ms: u64,
+    /// Refuses parameters that would be ignored.
+    pub strict_parameters: bool,
+    /// Web pages that may read answers, by their origins, or `*`; empty: none.
+    pub cors_origins: Vec<String>,
     /// A directory for what must outlive the process.
     pub state_dir: PathBuf,
 }
@@ -212,6 +217,8 @@ impl Default for ServerConfig {
             body_read_timeout_ms: 60_000,
             request_timeout_ms: 600_000,
             shutdown_timeout_ms: 25_000,
+            strict_parameters: false,
+            cors_origins: Vec::new(),
             state_dir: PathBuf::from("state"),
         }
     }
@@ -360,6 +367,12 @@ impl Config {
             return Err(ConfigError::Value {
                 key: "server.header_read_timeout_ms and body_read_timeout_ms",
                 must: "at least 1",
+            });
+        }
+        if !server.cors_origins.iter().all(|origin| is_origin(origin)) {
+            return Err(ConfigError::Value {
+                key: "server.cors_origins",
+                must: "origins such as https://intranet.example, without a path, or *",
             });
         }
         if server.request_timeout_ms == 0 {

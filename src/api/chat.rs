@@ -41,7 +41,7 @@ pub async fn create(
     Extension(caller): Extension<Caller>,
     JsonBody(body): JsonBody,
 ) -> Result<Response, ApiError> {
-    let mut ignored = Ignored::default();
+    let mut ignored = state.ignored();
     let fields = Fields::root(&body)?;
     let served = state.generator(&fields)?;
     let request = ChatRequest::parse(&fields, served, &mut ignored)?;
@@ -64,7 +64,7 @@ pub async fn create(
     )
     .await?;
     if generation.names_ignored() {
-        ignored.add("messages[].name");
+        ignored.add("messages", "messages[].name")?;
     }
     let head = Head::new("chatcmpl", served, clock);
     let chunks = |head, include_usage| ChatChunks {
@@ -123,6 +123,7 @@ impl ChatRequest {
             },
             input: ChatInput {
                 prompt: ChatPrompt {
+                    ending: template_fields::ending(body, &messages)?,
                     messages,
                     tools: asked.definitions,
                     arguments,

@@ -66,7 +66,7 @@ pub async fn create(
     Extension(caller): Extension<Caller>,
     JsonBody(body): JsonBody,
 ) -> Result<Response, ApiError> {
-    let mut ignored = Ignored::default();
+    let mut ignored = state.ignored();
     let fields = Fields::root(&body)?;
     let served = state.generator(&fields)?;
     let request = CompletionRequest::parse(&fields, served, &mut ignored)?;

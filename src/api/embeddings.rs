@@ -67,7 +67,7 @@ pub async fn create(
     let fields = Fields::root(&body)?;
     let is_embedder = |model: &ServedEncoder| model.task == EncoderTask::Embedding;
     let model = Arc::clone(&state.encoder(&fields, is_embedder, false)?.model);
-    let mut ignored = Ignored::default();
+    let mut ignored = state.ignored();
     let EmbeddingRequest {
         texts,
         is_one,

@@ -42,6 +42,7 @@ limits! {
     MAX_TOOL_CALLS = 128, "Calls in a message that is sent back.";
     MAX_TOOL_CALLS_BYTES = 1 << 20, "Bytes in the arguments of all calls that are sent back.";
     MAX_TEMPLATE_KWARGS = 64, "Variables in `chat_template_kwargs`.";
+    MAX_DOCUMENTS = 256, "Objects in `documents` of a chat.";
     MAX_FUNCTION_NAME_CHARS = 64, "Characters in the name of a function.";
     MAX_SCHEMA_BYTES = 256 << 10, "Bytes in a JSON schema, or in all functions of `tools` together, as compact JSON.";
     MAX_GRAMMAR_BYTES = 64 << 10, "Bytes in a regular expression, a grammar, or all choices of an answer together.";

@@ -7,9 +7,11 @@
 mod answer;
 mod auth;
 mod body;
+mod capabilities;
 mod chat;
 mod chat_answer;
 mod completions;
+mod cors;
 mod delivery;
 mod embeddings;
 mod error;
@@ -41,6 +43,7 @@ mod tokens;
 mod tools;
 mod turns;
 
+pub use cors::is_origin;
 pub use state::{ApiState, Models, Served, ServedEncoding};
 
 use axum::Router;
@@ -76,7 +79,8 @@ const POSTED: [&str; 9] = [
 
 /// Every route of the server.
 pub fn router(state: Arc<ApiState>) -> Router {
-    Router::new()
+    let cors = state.cors.clone();
+    let router = Router::new()
         .route(CHAT, post(chat::create))
         .route(COMPLETIONS, post(completions::create))
         .route(RENDER, post(tokens::render))
@@ -96,6 +100,7 @@ pub fn router(state: Arc<ApiState>) -> Router {
         .route(RERANK, post(rerank::create))
         .route(TEI_RERANK, post(rerank::rank_texts))
         .route("/info", get(rerank::info))
+        .route("/v1/capabilities", get(capabilities::get))
         .route("/v1/models", get(models::list))
         // Ids may hold slashes: org/model.
         .route("/v1/models/{*id}", get(models::get))
@@ -110,7 +115,12 @@ pub fn router(state: Arc<ApiState>) -> Router {
             Arc::clone(&state.metrics),
             request_id::layer,
         ))
-        .with_state(state)
+        .with_state(state);
+    match cors {
+        // Outermost: a preflight has no key.
+        Some(cors) => router.layer(cors),
+        None => router,
+    }
 }
 
 async fn not_found(method: Method, uri: Uri) -> ApiError {

@@ -43,21 +43,42 @@ pub enum Outcome {
 
 /// The parameters of one request that were given and not used.
 #[derive(Debug, Default)]
-pub struct Ignored(Vec<&'static str>);
+pub struct Ignored {
+    names: Vec<&'static str>,
+    is_refused: bool,
+}
 
 impl Ignored {
+    /// `is_refused`: nothing may be given that is not used.
+    pub fn new(is_refused: bool) -> Self {
+        Self {
+            names: Vec::new(),
+            is_refused,
+        }
+    }
+
     pub fn write_header(&self, response: &mut Response) {
-        if let Ok(value) = HeaderValue::from_str(&self.0.join(", "))
-            && !self.0.is_empty()
+        if let Ok(value) = HeaderValue::from_str(&self.names.join(", "))
+            && !self.names.is_empty()
         {
             response.headers_mut().insert(IGNORED_HEADER, value);
         }
     }
 
-    pub fn add(&mut self, name: &'static str) {
-        if !self.0.contains(&name) {
-            self.0.push(name);
+    /// `path` is where it stands in this request, `name` what it is called.
+    pub fn add(&mut self, path: &str, name: &'static str) -> Result<(), ApiError> {
+        if self.is_refused {
+            return Err(ApiError::invalid(
+                path,
+                format!(
+                    "`{path}` would be ignored, which this server is told to refuse; leave it out."
+                ),
+            ));
         }
+        if !self.names.contains(&name) {
+            self.names.push(name);
+        }
+        Ok(())
     }
 }
 
@@ -80,7 +101,7 @@ pub fn check(
         }
         match parameter.outcome {
             Outcome::Honoured => {}
-            Outcome::Ignored => ignored.add(parameter.name),
+            Outcome::Ignored => ignored.add(path, parameter.name)?,
             Outcome::RefusedUnless(neutral) => {
                 if !neutral.iter().any(|literal| is(field.value(), literal)) {
                     return Err(ApiError::invalid(path, refusal(path, neutral)));
@@ -279,6 +300,23 @@ pub const CHAT: &[Parameter] = &[
         "given to a chat template that takes it; refused but for `none` where none does; see Reasoning",
     ),
     CHAT_TEMPLATE_KWARGS,
+    honoured(
+        "add_generation_prompt",
+        "not OpenAI's; false: the prompt ends with the last message",
+    ),
+    honoured(
+        "continue_final_message",
+        "not OpenAI's; true: the answer goes on in the last message, which is the assistant's",
+    ),
+    honoured(
+        "documents",
+        "not OpenAI's; an array of objects, for a chat template that takes documents; refused where it takes none",
+    ),
+    refused(
+        "chat_template",
+        &[],
+        "not OpenAI's; a model's own template is what it was trained with",
+    ),
     refused("verbosity", &[r#""medium""#], ""),
     refused("web_search_options", &[], ""),
     refused("moderation", &[], ""),

@@ -15,18 +15,25 @@ use std::fmt::Write as _;
 pub const BEGIN: &str = "<!-- generated from src/api; `make bless` writes it anew -->";
 pub const END: &str = "<!-- end of the generated part -->";
 
+/// Where requests with a body go, and what becomes of their properties.
+pub const ENDPOINTS: &[(&str, &[Parameter])] = &[
+    ("/v1/chat/completions", CHAT),
+    ("/v1/completions", COMPLETIONS),
+    ("/v1/responses", RESPONSES),
+    ("/v1/embeddings", EMBEDDINGS),
+    ("/v1/rerank", RERANK),
+    ("/rerank", TEI_RERANK),
+    ("/tokenize", TOKENIZE),
+    ("/detokenize", DETOKENIZE),
+];
+
 /// The generated part: every documented parameter with its outcome, then every limit.
 pub fn markdown() -> String {
     let mut page = String::new();
+    for (route, table) in ENDPOINTS {
+        parameters(&mut page, &format!("`POST {route}`"), table);
+    }
     for (title, table) in [
-        ("`POST /v1/chat/completions`", CHAT),
-        ("`POST /v1/completions`", COMPLETIONS),
-        ("`POST /v1/responses`", RESPONSES),
-        ("`POST /v1/embeddings`", EMBEDDINGS),
-        ("`POST /v1/rerank`", RERANK),
-        ("`POST /rerank`", TEI_RERANK),
-        ("`POST /tokenize`", TOKENIZE),
-        ("`POST /detokenize`", DETOKENIZE),
         ("`stream_options`", STREAM_OPTIONS),
         ("`text` of a response", RESPONSE_TEXT),
         ("`text.format` of a response", RESPONSE_TEXT_FORMAT),

@@ -7,7 +7,7 @@ use super::error::ApiError;
 use super::fields::{Field, Fields};
 use super::json::Json as Value;
 use super::limits;
-use super::parameters::{self, Ignored};
+use super::parameters;
 use super::random;
 use super::state::ApiState;
 use crate::encoding::{Cut, Encoded, EncoderTask, ServedEncoder, Text, sigmoid};
@@ -70,7 +70,7 @@ pub async fn create(
             .encoder(&fields, ServedEncoder::is_reranker, false)?
             .model,
     );
-    let mut ignored = Ignored::default();
+    let mut ignored = state.ignored();
     parameters::check(parameters::RERANK, &fields, &mut ignored)?;
     let documents = documents(&fields.require("documents")?)?;
     let top_n = match fields.get("top_n") {
@@ -119,7 +119,7 @@ pub async fn rank_texts(
             .encoder(&fields, ServedEncoder::is_reranker, true)?
             .model,
     );
-    let mut ignored = Ignored::default();
+    let mut ignored = state.ignored();
     parameters::check(parameters::TEI_RERANK, &fields, &mut ignored)?;
     let texts = fields.require("texts")?;
     let documents = texts

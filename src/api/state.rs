@@ -1,8 +1,10 @@
 //! What every handler can see.
 
+use super::cors;
 use super::error::ApiError;
 use super::fields::Fields;
 use super::metrics::Metrics;
+use super::parameters::Ignored;
 use super::responses::Background;
 use super::turns::Turns;
 use super::{CHAT, EMBEDDINGS, RERANK};
@@ -14,6 +16,7 @@ use crate::store::Store;
 use crate::tenant::KeyRing;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
+use tower_http::cors::CorsLayer;
 
 /// A model that generates, and what its answers carry.
 pub struct Served {
@@ -83,6 +86,8 @@ pub struct ApiState {
     pub(super) metrics: Arc<Metrics>,
     /// To render and tokenize.
     pub(super) encoders: Turns,
+    strict_parameters: bool,
+    pub(super) cors: Option<CorsLayer>,
     /// What outlives a request, if anything does.
     pub(super) store: Option<Store>,
     pub(super) background: Background,
@@ -99,6 +104,8 @@ impl ApiState {
             encoders: Turns::on_half_the_cores(keys.len()),
             compilers: Turns::new(keys.len(), 1),
             keys,
+            strict_parameters: server.strict_parameters,
+            cors: cors::layer(&server.cors_origins),
             store: None,
             background: Background::default(),
             max_body_bytes: server.max_body_bytes(),
@@ -120,6 +127,11 @@ impl ApiState {
             // A file that is not closed is found whole all the same.
             let _ = tokio::time::timeout_at(deadline.into(), store.close()).await;
         }
+    }
+
+    /// For the parameters of one request.
+    pub(super) fn ignored(&self) -> Ignored {
+        Ignored::new(self.strict_parameters)
     }
 
     /// Starts serving models. A second call changes nothing.

@@ -5,7 +5,7 @@ use super::fields::{Field, Fields};
 use super::limits;
 use super::parameters::Ignored;
 use super::state::Served;
-use crate::text::ChatTemplate;
+use crate::text::{ChatMessage, ChatTemplate, Ending};
 use serde_json::{Map, Value};
 
 /// What a template is given by us.
@@ -20,10 +20,38 @@ const OURS: [&str; 6] = [
 
 const EFFORTS: [&str; 6] = ["none", "minimal", "low", "medium", "high", "xhigh"];
 
+const DOCUMENTS: &str = "documents";
+
 /// The variables of templates that think, or do not.
 pub const EFFORT: &str = "reasoning_effort";
 const ENABLE_THINKING: &str = "enable_thinking";
 const THINKING: &str = "thinking";
+
+/// How the prompt of `messages` ends.
+pub fn ending(body: &Fields<'_>, messages: &[ChatMessage]) -> Result<Ending, ApiError> {
+    let flag = |name: &str| body.get(name).map(|field| field.boolean()).transpose();
+    let begins = flag("add_generation_prompt")?;
+    let field = body.get("continue_final_message");
+    let goes_on = field.as_ref().map(|field| field.boolean()).transpose()?;
+    let (Some(field), Some(true)) = (field, goes_on) else {
+        return Ok(match begins {
+            Some(false) => Ending::Message,
+            _ => Ending::Answer,
+        });
+    };
+    if begins == Some(true) {
+        return Err(field.must("be left out beside `add_generation_prompt`"));
+    }
+    match messages.last() {
+        Some(last) if last.role == "assistant" && !last.content.trim().is_empty() => {
+            Ok(Ending::Open)
+        }
+        _ => {
+            Err(field
+                .must("be left out unless the last message is the assistant's and says something"))
+        }
+    }
+}
 
 /// `chat_template_kwargs` and `effort`, which a chat calls `reasoning_effort`. What the template makes nothing of is listed as
 /// ignored, or refused where it asks for more than an answer.
@@ -50,10 +78,23 @@ pub fn parse(
                 return Err(field.must("be left out: the server sets it"));
             }
             if !source.contains(name) {
-                ignored.add("chat_template_kwargs");
+                ignored.add(field.path(), "chat_template_kwargs")?;
             }
             arguments.insert(name.to_owned(), field.value().to_value());
         }
+    }
+    if let Some(field) = body.get(DOCUMENTS).filter(|field| !field.is_empty_array()) {
+        if !source.contains(DOCUMENTS) {
+            return Err(field.must("be left out: this model's chat template knows no documents"));
+        }
+        let documents = field
+            .items("documents", limits::MAX_DOCUMENTS)?
+            .map(|document| {
+                document.object()?;
+                Ok(document.value().to_value())
+            })
+            .collect::<Result<Value, ApiError>>()?;
+        arguments.insert(DOCUMENTS.to_owned(), documents);
     }
     let Some(field) = effort else {
         return Ok(arguments);

@@ -53,7 +53,7 @@ pub async fn tokenize(
     Extension(caller): Extension<Caller>,
     JsonBody(body): JsonBody,
 ) -> Result<Response, ApiError> {
-    let mut ignored = Ignored::default();
+    let mut ignored = state.ignored();
     let fields = Fields::root(&body)?;
     let served = state.any_generator(&fields)?;
     let asked = Asked::parse(&fields, &mut ignored)?;
@@ -85,7 +85,7 @@ pub async fn detokenize(
     Extension(caller): Extension<Caller>,
     JsonBody(body): JsonBody,
 ) -> Result<Response, ApiError> {
-    let mut ignored = Ignored::default();
+    let mut ignored = state.ignored();
     let fields = Fields::root(&body)?;
     let served = state.any_generator(&fields)?;
     parameters::check(parameters::DETOKENIZE, &fields, &mut ignored)?;
@@ -109,7 +109,7 @@ pub async fn render(
     Extension(caller): Extension<Caller>,
     JsonBody(body): JsonBody,
 ) -> Result<Response, ApiError> {
-    let mut ignored = Ignored::default();
+    let mut ignored = state.ignored();
     let fields = Fields::root(&body)?;
     let served = state.generator(&fields)?;
     let prompt = ChatRequest::parse(&fields, served, &mut ignored)?.into_prompt();
@@ -129,7 +129,7 @@ pub async fn render(
         })
         .await?;
     if let Ok((_, true)) = rendered {
-        ignored.add("messages[].name");
+        ignored.add("messages", "messages[].name")?;
     }
     answer(rendered.map(|(answer, _)| answer), "messages", &ignored)
 }

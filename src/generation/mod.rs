@@ -18,7 +18,10 @@ mod transcript;
 
 pub use crate::engine::Class;
 pub use error::GenerationError;
-pub use grammar::{CallForm, Format, FormatError, Function, Grammar, Grammars, check_schema};
+pub use grammar::{
+    CallForm, Format, FormatError, Function, Grammar, Grammars, SCHEMA_FORMATS, check_schema,
+    enforced_keywords,
+};
 pub use logprobs::{TokenLogprob, TopLogprob};
 pub use params::{Caller, CompletionPrompt, GenerationParams, SamplingDefaults, TopK};
 pub use rendered_chat::RenderedChat;

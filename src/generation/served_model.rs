@@ -8,7 +8,7 @@ use super::{
     TopK,
 };
 use crate::engine::{Engine, SamplingParams, SequenceRequest, TokenConstraint};
-use crate::text::{ChatTemplate, Detokenizer, StopStrings, Tokenizer};
+use crate::text::{ChatTemplate, Detokenizer, Ending, StopStrings, Tokenizer};
 use std::collections::BTreeSet;
 use std::iter::repeat_n;
 use std::sync::{Arc, Mutex};
@@ -89,7 +89,7 @@ impl ServedModel {
             tools: tools.map(|tools| tools.names()),
             one_call: tools.is_some_and(|tools| !tools.parallel),
             prompt_end: end(rendered.text.as_str()).to_owned(),
-            continues: false,
+            continues: input.prompt.ending == Ending::Open,
         };
         let mut generation = self.generate(vec![prompt], params, &reading)?;
         generation.names_ignored = rendered.names_ignored;

@@ -84,7 +84,7 @@ pub(super) fn explained(prompt: &ChatPrompt) -> ChatPrompt {
     ChatPrompt {
         messages,
         tools: Vec::new(),
-        arguments: prompt.arguments.clone(),
+        ..prompt.clone()
     }
 }
 

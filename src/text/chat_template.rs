@@ -5,7 +5,7 @@ use super::guard::Guard;
 use super::template_environment::{
     Refusal, strftime_now, template_environment, without_generation_tags,
 };
-use super::{ChatMessage, ChatPrompt, GuardedText, TextError, Tokenizer};
+use super::{ChatMessage, ChatPrompt, Ending, GuardedText, TextError, Tokenizer};
 use minijinja::value::Serde;
 use minijinja::{Environment, Error, ErrorKind, Value};
 use serde_json::Value as Json;
@@ -99,7 +99,7 @@ impl ChatTemplate {
         &self.source
     }
 
-    /// Renders with `add_generation_prompt = true`. Nothing a caller wrote becomes a control token.
+    /// Renders a prompt up to its ending. Nothing a caller wrote becomes a control token.
     pub fn render(
         &self,
         tokenizer: &Tokenizer,
@@ -123,8 +123,13 @@ impl ChatTemplate {
             protected(&mut guard, &messages)?,
             protected(&mut guard, &tools)?,
         );
+        let last = messages.as_array().and_then(|messages| messages.last());
+        let open = match (prompt.ending, last) {
+            (Ending::Open, Some(last)) => last["content"].as_str().map(str::to_owned),
+            _ => None,
+        };
         let mut context = self
-            .context(clock)
+            .context(clock, prompt.ending == Ending::Answer)
             .map_err(|error| failed(&guard, &error))?;
         for (name, value) in &prompt.arguments {
             let value = protected(&mut guard, value)?;
@@ -137,19 +142,27 @@ impl ChatTemplate {
             given.then(|| Value::from(Serde(tools))).into(),
         );
         match self.render_protected(context, limit) {
-            Ok(rendered) => Ok(guard.restore(&rendered)),
+            Ok(rendered) => Ok(guard.restore(match &open {
+                Some(open) => up_to(&rendered, open)?,
+                None => &rendered,
+            })),
             Err(error) => Err(failed(&guard, &error)),
         }
     }
 
     /// What a template finds beside what a request gives.
-    fn context(&self, clock: SystemTime) -> Result<BTreeMap<String, Value>, Error> {
+    fn context(
+        &self,
+        clock: SystemTime,
+        begins_answer: bool,
+    ) -> Result<BTreeMap<String, Value>, Error> {
         let tokens = self.special_tokens.iter();
         let mut context: BTreeMap<String, Value> = tokens
             .map(|(name, token)| (name.clone(), Value::from(token.as_str())))
             .collect();
         context.insert("documents".to_owned(), Value::from(()));
-        context.insert("add_generation_prompt".to_owned(), Value::from(true));
+        let begins_answer = Value::from(begins_answer);
+        context.insert("add_generation_prompt".to_owned(), begins_answer);
         context.insert("strftime_now".to_owned(), strftime_now(clock)?);
         Ok(context)
     }
@@ -170,6 +183,19 @@ impl ChatTemplate {
         String::from_utf8(output.bytes)
             .map_err(|error| Error::new(ErrorKind::WriteFailure, error.to_string()))
     }
+}
+
+/// What a template wrote until the last message's text ends. Templates trim it, some of them.
+fn up_to<'a>(rendered: &'a str, open: &str) -> Result<&'a str, TextError> {
+    let found = [open, open.trim_start(), open.trim_end(), open.trim()]
+        .into_iter()
+        .filter(|text| !text.is_empty())
+        .find_map(|text| Some(rendered.rfind(text)? + text.len()));
+    found.map(|end| &rendered[..end]).ok_or_else(|| {
+        TextError::Template(
+            "the last message cannot go on, because its text is not shown as it is".to_owned(),
+        )
+    })
 }
 
 fn failed(guard: &Guard<'_>, error: &Error) -> TextError {

@@ -86,6 +86,7 @@ fn tools_calls_and_variables_hold_no_control_tokens() {
             messages: vec![message],
             tools: vec![json!({"type": "function", "function": function})],
             arguments: [("extra".to_owned(), evil.into())].into_iter().collect(),
+            ..ChatPrompt::default()
         };
         let text = template(PRINTER)
             .render(&BYTE_LEVEL, &prompt, SystemTime::UNIX_EPOCH)

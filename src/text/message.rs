@@ -32,6 +32,19 @@ pub struct ChatPrompt {
     pub tools: Vec<Value>,
     /// What else the template takes, by name.
     pub arguments: Map<String, Value>,
+    pub ending: Ending,
+}
+
+/// How a prompt ends.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Ending {
+    /// With the beginning of an answer.
+    #[default]
+    Answer,
+    /// With the last message.
+    Message,
+    /// In the last message, which goes on.
+    Open,
 }
 
 impl ChatMessage {

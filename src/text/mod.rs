@@ -33,7 +33,7 @@ mod tokenizer_tests;
 pub use chat_template::ChatTemplate;
 pub use detokenizer::Detokenizer;
 pub use guard::GuardedText;
-pub use message::{ChatMessage, ChatPrompt, ToolCall};
+pub use message::{ChatMessage, ChatPrompt, Ending, ToolCall};
 pub use pair_tokenizer::{Cut, PairTokenizer, Tokenized};
 pub use stop::{Scan, StopStrings};
 pub use tokenizer::Tokenizer;

@@ -11,6 +11,7 @@ mod echo;
 mod embeddings;
 mod logprobs;
 mod operation;
+mod operators_choice;
 mod reference;
 mod responses;
 mod sampling;

@@ -14,7 +14,6 @@ use super::body::JsonBody;
 use super::error::ApiError;
 use super::fields::Fields;
 use super::json::Json as Read;
-use super::parameters::Ignored;
 use super::request_id::RequestId;
 use super::state::ApiState;
 use crate::generation::{Caller, GenerationEvent};
@@ -57,7 +56,7 @@ pub async fn create(
     Extension(owner): Extension<Owner>,
     JsonBody(body): JsonBody,
 ) -> Result<Response, ApiError> {
-    let mut ignored = Ignored::default();
+    let mut ignored = state.ignored();
     let fields = Fields::root(&body)?;
     let served = state.generator(&fields)?;
     let mode = Mode::parse(&fields, state.store.is_some(), &mut ignored)?;

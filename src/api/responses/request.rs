@@ -12,7 +12,7 @@ use crate::api::state::Served;
 use crate::api::template_fields;
 use crate::api::tools::{self, Shape};
 use crate::generation::{ChatInput, GenerationParams, ToolFormat};
-use crate::text::ChatPrompt;
+use crate::text::{ChatPrompt, Ending};
 use serde_json::{Map, Value, json};
 
 const LOGPROBS: &str = "message.output_text.logprobs";
@@ -134,6 +134,7 @@ impl ResponseRequest {
                     messages,
                     tools: asked.definitions,
                     arguments,
+                    ending: Ending::Answer,
                 },
                 tools: asked.tools,
             },

@@ -11,6 +11,7 @@ mod vocabulary;
 
 pub use calls::{CallForm, Function};
 pub use compiler::Grammars;
+pub use schema::{FORMATS as SCHEMA_FORMATS, enforced_keywords};
 
 use crate::engine::TokenConstraint;
 use constraint::GrammarConstraint;

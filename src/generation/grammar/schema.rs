@@ -9,6 +9,8 @@ mod reference;
 mod tests;
 mod values;
 
+pub use keywords::{FORMATS, enforced_keywords};
+
 use super::FormatError;
 use bounds::Bounds;
 use keywords::{APPLICATORS, Keyword, MAX_MEMBERS, keyword};

@@ -129,6 +129,11 @@ impl Dialect {
         }
     }
 
+    /// Whether it marks what it thinks.
+    pub fn thinks(&self) -> bool {
+        self.reasoning != Reasoning::None
+    }
+
     pub fn tools(&self) -> ToolFormat {
         self.tools
     }

@@ -141,6 +141,20 @@ pub const APPLICATORS: &[&str] = &[
     "contains",
 ];
 
+/// Those that an answer is held to, some of them within bounds.
+pub fn enforced_keywords() -> impl Iterator<Item = &'static str> {
+    let says_nothing = |keyword: &Keyword| {
+        matches!(
+            keyword,
+            Keyword::Annotation | Keyword::Identity | Keyword::Definitions | Keyword::Unless(_)
+        )
+    };
+    let enforced = KEYWORDS
+        .iter()
+        .filter(move |(_, keyword)| !says_nothing(keyword));
+    enforced.map(|(name, _)| *name)
+}
+
 pub fn keyword(name: &str) -> Option<Keyword> {
     if name.starts_with("x-") && name != "x-guidance" {
         return Some(Keyword::Annotation);
