@@ -4,6 +4,7 @@
 //! orchestrator sees a process that lives and is not ready yet.
 
 mod checkpoint;
+mod connection;
 mod identity;
 mod sampling_defaults;
 mod server;

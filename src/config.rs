@@ -43,6 +43,8 @@ pub struct ServerConfig {
     pub max_body_mib: usize,
     pub header_read_timeout_ms: u64,
     pub body_read_timeout_ms: u64,
+    /// How long a client may take nothing of its answer.
+    pub write_timeout_ms: u64,
     pub request_timeout_ms: u64,
     pub shutdown_timeout_ms: u64,
     /// Refuses parameters that would be ignored.
@@ -215,6 +217,7 @@ impl Default for ServerConfig {
             max_body_mib: 8,
             header_read_timeout_ms: 30_000,
             body_read_timeout_ms: 60_000,
+            write_timeout_ms: 60_000,
             request_timeout_ms: 600_000,
             shutdown_timeout_ms: 25_000,
             strict_parameters: false,
@@ -363,9 +366,14 @@ impl Config {
                 });
             }
         }
-        if server.header_read_timeout_ms == 0 || server.body_read_timeout_ms == 0 {
+        let patience = [
+            server.header_read_timeout_ms,
+            server.body_read_timeout_ms,
+            server.write_timeout_ms,
+        ];
+        if patience.contains(&0) {
             return Err(ConfigError::Value {
-                key: "server.header_read_timeout_ms and body_read_timeout_ms",
+                key: "server.header_read_timeout_ms, body_read_timeout_ms and write_timeout_ms",
                 must: "at least 1",
             });
         }

@@ -1,7 +1,8 @@
+use super::connection::{Noting, Patience, Usage};
 use crate::api::{self, ApiState};
 use crate::config::ServerConfig;
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use std::pin::pin;
@@ -16,6 +17,12 @@ use tracing::{debug, info, warn};
 /// What a connection gets to say that its generation was cut off.
 const FAREWELL: Duration = Duration::from_secs(1);
 
+/// Requests at a time on one HTTP/2 connection; a client waits with further ones.
+const MAX_STREAMS: u32 = 256;
+
+/// How often an HTTP/2 client is asked whether it is still there, and how long it may take to say so.
+const PING: Duration = Duration::from_secs(20);
+
 /// Pause after the operating system refused a connection, so as not to spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -28,9 +35,11 @@ pub async fn serve(
     shutdown: impl Future<Output = ()>,
 ) {
     let service = TowerToHyperService::new(api::router(Arc::clone(&state)));
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new())
-        .header_read_timeout(Duration::from_millis(options.header_read_timeout_ms));
+    let patience = Patience {
+        without_request: Duration::from_millis(options.header_read_timeout_ms),
+        unread: Duration::from_millis(options.write_timeout_ms),
+    };
+    let http = protocols(patience);
     let permits = Arc::new(Semaphore::new(options.max_connections));
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
@@ -41,11 +50,19 @@ pub async fn serve(
             () = &mut shutdown => break,
             accepted = accept(&listener, &permits) => accepted,
         };
-        let connection =
-            graceful.watch(http.serve_connection(TokioIo::new(stream), service.clone()));
+        let usage = Usage::new();
+        let noting = Noting {
+            service: service.clone(),
+            usage: usage.clone(),
+        };
+        let connection = http.serve_connection(TokioIo::new(stream), noting);
+        let connection = graceful.watch(connection.into_owned());
         connections.spawn(async move {
-            if let Err(error) = connection.await {
-                debug!("a connection ended: {error}");
+            tokio::select! {
+                ended = connection => if let Err(error) = ended {
+                    debug!("a connection ended: {error}");
+                },
+                () = usage.outlasts(patience) => debug!("a connection was held for nothing"),
             }
             drop(permit);
         });
@@ -71,6 +88,20 @@ pub async fn serve(
         let _ = timeout(FAREWELL, closing).await;
     }
     info!("stopped");
+}
+
+/// HTTP/1.1, and HTTP/2 for clients that begin with it: there is no TLS here to agree on it.
+fn protocols(patience: Patience) -> auto::Builder<TokioExecutor> {
+    let mut http = auto::Builder::new(TokioExecutor::new());
+    http.http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(patience.without_request);
+    http.http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(MAX_STREAMS)
+        .keep_alive_interval(PING)
+        .keep_alive_timeout(PING);
+    http
 }
 
 /// The next connection, as soon as there is room for one.

@@ -7,6 +7,7 @@ mod bad_sampling;
 mod chat;
 mod command_line;
 mod completions;
+mod connections;
 mod echo;
 mod embeddings;
 mod logprobs;
