@@ -14,6 +14,7 @@ use serde::Serialize;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 use tracing::info;
+use utoipa::ToSchema;
 
 /// What every answer and chunk begins with.
 #[derive(Debug, Clone)]
@@ -25,7 +26,7 @@ pub struct Head {
 }
 
 /// Tokens of one request, all choices together.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Usage {
     pub prompt_tokens: usize,
     pub completion_tokens: usize,
@@ -34,13 +35,13 @@ pub struct Usage {
     pub completion_tokens_details: CompletionTokensDetails,
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct PromptTokensDetails {
     /// Found in the prefix cache. The choices of one prompt share it, so it counts once.
     pub cached_tokens: usize,
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct CompletionTokensDetails {
     /// Thought and not answered.
     pub reasoning_tokens: usize,

@@ -10,87 +10,174 @@ use crate::encoding::EncoderTask;
 use crate::generation::{SCHEMA_FORMATS, enforced_keywords};
 use axum::Json;
 use axum::extract::State;
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use utoipa::ToSchema;
 
-pub async fn get(State(state): State<Arc<ApiState>>) -> Result<Json<Value>, ApiError> {
+#[derive(Serialize, ToSchema)]
+pub struct Capabilities {
+    object: &'static str,
+    version: &'static str,
+    models: Vec<ModelCapabilities>,
+    /// By route.
+    parameters: BTreeMap<&'static str, Outcomes>,
+    json_schema: JsonSchema,
+    stores_responses: bool,
+    /// By name.
+    limits: BTreeMap<String, usize>,
+    /// By name.
+    ranges: BTreeMap<String, Bounds>,
+}
+
+/// Names of parameters by what becomes of them.
+#[derive(Serialize, ToSchema)]
+struct Outcomes {
+    honoured: Vec<&'static str>,
+    refused: Vec<&'static str>,
+    ignored: Vec<&'static str>,
+}
+
+/// What of JSON Schema is enforced.
+#[derive(Serialize, ToSchema)]
+struct JsonSchema {
+    keywords: Vec<&'static str>,
+    formats: Vec<&'static str>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct Bounds {
+    minimum: f64,
+    maximum: f64,
+}
+
+#[derive(Serialize, ToSchema)]
+struct ModelCapabilities {
+    id: String,
+    aliases: Vec<String>,
+    max_model_len: usize,
+    /// `generate`, `embed`, `rerank` or `classify`.
+    task: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    generates: Option<Generates>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    embeds: Option<Embeds>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    num_labels: Option<usize>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct Generates {
+    /// It has a chat template.
+    chat: bool,
+    /// The format in which it calls functions.
+    tools: String,
+    reasoning: bool,
+    structured_outputs: Vec<&'static str>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct Embeds {
+    dimensions: usize,
+    shorter_dimensions: Vec<usize>,
+    input_types: Vec<String>,
+}
+
+pub async fn get(State(state): State<Arc<ApiState>>) -> Result<Json<Capabilities>, ApiError> {
     let models = state.models()?;
-    let generators = models.generators.iter().map(generator);
-    let models: Vec<Value> = generators
-        .chain(models.encoders.iter().map(encoder))
-        .collect();
-    let endpoints: Map<String, Value> = ENDPOINTS
-        .iter()
-        .map(|(route, table)| ((*route).to_owned(), parameters(table)))
-        .collect();
-    let limits: Map<String, Value> = limits::TABLE
-        .iter()
-        .map(|limit| (limit.name.to_lowercase(), limit.value.into()))
-        .collect();
-    Ok(Json(json!({
-        "object": "capabilities",
-        "version": env!("CARGO_PKG_VERSION"),
-        "models": models,
-        "parameters": endpoints,
-        "json_schema": {
-            "keywords": enforced_keywords().collect::<Vec<_>>(),
-            "formats": SCHEMA_FORMATS,
-        },
-        "stores_responses": state.store.is_some(),
-        "limits": limits,
-    })))
-}
-
-/// Names by what becomes of them.
-fn parameters(table: &[Parameter]) -> Value {
-    let named = |is_meant: fn(&Outcome) -> bool| -> Vec<&str> {
-        let meant = table.iter().filter(|p| is_meant(&p.outcome));
-        meant.map(|p| p.name).collect()
-    };
-    json!({
-        "honoured": named(|outcome| matches!(outcome, Outcome::Honoured)),
-        "refused": named(|outcome| matches!(outcome, Outcome::RefusedUnless(_))),
-        "ignored": named(|outcome| matches!(outcome, Outcome::Ignored)),
-    })
-}
-
-fn generator(served: &Served) -> Value {
-    let model = &served.model;
-    json!({
-        "id": model.id,
-        "aliases": served.aliases,
-        "task": "generate",
-        "max_model_len": model.max_model_len(),
-        "chat": model.chat_template.is_some(),
-        "tools": format!("{:?}", model.dialect.tools()).to_lowercase(),
-        "reasoning": model.dialect.thinks(),
-        "structured_outputs": ["json_object", "json_schema", "regex", "choice", "grammar"],
-    })
-}
-
-fn encoder(served: &ServedEncoding) -> Value {
-    let model = &served.model;
-    let mut about = json!({
-        "id": model.id,
-        "aliases": served.aliases,
-        "max_model_len": model.max_text_len(),
+    let generators = models.generators.iter().map(ModelCapabilities::generator);
+    let encoders = models.encoders.iter().map(ModelCapabilities::encoder);
+    let parameters = ENDPOINTS.iter();
+    let limits = limits::TABLE.iter();
+    let ranges = limits::RANGES.iter().map(|range| {
+        let bounds = Bounds {
+            minimum: range.value.min,
+            maximum: range.value.max,
+        };
+        (range.name.to_lowercase(), bounds)
     });
-    match model.task {
-        EncoderTask::Embedding => {
-            about["task"] = "embed".into();
-            about["dimensions"] = model.hidden_size.into();
-            about["shorter_dimensions"] = model.matryoshka_dimensions.clone().into();
-            about["input_types"] = model.prompts.keys().cloned().collect::<Vec<_>>().into();
-        }
-        EncoderTask::Classification { num_labels } => {
-            about["task"] = if model.is_reranker() {
-                "rerank"
-            } else {
-                "classify"
-            }
-            .into();
-            about["labels"] = num_labels.into();
+    Ok(Json(Capabilities {
+        object: "capabilities",
+        version: env!("CARGO_PKG_VERSION"),
+        models: generators.chain(encoders).collect(),
+        parameters: parameters
+            .map(|(route, table)| (*route, Outcomes::of(table)))
+            .collect(),
+        json_schema: JsonSchema {
+            keywords: enforced_keywords().collect(),
+            formats: SCHEMA_FORMATS.to_vec(),
+        },
+        stores_responses: state.store.is_some(),
+        limits: limits
+            .map(|limit| (limit.name.to_lowercase(), limit.value))
+            .collect(),
+        ranges: ranges.collect(),
+    }))
+}
+
+impl Outcomes {
+    fn of(table: &'static [Parameter]) -> Self {
+        let named = |is_meant: fn(&Outcome) -> bool| {
+            let meant = table.iter().filter(|p| is_meant(&p.outcome));
+            meant.map(|p| p.name).collect()
+        };
+        Self {
+            honoured: named(|outcome| matches!(outcome, Outcome::Honoured)),
+            refused: named(|outcome| matches!(outcome, Outcome::RefusedUnless(_))),
+            ignored: named(|outcome| matches!(outcome, Outcome::Ignored)),
         }
     }
-    about
+}
+
+impl ModelCapabilities {
+    fn generator(served: &Served) -> Self {
+        let model = &served.model;
+        Self {
+            id: model.id.clone(),
+            aliases: served.aliases.clone(),
+            max_model_len: model.max_model_len(),
+            task: "generate",
+            generates: Some(Generates {
+                chat: model.chat_template.is_some(),
+                tools: format!("{:?}", model.dialect.tools()).to_lowercase(),
+                reasoning: model.dialect.thinks(),
+                structured_outputs: vec![
+                    "json_object",
+                    "json_schema",
+                    "regex",
+                    "choice",
+                    "grammar",
+                ],
+            }),
+            embeds: None,
+            num_labels: None,
+        }
+    }
+
+    fn encoder(served: &ServedEncoding) -> Self {
+        let model = &served.model;
+        let (task, embeds, num_labels) = match model.task {
+            EncoderTask::Embedding => {
+                let embeds = Embeds {
+                    dimensions: model.hidden_size,
+                    shorter_dimensions: model.matryoshka_dimensions.clone(),
+                    input_types: model.prompts.keys().cloned().collect(),
+                };
+                ("embed", Some(embeds), None)
+            }
+            EncoderTask::Classification { num_labels } if model.is_reranker() => {
+                ("rerank", None, Some(num_labels))
+            }
+            EncoderTask::Classification { num_labels } => ("classify", None, Some(num_labels)),
+        };
+        Self {
+            id: model.id.clone(),
+            aliases: served.aliases.clone(),
+            max_model_len: model.max_text_len(),
+            task,
+            generates: None,
+            embeds,
+            num_labels,
+        }
+    }
 }

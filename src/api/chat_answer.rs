@@ -5,6 +5,7 @@ use super::logprobs::ChatLogprobs;
 use super::sse::Chunks;
 use crate::generation::{FinishReason, Part, TokenLogprob};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// The one type of tools.
 const FUNCTION: &str = "function";
@@ -20,7 +21,7 @@ pub struct Form {
     pub short_ids: bool,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct ChatCompletion {
     id: String,
     object: &'static str,
@@ -34,7 +35,7 @@ pub struct ChatCompletion {
     usage: Usage,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct ChatChoice {
     index: usize,
     message: AnswerMessage,
@@ -42,39 +43,36 @@ struct ChatChoice {
     finish_reason: Option<&'static str>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct AnswerMessage {
     role: &'static str,
     /// Null where functions are called and nothing is said.
     content: Option<String>,
+    #[schema(value_type = Option<String>)]
     refusal: (),
-    #[serde(flatten)]
-    reasoning: Option<Reasoning>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasoning_content: Option<String>,
+    /// The newer name of the same: clients read either.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasoning: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tool_calls: Vec<ToolCall>,
 }
 
-/// Under the older name and the newer one: clients read either.
-#[derive(Serialize)]
-struct Reasoning {
-    reasoning_content: String,
-    reasoning: String,
-}
-
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct ToolCall {
     id: String,
     r#type: &'static str,
     function: CalledFunction,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct CalledFunction {
     name: String,
     arguments: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct ChatChunk {
     id: String,
     object: &'static str,
@@ -87,10 +85,11 @@ pub struct ChatChunk {
     choices: Vec<ChunkChoice>,
     /// There only if the client asked for it: null in all chunks but the last.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Usage>)]
     usage: Option<Option<Usage>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct ChunkChoice {
     index: usize,
     delta: Delta,
@@ -98,34 +97,33 @@ struct ChunkChoice {
     finish_reason: Option<&'static str>,
 }
 
-#[derive(Serialize, Default)]
+#[derive(Serialize, Default, ToSchema)]
 struct Delta {
     #[serde(skip_serializing_if = "Option::is_none")]
     role: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     content: Option<String>,
-    #[serde(flatten)]
-    reasoning: Option<Reasoning>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    reasoning_content: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasoning: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<ToolCallDelta>>)]
     tool_calls: Option<[ToolCallDelta; 1]>,
 }
 
 /// A call begins, or its arguments go on.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct ToolCallDelta {
     index: usize,
-    #[serde(flatten)]
-    begins: Option<Begins>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    r#type: Option<&'static str>,
     function: FunctionDelta,
 }
 
-#[derive(Serialize)]
-struct Begins {
-    id: String,
-    r#type: &'static str,
-}
-
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct FunctionDelta {
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<String>,
@@ -155,11 +153,13 @@ impl Form {
     }
 
     fn message(self, text: String, reasoning: String, calls: Vec<Call>) -> AnswerMessage {
+        let reasoning = (!reasoning.is_empty()).then_some(reasoning);
         AnswerMessage {
             role: "assistant",
             content: (calls.is_empty() || !text.is_empty()).then_some(text),
             refusal: (),
-            reasoning: (!reasoning.is_empty()).then(|| Reasoning::new(reasoning)),
+            reasoning_content: reasoning.clone(),
+            reasoning,
             tool_calls: calls
                 .into_iter()
                 .map(|call| ToolCall {
@@ -171,15 +171,6 @@ impl Form {
                     },
                 })
                 .collect(),
-        }
-    }
-}
-
-impl Reasoning {
-    fn new(text: String) -> Self {
-        Self {
-            reasoning_content: text.clone(),
-            reasoning: text,
         }
     }
 }
@@ -262,12 +253,8 @@ impl Chunks for ChatChunks {
     }
 
     fn part(&self, choice: usize, part: Part, logprobs: Vec<TokenLogprob>) -> ChatChunk {
-        let call = |index: usize, begins: Option<Begins>, function: FunctionDelta| Delta {
-            tool_calls: Some([ToolCallDelta {
-                index,
-                begins,
-                function,
-            }]),
+        let call = |delta| Delta {
+            tool_calls: Some([delta]),
             ..Delta::default()
         };
         let delta = match part {
@@ -276,28 +263,28 @@ impl Chunks for ChatChunks {
                 ..Delta::default()
             },
             Part::Reasoning(text) => Delta {
-                reasoning: Some(Reasoning::new(text)),
+                reasoning_content: Some(text.clone()),
+                reasoning: Some(text),
                 ..Delta::default()
             },
-            Part::Call { index, name } => call(
+            Part::Call { index, name } => call(ToolCallDelta {
                 index,
-                Some(Begins {
-                    id: self.form.call_id(),
-                    r#type: FUNCTION,
-                }),
-                FunctionDelta {
+                id: Some(self.form.call_id()),
+                r#type: Some(FUNCTION),
+                function: FunctionDelta {
                     name: Some(name),
                     arguments: String::new(),
                 },
-            ),
-            Part::Arguments { index, text } => call(
+            }),
+            Part::Arguments { index, text } => call(ToolCallDelta {
                 index,
-                None,
-                FunctionDelta {
+                id: None,
+                r#type: None,
+                function: FunctionDelta {
                     name: None,
                     arguments: text,
                 },
-            ),
+            }),
         };
         self.one(choice, delta, self.form.logprobs(logprobs), None)
     }

@@ -25,6 +25,7 @@ use axum::{Extension, Json};
 use serde::Serialize;
 use std::sync::Arc;
 use std::time::SystemTime;
+use utoipa::ToSchema;
 
 const PROMPT_FIELD: &str = "prompt";
 
@@ -39,8 +40,8 @@ struct CompletionRequest {
 }
 
 /// The answer, whole or as a chunk: the two have one shape.
-#[derive(Serialize)]
-struct Completion {
+#[derive(Serialize, ToSchema)]
+pub struct Completion {
     id: String,
     object: &'static str,
     created: u64,
@@ -49,10 +50,11 @@ struct Completion {
     choices: Vec<CompletionChoice>,
     /// In chunks there only if the client asked for it: null in all but the last.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Usage>)]
     usage: Option<Option<Usage>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct CompletionChoice {
     index: usize,
     text: String,

@@ -16,25 +16,26 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use std::sync::Arc;
+use utoipa::ToSchema;
 
 const INPUT: &str = "input";
 
-#[derive(Serialize)]
-struct EmbeddingList {
+#[derive(Serialize, ToSchema)]
+pub struct EmbeddingList {
     object: &'static str,
     data: Vec<Embedding>,
     model: String,
     usage: EmbeddingUsage,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Embedding {
     object: &'static str,
     index: usize,
     embedding: Vector,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 enum Vector {
     Numbers(Vec<f32>),
@@ -43,7 +44,7 @@ enum Vector {
 }
 
 /// Nothing is generated.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 pub struct EmbeddingUsage {
     pub prompt_tokens: usize,
     pub total_tokens: usize,

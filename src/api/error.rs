@@ -1,12 +1,13 @@
 //! What a client sees when something is wrong, decided once.
 
+use super::error_body::{ErrorBody, ErrorObject};
 use super::request_id::RequestId;
 use crate::encoding::EncodingError;
 use crate::generation::GenerationError;
 use axum::Json;
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::time::Duration;
 
 /// An error as a client sees it; `cause` is for the log alone.
@@ -405,12 +406,19 @@ impl ApiError {
 
     /// The object that OpenAI's clients read.
     pub fn to_json(&self) -> Value {
-        json!({"error": {
-            "message": self.message,
-            "type": self.kind.name(),
-            "param": self.param,
-            "code": self.code,
-        }})
+        // Strings, which always serialize.
+        serde_json::to_value(self.body()).unwrap_or_default()
+    }
+
+    fn body(&self) -> ErrorBody {
+        ErrorBody {
+            error: ErrorObject {
+                message: self.message.clone(),
+                r#type: self.kind.name(),
+                param: self.param.clone(),
+                code: self.code,
+            },
+        }
     }
 
     /// Us, not you: try again `after` this.
@@ -462,7 +470,7 @@ impl Kind {
 impl IntoResponse for ApiError {
     /// The error itself rides along as an extension, for the log and the request id.
     fn into_response(self) -> Response {
-        let mut response = (self.status, Json(self.to_json())).into_response();
+        let mut response = (self.status, Json(self.body())).into_response();
         for (name, value) in &self.headers {
             response.headers_mut().insert(name, value.clone());
         }

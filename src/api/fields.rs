@@ -2,6 +2,7 @@
 
 use super::error::{ApiError, shown};
 use super::json::Json;
+use super::limits::Range;
 use std::fmt::Write as _;
 use std::ops::RangeInclusive;
 
@@ -139,13 +140,15 @@ impl<'a> Field<'a> {
             .map_err(|_| self.must(format_args!("be an integer from {min} to {max}")))
     }
 
-    /// A number for which `is_allowed` holds; `allowed` says so in words.
-    pub fn number(&self, allowed: &str, is_allowed: impl Fn(f64) -> bool) -> Result<f64, ApiError> {
+    pub fn number(&self, range: Range) -> Result<f64, ApiError> {
+        let Range { min, max } = range;
         match self.value.as_f64() {
-            Some(value) if is_allowed(value) => Ok(value),
-            Some(value) => Err(self.must(format_args!("be a number {allowed}, but is {value}"))),
+            Some(value) if range.contains(value) => Ok(value),
+            Some(value) => Err(self.must(format_args!(
+                "be a number from {min} to {max}, but is {value}"
+            ))),
             None => Err(self.must(format_args!(
-                "be a number {allowed}, but is {}",
+                "be a number from {min} to {max}, but is {}",
                 self.value.describe()
             ))),
         }

@@ -1,10 +1,50 @@
-//! Every limit on a request, in one table: the checks and `docs/api.md` come from it.
+//! Every limit on a request, in one table: the checks, the OpenAPI document and `docs/limits.md`
+//! come from it.
 
 /// One limit as the documentation shows it.
 pub struct Limit {
     pub name: &'static str,
     pub value: usize,
     pub what: &'static str,
+}
+
+/// Numbers from one to another.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Range {
+    pub min: f64,
+    pub max: f64,
+}
+
+/// One such range as the documentation shows it.
+pub struct NumberLimit {
+    pub name: &'static str,
+    pub value: Range,
+    pub what: &'static str,
+}
+
+impl Range {
+    pub fn contains(&self, number: f64) -> bool {
+        (self.min..=self.max).contains(&number)
+    }
+}
+
+macro_rules! ranges {
+    ($($name:ident = $min:literal to $max:literal, $what:literal;)*) => {
+        $(#[doc = $what] pub const $name: Range = Range { min: $min, max: $max };)*
+        /// All ranges, in the order of the documentation.
+        pub const RANGES: &[NumberLimit] = &[
+            $(NumberLimit { name: stringify!($name), value: $name, what: $what },)*
+        ];
+    };
+}
+
+ranges! {
+    TEMPERATURE = 0.0 to 2.0, "`temperature`.";
+    TOP_P = 0.0 to 1.0, "`top_p`.";
+    MIN_P = 0.0 to 1.0, "`min_p`.";
+    PENALTY = -2.0 to 2.0, "`frequency_penalty` and `presence_penalty`.";
+    REPETITION_PENALTY = 0.01 to 2.0, "`repetition_penalty`.";
+    BIAS = -100.0 to 100.0, "A value in `logit_bias`.";
 }
 
 macro_rules! limits {

@@ -5,26 +5,31 @@ use super::fields::Fields;
 use super::limits;
 use crate::generation::{TokenLogprob, TopLogprob};
 use serde::{Serialize, Serializer};
+#[cfg(doc)]
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use utoipa::ToSchema;
 
 /// What stands for anything less probable, as OpenAI documents it: JSON has no infinity.
 const LEAST: f32 = -9999.0;
 
 /// `logprobs` of a chat's choice.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct ChatLogprobs {
     content: Vec<ChatToken>,
+    #[schema(value_type = Option<String>)]
     refusal: (),
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct ChatToken {
-    #[serde(flatten)]
-    token: ChatTopToken,
+    token: String,
+    logprob: f32,
+    bytes: Vec<u8>,
     top_logprobs: Vec<ChatTopToken>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct ChatTopToken {
     /// U+FFFD stands for what is no character by itself.
     token: String,
@@ -33,10 +38,11 @@ struct ChatTopToken {
 }
 
 /// `logprobs` of a completion's choice: one entry a token in each list.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, ToSchema)]
 pub struct CompletionLogprobs {
     tokens: Vec<String>,
     token_logprobs: Vec<Option<f32>>,
+    #[schema(value_type = Vec<Option<BTreeMap<String, f32>>>)]
     top_logprobs: Vec<Option<TopByText>>,
     text_offset: Vec<usize>,
 }
@@ -73,14 +79,18 @@ impl ChatLogprobs {
     pub fn new(tokens: Vec<TokenLogprob>) -> Self {
         let content = tokens
             .into_iter()
-            .map(|token| ChatToken {
+            .map(|token| {
+                let top = token.top.into_iter();
                 // Only prompts have tokens without one, and chats do not echo.
-                token: ChatTopToken::new(token.bytes, token.logprob.unwrap_or(LEAST)),
-                top_logprobs: token
-                    .top
-                    .into_iter()
-                    .map(|top| ChatTopToken::new(top.bytes, top.logprob))
-                    .collect(),
+                let itself = ChatTopToken::new(token.bytes, token.logprob.unwrap_or(LEAST));
+                ChatToken {
+                    token: itself.token,
+                    logprob: itself.logprob,
+                    bytes: itself.bytes,
+                    top_logprobs: top
+                        .map(|top| ChatTopToken::new(top.bytes, top.logprob))
+                        .collect(),
+                }
             })
             .collect();
         Self {

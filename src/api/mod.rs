@@ -15,16 +15,19 @@ mod cors;
 mod delivery;
 mod embeddings;
 mod error;
+mod error_body;
 #[cfg(test)]
 mod error_tests;
 mod fields;
 mod health;
+mod info;
 mod json;
 pub mod limits;
 mod logprobs;
 mod messages;
 mod metrics;
 mod models;
+pub mod openapi;
 mod output_format;
 pub mod parameters;
 mod prompt;
@@ -63,6 +66,8 @@ const RESPONSES: &str = "/v1/responses";
 const RERANK: &str = "/v1/rerank";
 /// As Hugging Face's text-embeddings-inference has it.
 const TEI_RERANK: &str = "/rerank";
+const CAPABILITIES: &str = "/v1/capabilities";
+const OPENAPI: &str = "/openapi.json";
 
 /// Routes that take a body.
 const POSTED: [&str; 9] = [
@@ -99,8 +104,9 @@ pub fn router(state: Arc<ApiState>) -> Router {
         .route(EMBEDDINGS, post(embeddings::create))
         .route(RERANK, post(rerank::create))
         .route(TEI_RERANK, post(rerank::rank_texts))
-        .route("/info", get(rerank::info))
-        .route("/v1/capabilities", get(capabilities::get))
+        .route("/info", get(info::get))
+        .route(CAPABILITIES, get(capabilities::get))
+        .route(OPENAPI, get(openapi::get))
         .route("/v1/models", get(models::list))
         // Ids may hold slashes: org/model.
         .route("/v1/models/{*id}", get(models::get))

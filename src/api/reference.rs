@@ -1,6 +1,6 @@
 //! The tables of `docs/api.md`, written from the tables that the checks use.
 
-use super::limits;
+use super::limits::{self, Range};
 use super::parameters::{
     ALLOWED_TOOLS, ASSISTANT_MESSAGE, CALLED_FUNCTION, CHAT, COMPLETIONS, CONTENT_PART, DETOKENIZE,
     EMBEDDINGS, FUNCTION, JSON_SCHEMA, MESSAGE, NAMED_FUNCTION, Outcome, Parameter, RERANK,
@@ -27,7 +27,16 @@ pub const ENDPOINTS: &[(&str, &[Parameter])] = &[
     ("/detokenize", DETOKENIZE),
 ];
 
-/// The generated part: every documented parameter with its outcome, then every limit.
+const LIMITS_HEAD: &str = "# Limits
+
+What goes beyond one of these is refused with status 400, and a body that is too large with 413.
+`GET /v1/capabilities` tells them to programs. This page is written by `make bless`.
+
+| limit | value | of what |
+|---|---|---|
+";
+
+/// The generated part: every documented parameter with its outcome.
 pub fn markdown() -> String {
     let mut page = String::new();
     for (route, table) in ENDPOINTS {
@@ -72,7 +81,12 @@ pub fn markdown() -> String {
     ] {
         parameters(&mut page, title, table);
     }
-    page.push_str("### Limits\n\n| limit | value | of what |\n|---|---|---|\n");
+    page
+}
+
+/// Every limit: `docs/limits.md`.
+pub fn limits_page() -> String {
+    let mut page = String::from(LIMITS_HEAD);
     for limit in limits::TABLE {
         // Writing to a string cannot fail.
         let _ = writeln!(
@@ -80,6 +94,16 @@ pub fn markdown() -> String {
             "| {} | {} | {} |",
             limit.name.to_lowercase(),
             limit.value,
+            limit.what
+        );
+    }
+    page.push_str("\n| range | from | to | of what |\n|---|---|---|---|\n");
+    for limit in limits::RANGES {
+        let Range { min, max } = limit.value;
+        let _ = writeln!(
+            page,
+            "| {} | {min} | {max} | {} |",
+            limit.name.to_lowercase(),
             limit.what
         );
     }
@@ -99,17 +123,18 @@ fn parameters(page: &mut String, title: &str, table: &[Parameter]) {
         "### {title}\n\n| parameter | outcome | |\n|---|---|---|"
     );
     for parameter in table {
+        let note = match (parameter.is_required, parameter.note) {
+            (false, note) => note.to_owned(),
+            (true, "") => "required".to_owned(),
+            (true, note) => format!("required; {note}"),
+        };
         let outcome = match parameter.outcome {
             Outcome::Honoured => "honoured".to_owned(),
             Outcome::Ignored => "ignored".to_owned(),
             Outcome::RefusedUnless([]) => "refused".to_owned(),
             Outcome::RefusedUnless(neutral) => format!("refused unless `{}`", neutral.join("`, `")),
         };
-        let _ = writeln!(
-            page,
-            "| `{}` | {outcome} | {} |",
-            parameter.name, parameter.note
-        );
+        let _ = writeln!(page, "| `{}` | {outcome} | {note} |", parameter.name);
     }
     page.push('\n');
 }

@@ -10,23 +10,24 @@ use super::limits;
 use super::parameters;
 use super::random;
 use super::state::ApiState;
-use crate::encoding::{Cut, Encoded, EncoderTask, ServedEncoder, Text, sigmoid};
+use crate::encoding::{Cut, Encoded, ServedEncoder, Text, sigmoid};
 use crate::generation::Caller;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use serde::Serialize;
 use std::sync::Arc;
+use utoipa::ToSchema;
 
-#[derive(Serialize)]
-struct Reranked {
+#[derive(Serialize, ToSchema)]
+pub struct Reranked {
     id: String,
     model: String,
     results: Vec<RerankResult>,
     usage: EmbeddingUsage,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct RerankResult {
     index: usize,
     relevance_score: f32,
@@ -37,13 +38,13 @@ struct RerankResult {
     truncated_from: Option<usize>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Document {
     text: String,
 }
 
-#[derive(Serialize)]
-struct Rank {
+#[derive(Serialize, ToSchema)]
+pub struct Rank {
     index: usize,
     score: f32,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -219,34 +220,4 @@ fn documents(field: &Field<'_>) -> Result<Vec<String>, ApiError> {
 
 fn flag(fields: &Fields<'_>, name: &str) -> Result<bool, ApiError> {
     fields.get(name).map_or(Ok(false), |field| field.boolean())
-}
-
-/// `GET /info`: the reranking model, or else the embedding one.
-pub async fn info(State(state): State<Arc<ApiState>>) -> Result<Response, ApiError> {
-    let encoders = &state.models()?.encoders;
-    let is_embedder = |model: &ServedEncoder| model.task == EncoderTask::Embedding;
-    let served = (encoders.iter().find(|served| served.model.is_reranker()))
-        .or_else(|| encoders.iter().find(|served| is_embedder(&served.model)));
-    let Some(served) = served else {
-        return Err(ApiError::no_encoder());
-    };
-    let model = &served.model;
-    let config = model.engine.config();
-    let kind = match model.task {
-        EncoderTask::Embedding => serde_json::json!({"embedding": {"pooling": model.pooling}}),
-        EncoderTask::Classification { .. } => serde_json::json!({
-            "reranker": {"id2label": {"0": "LABEL_0"}, "label2id": {"LABEL_0": 0}}
-        }),
-    };
-    Ok(Json(serde_json::json!({
-        "model_id": model.id,
-        "model_type": kind,
-        "max_input_length": config.max_text_len,
-        "max_batch_tokens": config.max_batched_tokens,
-        "max_batch_requests": config.max_batched_texts,
-        "max_client_batch_size": limits::MAX_TEXTS,
-        "auto_truncate": false,
-        "version": env!("CARGO_PKG_VERSION"),
-    }))
-    .into_response())
 }

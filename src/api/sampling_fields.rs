@@ -3,7 +3,7 @@
 use super::error::ApiError;
 use super::fields::{Field, Fields};
 use super::json::Json;
-use super::limits;
+use super::limits::{self, Range};
 use super::state::Served;
 use crate::generation::{GenerationParams, TopK};
 use std::sync::Arc;
@@ -20,19 +20,15 @@ pub fn parse(body: &Fields<'_>, served: &Served) -> Result<GenerationParams, Api
         .get("n")
         .map(|field| field.count(limits::MAX_N))
         .transpose()?;
-    let top_p = number(body, "top_p", "from 0 to 1", |p| (0.0..=1.0).contains(&p))?;
-    let penalty = |name| number(body, name, "from -2 to 2", |p| (-2.0..=2.0).contains(&p));
+    let top_p = number(body, "top_p", limits::TOP_P)?;
+    let penalty = |name| number(body, name, limits::PENALTY);
     Ok(GenerationParams {
-        temperature: number(body, "temperature", "from 0 to 2", |t| {
-            (0.0..=2.0).contains(&t)
-        })?,
+        temperature: number(body, "temperature", limits::TEMPERATURE)?,
         // 0 keeps the most probable token, as the smallest positive number does.
         top_p: top_p.map(|p| p.max(f32::MIN_POSITIVE)),
         top_k: body.get("top_k").map(|field| top_k(&field)).transpose()?,
-        min_p: number(body, "min_p", "from 0 to 1", |p| (0.0..=1.0).contains(&p))?,
-        repetition_penalty: number(body, "repetition_penalty", "from 0.01 to 2", |p| {
-            (0.01..=2.0).contains(&p)
-        })?,
+        min_p: number(body, "min_p", limits::MIN_P)?,
+        repetition_penalty: number(body, "repetition_penalty", limits::REPETITION_PENALTY)?,
         frequency_penalty: penalty("frequency_penalty")?.unwrap_or(0.0),
         presence_penalty: penalty("presence_penalty")?.unwrap_or(0.0),
         logit_bias: body
@@ -80,15 +76,10 @@ pub fn min_tokens(body: &Fields<'_>, max_tokens: Option<usize>) -> Result<usize,
     }
 }
 
-fn number(
-    body: &Fields<'_>,
-    name: &str,
-    allowed: &str,
-    is_allowed: impl Fn(f64) -> bool,
-) -> Result<Option<f32>, ApiError> {
+fn number(body: &Fields<'_>, name: &str, range: Range) -> Result<Option<f32>, ApiError> {
     let number = body
         .get(name)
-        .map(|field| field.number(allowed, is_allowed))
+        .map(|field| field.number(range))
         .transpose()?;
     Ok(number.map(|number| number as f32))
 }
@@ -120,7 +111,7 @@ fn logit_bias(field: &Field<'_>, vocab_size: usize) -> Result<Arc<[(u32, f32)]>,
                     "have a token id below {vocab_size} for its name"
                 ))
             })?;
-            let bias = bias.number("from -100 to 100", |b| (-100.0..=100.0).contains(&b))?;
+            let bias = bias.number(limits::BIAS)?;
             Ok((id, bias as f32))
         })
         .collect()

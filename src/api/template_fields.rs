@@ -3,7 +3,7 @@
 use super::error::ApiError;
 use super::fields::{Field, Fields};
 use super::limits;
-use super::parameters::Ignored;
+use super::parameters::{EFFORTS, Ignored};
 use super::state::Served;
 use crate::text::{ChatMessage, ChatTemplate, Ending};
 use serde_json::{Map, Value};
@@ -17,8 +17,6 @@ const OURS: [&str; 6] = [
     "continue_final_message",
     "strftime_now",
 ];
-
-const EFFORTS: [&str; 6] = ["none", "minimal", "low", "medium", "high", "xhigh"];
 
 const DOCUMENTS: &str = "documents";
 

@@ -15,9 +15,10 @@ use axum::{Extension, Json};
 use serde::Serialize;
 use std::sync::Arc;
 use std::time::SystemTime;
+use utoipa::ToSchema;
 
-#[derive(Serialize)]
-struct Tokens {
+#[derive(Serialize, ToSchema)]
+pub struct Tokenized {
     count: usize,
     max_model_len: usize,
     tokens: Vec<u32>,
@@ -25,13 +26,13 @@ struct Tokens {
     token_strs: Option<Vec<String>>,
 }
 
-#[derive(Serialize)]
-struct Text {
+#[derive(Serialize, ToSchema)]
+pub struct Detokenized {
     prompt: String,
 }
 
-#[derive(Serialize)]
-struct Rendered {
+#[derive(Serialize, ToSchema)]
+pub struct Rendered {
     object: &'static str,
     model: String,
     /// As the chat template wrote it; what a caller wrote is literal in it.
@@ -67,7 +68,7 @@ pub async fn tokenize(
                 tokenizer.encode_bare(&asked.prompt)?
             };
             let written = |id: &u32| tokenizer.written(*id).unwrap_or_default();
-            Ok(Tokens {
+            Ok(Tokenized {
                 count: ids.len(),
                 max_model_len: model.max_model_len(),
                 token_strs: asked
@@ -98,7 +99,7 @@ pub async fn detokenize(
     let text = state
         .beside_connections(caller, move || {
             let prompt = model.tokenizer.decode(&ids);
-            Ok(Text { prompt })
+            Ok(Detokenized { prompt })
         })
         .await?;
     answer(text, "tokens", &ignored)

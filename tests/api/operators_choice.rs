@@ -131,6 +131,8 @@ async fn a_program_learns_what_becomes_of_parameters() {
     assert_eq!(known["models"][0]["id"], MODEL);
     assert_eq!(known["models"][0]["task"], "generate");
     assert_eq!(known["stores_responses"], false);
+    assert_eq!(known["models"][0]["generates"]["chat"], true);
+    assert_eq!(known["ranges"]["temperature"]["maximum"], 2.0);
     let keywords = known["json_schema"]["keywords"].as_array().unwrap();
     assert!(keywords.contains(&"pattern".into()) && !keywords.contains(&"not".into()));
     assert_eq!(known["limits"]["max_n"], 16);

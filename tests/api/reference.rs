@@ -1,17 +1,36 @@
 use guichet::api::parameters::{CHAT, COMPLETIONS};
-use guichet::api::reference;
+use guichet::api::{openapi, reference};
 use std::path::Path;
+
+/// Holds a page against what it has to be, or writes it.
+fn check(name: &str, wanted: impl FnOnce(&str) -> String) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("docs")
+        .join(name);
+    let page = std::fs::read_to_string(&path).unwrap_or_default();
+    let wanted = wanted(&page);
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(&path, &wanted).unwrap();
+        return;
+    }
+    assert!(page == wanted, "docs/{name} is old: run `make bless`");
+}
 
 #[test]
 fn the_page_on_the_api_says_what_the_server_does() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/api.md");
-    let page = std::fs::read_to_string(&path).unwrap();
-    let generated = reference::regenerate(&page).expect("the page has a generated part");
-    if std::env::var_os("BLESS").is_some() {
-        std::fs::write(&path, &generated).unwrap();
-        return;
-    }
-    assert_eq!(page, generated, "run `make bless`");
+    check("api.md", |page| {
+        reference::regenerate(page).expect("the page has a generated part")
+    });
+}
+
+#[test]
+fn the_page_on_limits_has_them_all() {
+    check("limits.md", |_| reference::limits_page());
+}
+
+#[test]
+fn the_openapi_document_is_the_one_that_is_served() {
+    check("openapi.json", |_| format!("{:#}\n", openapi::document()));
 }
 
 #[test]

@@ -1,37 +1,61 @@
 //! Tables of the forms that an answer may have.
 
-use super::{Parameter, honoured, refused};
+use super::{Parameter, Shape, honoured, refused, required};
+use crate::api::limits;
 
 /// `response_format`.
 pub const RESPONSE_FORMAT: &[Parameter] = &[
-    honoured(
+    required(
         "type",
-        "required; `text`, `json_object` (any JSON object) or `json_schema`",
+        Shape::Word(&["text", "json_object", "json_schema"]),
+        "`text`, `json_object` (any JSON object) or `json_schema`",
     ),
-    honoured("json_schema", "required with that type"),
+    honoured(
+        "json_schema",
+        Shape::Object(JSON_SCHEMA),
+        "required with that type",
+    ),
 ];
 
 /// `response_format.json_schema`.
 pub const JSON_SCHEMA: &[Parameter] = &[
-    honoured("name", "required; for people, it changes nothing"),
-    honoured("description", "for people, it changes nothing"),
+    required(
+        "name",
+        Shape::Name(limits::MAX_FORMAT_NAME_CHARS),
+        "for people, it changes nothing",
+    ),
+    honoured("description", Shape::Text, "for people, it changes nothing"),
     honoured(
         "schema",
+        Shape::Either(&[Shape::Schema, Shape::Text]),
         "the answer is JSON that it accepts; absent: any JSON object",
     ),
     honoured(
         "strict",
+        Shape::Boolean,
         "changes nothing: a schema is always enforced, and refused where it cannot be",
     ),
 ];
 
 /// `structured_outputs`: one of these.
 pub const STRUCTURED_OUTPUTS: &[Parameter] = &[
-    honoured("json", "a JSON schema, or its text"),
-    honoured("json_object", "true: any JSON object"),
-    honoured("regex", "the whole answer matches it"),
-    honoured("choice", "an array of strings; the answer is one of them"),
-    honoured("grammar", "a context-free grammar in llguidance's Lark"),
+    honoured(
+        "json",
+        Shape::Either(&[Shape::Schema, Shape::Text]),
+        "a JSON schema, or its text",
+    ),
+    honoured("json_object", Shape::Boolean, "true: any JSON object"),
+    honoured("regex", Shape::Text, "the whole answer matches it"),
+    honoured(
+        "choice",
+        Shape::List(&Shape::Text, 1, limits::MAX_FORMAT_CHOICES),
+        "an array of strings; the answer is one of them",
+    ),
+    honoured(
+        "grammar",
+        Shape::Text,
+        "a context-free grammar in llguidance's Lark",
+    ),
     refused("structural_tag", &[], ""),
     refused(
         "disable_fallback",

@@ -1,39 +1,60 @@
 //! Tables of messages and their parts.
 
-use super::{Parameter, honoured, ignored, refused};
+use super::{Parameter, Shape, honoured, ignored, refused, required};
+use crate::api::limits;
 
 /// A message of the roles system, developer and user.
 pub const MESSAGE: &[Parameter] = &[
-    honoured(
+    required(
         "role",
-        "required; `system`, `developer`, `user`, `assistant` or `tool`",
+        Shape::Word(&["system", "developer", "user"]),
+        "`system`, `developer`, `user`, `assistant` or `tool`",
     ),
-    honoured("content", "required; a string or an array of text parts"),
+    required(
+        "content",
+        Shape::Either(&[
+            Shape::Text,
+            Shape::List(&Shape::Object(CONTENT_PART), 1, limits::MAX_CONTENT_PARTS),
+        ]),
+        "a string or an array of text parts",
+    ),
     honoured(
         "name",
+        Shape::Short(limits::MAX_NAME_CHARS),
         "given to the chat template; listed as ignored where that makes nothing of it",
     ),
 ];
 
 /// A message of the role assistant, as an earlier answer may be sent back.
 pub const ASSISTANT_MESSAGE: &[Parameter] = &[
-    honoured("role", "required"),
+    required("role", Shape::Word(&["assistant"]), ""),
     honoured(
         "content",
+        Shape::Either(&[
+            Shape::Text,
+            Shape::List(&Shape::Object(CONTENT_PART), 1, limits::MAX_CONTENT_PARTS),
+        ]),
         "required without `tool_calls`; a string or an array of text parts",
     ),
     honoured(
         "name",
+        Shape::Short(limits::MAX_NAME_CHARS),
         "given to the chat template; listed as ignored where that makes nothing of it",
     ),
     refused("refusal", &[], ""),
-    honoured("tool_calls", "the functions that it called; see below"),
+    honoured(
+        "tool_calls",
+        Shape::List(&Shape::Object(TOOL_CALL), 0, limits::MAX_TOOL_CALLS),
+        "the functions that it called; see below",
+    ),
     honoured(
         "reasoning_content",
+        Shape::Text,
         "not OpenAI's; what it thought, for templates that show that again",
     ),
     honoured(
         "reasoning",
+        Shape::Text,
         "not OpenAI's; another name of `reasoning_content`",
     ),
     refused("function_call", &[], ""),
@@ -47,38 +68,52 @@ pub const ASSISTANT_MESSAGE: &[Parameter] = &[
 
 /// A message of the role tool: what a function gave back.
 pub const TOOL_MESSAGE: &[Parameter] = &[
-    honoured("role", "required"),
-    honoured("content", "required; a string or an array of text parts"),
-    honoured(
+    required("role", Shape::Word(&["tool"]), ""),
+    required(
+        "content",
+        Shape::Either(&[
+            Shape::Text,
+            Shape::List(&Shape::Object(CONTENT_PART), 1, limits::MAX_CONTENT_PARTS),
+        ]),
+        "a string or an array of text parts",
+    ),
+    required(
         "tool_call_id",
-        "required; the call that it is the result of",
+        Shape::Text,
+        "the call that it is the result of",
     ),
     honoured(
         "name",
+        Shape::Short(limits::MAX_NAME_CHARS),
         "not OpenAI's; given to the chat template; listed as ignored where that makes nothing of it",
     ),
 ];
 
 /// A call in a message of the role assistant.
 pub const TOOL_CALL: &[Parameter] = &[
-    honoured("id", "required"),
-    honoured("type", "`function`"),
-    honoured("function", "required; `name` and `arguments`"),
+    required("id", Shape::Text, ""),
+    honoured("type", Shape::Word(&["function"]), "`function`"),
+    required(
+        "function",
+        Shape::Object(CALLED_FUNCTION),
+        "`name` and `arguments`",
+    ),
     ignored("index", "part of a streamed call that is sent back"),
 ];
 
 /// The function of such a call.
 pub const CALLED_FUNCTION: &[Parameter] = &[
-    honoured("name", "required"),
-    honoured(
+    required("name", Shape::Text, ""),
+    required(
         "arguments",
-        "required; a string, which should hold a JSON object",
+        Shape::Text,
+        "a string, which should hold a JSON object",
     ),
 ];
 
 /// A part of a message's content.
 pub const CONTENT_PART: &[Parameter] = &[
-    honoured("type", "required; `text`"),
-    honoured("text", "required; parts are joined by a line break"),
+    required("type", Shape::Word(&["text"]), "`text`"),
+    required("text", Shape::Text, "parts are joined by a line break"),
     ignored("prompt_cache_breakpoint", ""),
 ];

@@ -1,26 +1,58 @@
 //! Tables of `POST /v1/responses`.
 
-use super::{
-    CHAT_TEMPLATE_KWARGS, MIN_P, MODEL, Parameter, REPETITION_PENALTY, SEED, SERVICE_TIER, STREAM,
-    TEMPERATURE, TOP_K, TOP_P, honoured, ignored, refused,
-};
+use super::sampling::*;
+use super::shape::{EFFORTS, MAX_TOKENS};
+use super::{Parameter, Shape, honoured, ignored, refused, required};
+use crate::api::limits;
+
+const INPUT_ITEM: Shape = Shape::Either(&[
+    Shape::Object(RESPONSE_MESSAGE),
+    Shape::Object(RESPONSE_CALL),
+    Shape::Object(RESPONSE_CALL_OUTPUT),
+    Shape::Object(RESPONSE_REASONING),
+]);
 
 pub const RESPONSES: &[Parameter] = &[
     MODEL,
-    honoured("input", "required; a string or an array of items"),
-    honoured("instructions", "a system message before everything else"),
+    required(
+        "input",
+        Shape::Either(&[
+            Shape::Text,
+            Shape::List(&INPUT_ITEM, 1, limits::MAX_MESSAGES),
+        ]),
+        "a string or an array of items",
+    ),
+    honoured(
+        "instructions",
+        Shape::Text,
+        "a system message before everything else",
+    ),
     honoured(
         "previous_response_id",
+        Shape::Text,
         "the conversation goes on after this stored response; its `instructions` do not",
     ),
-    honoured("max_output_tokens", "absent: the rest of the context"),
+    honoured(
+        "max_output_tokens",
+        MAX_TOKENS,
+        "absent: the rest of the context",
+    ),
     TEMPERATURE,
     TOP_P,
     honoured(
         "top_logprobs",
+        Shape::Integer(0, limits::MAX_TOP_LOGPROBS as i64),
         "0 to 20 of the most probable tokens, with `include`",
     ),
-    honoured("include", "`message.output_text.logprobs`"),
+    honoured(
+        "include",
+        Shape::List(
+            &Shape::Word(&["message.output_text.logprobs"]),
+            0,
+            limits::MAX_INCLUDE,
+        ),
+        "`message.output_text.logprobs`",
+    ),
     STREAM,
     refused(
         "stream_options",
@@ -29,25 +61,41 @@ pub const RESPONSES: &[Parameter] = &[
     ),
     honoured(
         "store",
+        Shape::Boolean,
         "absent: true, unless the server stores nothing; the answer says whether it is stored",
     ),
     honoured(
         "background",
+        Shape::Boolean,
         "true: answered at once, to be asked for by its id",
     ),
-    honoured("metadata", "up to 16 strings, given back"),
-    honoured("tools", "functions"),
+    honoured("metadata", Shape::Metadata, "up to 16 strings, given back"),
+    honoured(
+        "tools",
+        Shape::List(&Shape::Object(RESPONSE_TOOL), 0, limits::MAX_TOOLS),
+        "functions",
+    ),
     honoured(
         "tool_choice",
+        Shape::Either(&[
+            Shape::Word(&["none", "auto", "required"]),
+            Shape::Object(RESPONSE_TOOL_CHOICE),
+        ]),
         "`none`, `auto`, `required`, a function by its name, or `allowed_tools`",
     ),
     honoured(
         "parallel_tool_calls",
+        Shape::Boolean,
         "false: an answer calls one function at most",
     ),
-    honoured("text", "the form of the answer"),
+    honoured(
+        "text",
+        Shape::Object(RESPONSE_TEXT),
+        "the form of the answer",
+    ),
     honoured(
         "reasoning",
+        Shape::Object(RESPONSE_REASONING_OPTIONS),
         "`effort`, given to a chat template that takes it",
     ),
     SERVICE_TIER,
@@ -74,34 +122,46 @@ pub const RESPONSES: &[Parameter] = &[
 
 /// `text`.
 pub const RESPONSE_TEXT: &[Parameter] = &[
-    honoured("format", "`text`, `json_object` or `json_schema`"),
+    honoured(
+        "format",
+        Shape::Object(RESPONSE_TEXT_FORMAT),
+        "`text`, `json_object` or `json_schema`",
+    ),
     refused("verbosity", &[r#""medium""#], ""),
 ];
 
 /// `text.format`.
 pub const RESPONSE_TEXT_FORMAT: &[Parameter] = &[
-    honoured(
+    required(
         "type",
-        "required; `text`, `json_object` (any JSON object) or `json_schema`",
+        Shape::Word(&["text", "json_object", "json_schema"]),
+        "`text`, `json_object` (any JSON object) or `json_schema`",
     ),
     honoured(
         "name",
+        Shape::Name(limits::MAX_FORMAT_NAME_CHARS),
         "required with that type; for people, it changes nothing",
     ),
-    honoured("description", "for people, it changes nothing"),
+    honoured("description", Shape::Text, "for people, it changes nothing"),
     honoured(
         "schema",
+        Shape::Either(&[Shape::Schema, Shape::Text]),
         "required with that type; the answer is JSON that it accepts",
     ),
     honoured(
         "strict",
+        Shape::Boolean,
         "changes nothing: a schema is always enforced, and refused where it cannot be",
     ),
 ];
 
 /// `reasoning`.
 pub const RESPONSE_REASONING_OPTIONS: &[Parameter] = &[
-    honoured("effort", "as `reasoning_effort` of a chat"),
+    honoured(
+        "effort",
+        Shape::Word(EFFORTS),
+        "as `reasoning_effort` of a chat",
+    ),
     refused("summary", &[], "what is thought comes whole"),
     refused("generate_summary", &[], ""),
     refused("context", &[r#""auto""#], ""),
@@ -110,15 +170,21 @@ pub const RESPONSE_REASONING_OPTIONS: &[Parameter] = &[
 
 /// A member of `tools`.
 pub const RESPONSE_TOOL: &[Parameter] = &[
-    honoured("type", "required; `function`"),
-    honoured("name", "required; given to the chat template"),
-    honoured("description", "given to the chat template"),
+    required("type", Shape::Word(&["function"]), "`function`"),
+    required(
+        "name",
+        Shape::Name(limits::MAX_FUNCTION_NAME_CHARS),
+        "given to the chat template",
+    ),
+    honoured("description", Shape::Text, "given to the chat template"),
     honoured(
         "parameters",
+        Shape::Parameters,
         "a JSON schema, given to the chat template; absent: the function takes nothing",
     ),
     honoured(
         "strict",
+        Shape::Boolean,
         "true: arguments fit the schema in every call; absent: the same where the schema can be enforced",
     ),
     refused("defer_loading", &["false"], ""),
@@ -128,26 +194,48 @@ pub const RESPONSE_TOOL: &[Parameter] = &[
 
 /// `tool_choice`, as an object.
 pub const RESPONSE_TOOL_CHOICE: &[Parameter] = &[
-    honoured("type", "required; `function` or `allowed_tools`"),
+    required(
+        "type",
+        Shape::Word(&["function", "allowed_tools"]),
+        "`function` or `allowed_tools`",
+    ),
     honoured(
         "name",
+        Shape::Name(limits::MAX_FUNCTION_NAME_CHARS),
         "required with that type; the name of a function in `tools`",
     ),
-    honoured("mode", "required with that type; `auto` or `required`"),
+    honoured(
+        "mode",
+        Shape::Word(&["auto", "required"]),
+        "required with that type; `auto` or `required`",
+    ),
     honoured(
         "tools",
+        Shape::List(&Shape::Object(RESPONSE_ALLOWED_TOOL), 1, limits::MAX_TOOLS),
         "required with that type; functions by their names, the only ones that may be called",
     ),
 ];
 
 /// A message among the items.
 pub const RESPONSE_MESSAGE: &[Parameter] = &[
-    honoured("type", "`message`, which may be left out"),
     honoured(
-        "role",
-        "required; `user`, `assistant`, `system` or `developer`",
+        "type",
+        Shape::Word(&["message"]),
+        "`message`, which may be left out",
     ),
-    honoured("content", "required; a string or an array of text parts"),
+    required(
+        "role",
+        Shape::Word(&["user", "assistant", "system", "developer"]),
+        "`user`, `assistant`, `system` or `developer`",
+    ),
+    required(
+        "content",
+        Shape::Either(&[
+            Shape::Text,
+            Shape::List(&Shape::Object(RESPONSE_PART), 1, limits::MAX_CONTENT_PARTS),
+        ]),
+        "a string or an array of text parts",
+    ),
     ignored("id", "part of an answer that is sent back"),
     ignored("status", "part of an answer that is sent back"),
     ignored("phase", "part of an answer that is sent back"),
@@ -155,8 +243,12 @@ pub const RESPONSE_MESSAGE: &[Parameter] = &[
 
 /// A text part of a message.
 pub const RESPONSE_PART: &[Parameter] = &[
-    honoured("type", "required; `input_text` or `output_text`"),
-    honoured("text", "required; parts are joined by a line break"),
+    required(
+        "type",
+        Shape::Word(&["input_text", "output_text"]),
+        "`input_text` or `output_text`",
+    ),
+    required("text", Shape::Text, "parts are joined by a line break"),
     refused(
         "annotations",
         &["[]"],
@@ -168,12 +260,13 @@ pub const RESPONSE_PART: &[Parameter] = &[
 
 /// A call of a function.
 pub const RESPONSE_CALL: &[Parameter] = &[
-    honoured("type", "required; `function_call`"),
-    honoured("call_id", "required"),
-    honoured("name", "required"),
-    honoured(
+    required("type", Shape::Word(&["function_call"]), "`function_call`"),
+    required("call_id", Shape::Text, ""),
+    required("name", Shape::Text, ""),
+    required(
         "arguments",
-        "required; a string, which should hold a JSON object",
+        Shape::Text,
+        "a string, which should hold a JSON object",
     ),
     ignored("id", "part of an answer that is sent back"),
     ignored("status", "part of an answer that is sent back"),
@@ -183,9 +276,20 @@ pub const RESPONSE_CALL: &[Parameter] = &[
 
 /// What a function gave back.
 pub const RESPONSE_CALL_OUTPUT: &[Parameter] = &[
-    honoured("type", "required; `function_call_output`"),
-    honoured("call_id", "required; the call that it is the result of"),
-    honoured("output", "required; a string or an array of text parts"),
+    required(
+        "type",
+        Shape::Word(&["function_call_output"]),
+        "`function_call_output`",
+    ),
+    required("call_id", Shape::Text, "the call that it is the result of"),
+    required(
+        "output",
+        Shape::Either(&[
+            Shape::Text,
+            Shape::List(&Shape::Object(RESPONSE_PART), 1, limits::MAX_CONTENT_PARTS),
+        ]),
+        "a string or an array of text parts",
+    ),
     ignored("id", ""),
     ignored("status", ""),
     ignored("name", ""),
@@ -195,13 +299,23 @@ pub const RESPONSE_CALL_OUTPUT: &[Parameter] = &[
 
 /// What was thought in an earlier answer.
 pub const RESPONSE_REASONING: &[Parameter] = &[
-    honoured("type", "required; `reasoning`"),
+    required("type", Shape::Word(&["reasoning"]), "`reasoning`"),
     honoured(
         "content",
+        Shape::List(
+            &Shape::Object(RESPONSE_REASONING_PART),
+            0,
+            limits::MAX_CONTENT_PARTS,
+        ),
         "parts of the type `reasoning_text`, for templates that show that again",
     ),
     honoured(
         "summary",
+        Shape::List(
+            &Shape::Object(RESPONSE_REASONING_PART),
+            0,
+            limits::MAX_CONTENT_PARTS,
+        ),
         "parts of the type `summary_text`, where there is no content",
     ),
     ignored("id", "part of an answer that is sent back"),
@@ -211,6 +325,20 @@ pub const RESPONSE_REASONING: &[Parameter] = &[
 
 /// A part of it.
 pub const RESPONSE_REASONING_PART: &[Parameter] = &[
-    honoured("type", "required; `reasoning_text` or `summary_text`"),
-    honoured("text", "required"),
+    required(
+        "type",
+        Shape::Word(&["reasoning_text", "summary_text"]),
+        "`reasoning_text` or `summary_text`",
+    ),
+    required("text", Shape::Text, ""),
+];
+
+/// A function that may be called.
+pub const RESPONSE_ALLOWED_TOOL: &[Parameter] = &[
+    required("type", Shape::Word(&["function"]), "`function`"),
+    required(
+        "name",
+        Shape::Name(limits::MAX_FUNCTION_NAME_CHARS),
+        "the name of a function in `tools`",
+    ),
 ];
