@@ -38,7 +38,7 @@ fn encoder(name: &str, id: &str) -> ServedEncoding {
     }
 }
 
-async fn start() -> TestServer {
+pub async fn start() -> TestServer {
     let server = TestServer::start_loading(ServerConfig::default(), &[]).await;
     let script = Script::saying("Bonjour.");
     server.state.set_models(Models {

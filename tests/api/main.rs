@@ -11,6 +11,7 @@ mod connections;
 mod echo;
 mod embeddings;
 mod logprobs;
+mod mutations;
 mod operation;
 mod operators_choice;
 mod reference;

@@ -304,6 +304,18 @@ async fn a_conversation_goes_on_from_what_is_stored() {
         .await
         .json();
     assert_eq!(items["data"][0]["content"], "Où est la mairie ?");
+    // What a client calls an item is ignored; a list has a name for each all the same.
+    let named = json!([{"id": [1], "role": "user", "content": "a"}, {"id": null, "role": "user", "content": "b"}]);
+    let asked = server.post(RESPONSES, &ask(json!({"input": named}))).await;
+    let path = format!(
+        "{RESPONSES}/{}/input_items",
+        asked.json()["id"].as_str().unwrap()
+    );
+    let items = server.get(&path).await.json();
+    assert_eq!(
+        (&items["first_id"], &items["last_id"]),
+        (&json!("item_1"), &json!("item_0"))
+    );
     let deleted = server
         .request(Method::DELETE, &format!("{RESPONSES}/{id}"))
         .send()

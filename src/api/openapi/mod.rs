@@ -5,21 +5,23 @@ mod operations;
 mod requests;
 mod responses;
 
-use super::answer::Usage;
 use super::capabilities::Capabilities;
 use super::chat_answer::{ChatChunk, ChatCompletion};
 use super::completions::Completion;
 use super::embeddings::EmbeddingList;
 use super::error_body::ErrorBody;
 use super::info::Info;
-use super::models::{Model, ModelList};
+use super::models::ModelList;
 use super::rerank::{Rank, Reranked};
 use super::tokens::{Detokenized, Rendered, Tokenized};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 use std::sync::LazyLock;
-use utoipa::openapi::{ComponentsBuilder, InfoBuilder, LicenseBuilder, OpenApiBuilder};
+use utoipa::ToSchema;
+use utoipa::openapi::{
+    ComponentsBuilder, InfoBuilder, LicenseBuilder, OpenApiBuilder, RefOr, Schema,
+};
 
 const DESCRIPTION: &str = "OpenAI's API, and what else Guichet answers. A request may hold the properties that are listed and no others; null \
      means that one is left out. Every answer carries `x-request-id`; what was accepted and not used is listed in \
@@ -46,23 +48,21 @@ pub fn document() -> Value {
                 .build(),
         ))
         .build();
-    let answers = ComponentsBuilder::new()
-        .schema_from::<ChatCompletion>()
-        .schema_from::<ChatChunk>()
-        .schema_from::<Completion>()
-        .schema_from::<EmbeddingList>()
-        .schema_from::<Reranked>()
-        .schema_from::<Rank>()
-        .schema_from::<Info>()
-        .schema_from::<Tokenized>()
-        .schema_from::<Detokenized>()
-        .schema_from::<Rendered>()
-        .schema_from::<Model>()
-        .schema_from::<ModelList>()
-        .schema_from::<Capabilities>()
-        .schema_from::<Usage>()
-        .schema_from::<ErrorBody>()
-        .build();
+    let mut answers = Vec::new();
+    add::<ChatCompletion>(&mut answers);
+    add::<ChatChunk>(&mut answers);
+    add::<Completion>(&mut answers);
+    add::<EmbeddingList>(&mut answers);
+    add::<Reranked>(&mut answers);
+    add::<Rank>(&mut answers);
+    add::<Info>(&mut answers);
+    add::<Tokenized>(&mut answers);
+    add::<Detokenized>(&mut answers);
+    add::<Rendered>(&mut answers);
+    add::<ModelList>(&mut answers);
+    add::<Capabilities>(&mut answers);
+    add::<ErrorBody>(&mut answers);
+    let answers = ComponentsBuilder::new().schemas_from_iter(answers).build();
     let openapi = OpenApiBuilder::new()
         .info(info)
         .paths(operations::paths())
@@ -79,6 +79,12 @@ pub fn document() -> Value {
         schemas.sort_keys();
     }
     document
+}
+
+/// A type, and those that it is made of.
+fn add<T: ToSchema>(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+    schemas.push((T::name().into_owned(), T::schema()));
+    T::schemas(schemas);
 }
 
 /// An answer has no property that is not listed.

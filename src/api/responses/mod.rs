@@ -163,7 +163,10 @@ pub async fn input_items(
         .enumerate()
     {
         item.entry("type").or_insert("message".into());
-        item.entry("id").or_insert(format!("item_{index}").into());
+        // What a client sends as one is ignored, so it may be anything.
+        if !item.get("id").is_some_and(Value::is_string) {
+            item.insert("id".to_owned(), format!("item_{index}").into());
+        }
     }
     // Newest first, as OpenAI has it.
     items.reverse();
