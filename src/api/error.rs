@@ -33,6 +33,15 @@ enum Kind {
 /// When a client may ask again where nobody has measured how long it takes.
 const SOON: Duration = Duration::from_secs(1);
 
+/// OpenAI's clients take a longer `Retry-After` for none and ask again at once, unless they are
+/// told not to.
+const LONGEST_HONOURED: u64 = 60;
+
+const NO_RETRY: (header::HeaderName, HeaderValue) = (
+    header::HeaderName::from_static("x-should-retry"),
+    HeaderValue::from_static("false"),
+);
+
 impl ApiError {
     /// A field that is malformed, out of range or not supported.
     pub fn invalid(param: impl Into<String>, message: impl Into<String>) -> Self {
@@ -253,6 +262,8 @@ impl ApiError {
     pub fn timeout(after: Duration) -> Self {
         Self {
             code: Some("request_timeout"),
+            // It would take as long again.
+            headers: vec![NO_RETRY],
             ..Self::new(
                 StatusCode::GATEWAY_TIMEOUT,
                 Kind::Server,
@@ -425,7 +436,7 @@ impl ApiError {
     fn unavailable(after: Duration, message: impl Into<String>) -> Self {
         Self {
             code: Some("overloaded"),
-            headers: vec![retry_after(after)],
+            headers: waiting(after),
             ..Self::new(StatusCode::SERVICE_UNAVAILABLE, Kind::Server, message)
         }
     }
@@ -452,9 +463,13 @@ impl ApiError {
 }
 
 /// `Retry-After` in whole seconds, at least one.
-fn retry_after(after: Duration) -> (header::HeaderName, HeaderValue) {
+fn waiting(after: Duration) -> Vec<(header::HeaderName, HeaderValue)> {
     let seconds = after.as_millis().div_ceil(1000).clamp(1, 3600) as u64;
-    (header::RETRY_AFTER, HeaderValue::from(seconds))
+    let mut headers = vec![(header::RETRY_AFTER, HeaderValue::from(seconds))];
+    if seconds > LONGEST_HONOURED {
+        headers.push(NO_RETRY);
+    }
+    headers
 }
 
 impl Kind {

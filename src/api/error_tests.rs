@@ -71,3 +71,22 @@ fn a_cause_is_for_the_log_alone() {
     let error = ApiError::from_generation(&error, "messages");
     assert_eq!(error.cause(), Some(cause));
 }
+
+#[test]
+fn clients_do_not_ask_again_where_it_would_be_in_vain() {
+    let busy = |seconds| GenerationError::Overloaded {
+        retry_after: Duration::from_secs(seconds),
+    };
+    for (error, said) in [
+        (busy(60), None),
+        (busy(61), Some("false")),
+        (
+            GenerationError::Timeout(Duration::from_secs(1)),
+            Some("false"),
+        ),
+    ] {
+        let response = ApiError::from_generation(&error, "messages").into_response();
+        let header = response.headers().get("x-should-retry");
+        assert_eq!(header.map(|value| value.to_str().unwrap()), said);
+    }
+}
