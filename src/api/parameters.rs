@@ -44,7 +44,7 @@ pub enum Outcome {
 /// The parameters of one request that were given and not used.
 #[derive(Debug, Default)]
 pub struct Ignored {
-    names: Vec<&'static str>,
+    names: Vec<String>,
     is_refused: bool,
 }
 
@@ -65,8 +65,8 @@ impl Ignored {
         }
     }
 
-    /// `path` is where it stands in this request, `name` what it is called.
-    pub fn add(&mut self, path: &str, name: &'static str) -> Result<(), ApiError> {
+    /// `path` is where it stands in this request, `name` what it is called in any.
+    pub fn add(&mut self, path: &str, name: &str) -> Result<(), ApiError> {
         if self.is_refused {
             return Err(ApiError::invalid(
                 path,
@@ -75,8 +75,8 @@ impl Ignored {
                 ),
             ));
         }
-        if !self.names.contains(&name) {
-            self.names.push(name);
+        if !self.names.iter().any(|known| known == name) {
+            self.names.push(name.to_owned());
         }
         Ok(())
     }
@@ -101,7 +101,7 @@ pub fn check(
         }
         match parameter.outcome {
             Outcome::Honoured => {}
-            Outcome::Ignored => ignored.add(path, parameter.name)?,
+            Outcome::Ignored => ignored.add(path, &without_indices(path))?,
             Outcome::RefusedUnless(neutral) => {
                 if !neutral.iter().any(|literal| is(field.value(), literal)) {
                     return Err(ApiError::invalid(path, refusal(path, neutral)));
@@ -110,6 +110,19 @@ pub fn check(
         }
     }
     Ok(())
+}
+
+/// `messages[3].content[0].text` as `messages[].content[].text`, so that a list of names is no
+/// longer than the tables are.
+pub fn without_indices(path: &str) -> String {
+    let is_index = |c: char| c.is_ascii_digit();
+    let mut parts = path.split('[');
+    let mut name = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        name.push('[');
+        name.push_str(part.trim_start_matches(is_index));
+    }
+    name
 }
 
 fn is(value: &Json, literal: &str) -> bool {

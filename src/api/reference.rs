@@ -27,49 +27,52 @@ pub const ENDPOINTS: &[(&str, &[Parameter])] = &[
     ("/detokenize", DETOKENIZE),
 ];
 
+/// What stands within requests, and what becomes of its properties.
+pub const OBJECTS: &[(&str, &[Parameter])] = &[
+    ("`stream_options`", STREAM_OPTIONS),
+    ("`text` of a response", RESPONSE_TEXT),
+    ("`text.format` of a response", RESPONSE_TEXT_FORMAT),
+    ("`reasoning` of a response", RESPONSE_REASONING_OPTIONS),
+    ("`tools[]` of a response", RESPONSE_TOOL),
+    ("`tool_choice` of a response", RESPONSE_TOOL_CHOICE),
+    ("`input[]` of a response: a message", RESPONSE_MESSAGE),
+    ("`input[].content[]` of a response", RESPONSE_PART),
+    ("`input[]` of a response: `function_call`", RESPONSE_CALL),
+    (
+        "`input[]` of a response: `function_call_output`",
+        RESPONSE_CALL_OUTPUT,
+    ),
+    ("`input[]` of a response: `reasoning`", RESPONSE_REASONING),
+    (
+        "`input[].content[]` and `summary[]` of a `reasoning`",
+        RESPONSE_REASONING_PART,
+    ),
+    ("`response_format`", RESPONSE_FORMAT),
+    ("`response_format.json_schema`", JSON_SCHEMA),
+    ("`structured_outputs`", STRUCTURED_OUTPUTS),
+    (
+        "`messages[]` of the roles system, developer and user",
+        MESSAGE,
+    ),
+    ("`messages[]` of the role assistant", ASSISTANT_MESSAGE),
+    ("`messages[]` of the role tool", TOOL_MESSAGE),
+    ("`messages[].content[]`", CONTENT_PART),
+    ("`messages[].tool_calls[]`", TOOL_CALL),
+    ("`messages[].tool_calls[].function`", CALLED_FUNCTION),
+    ("`tools[]`", TOOL),
+    ("`tools[].function`", FUNCTION),
+    ("`tool_choice`", TOOL_CHOICE),
+    ("`tool_choice.function`", NAMED_FUNCTION),
+    ("`tool_choice.allowed_tools`", ALLOWED_TOOLS),
+];
+
 /// The generated part: every documented parameter with its outcome, then every limit.
 pub fn markdown() -> String {
     let mut page = String::new();
     for (route, table) in ENDPOINTS {
         parameters(&mut page, &format!("`POST {route}`"), table);
     }
-    for (title, table) in [
-        ("`stream_options`", STREAM_OPTIONS),
-        ("`text` of a response", RESPONSE_TEXT),
-        ("`text.format` of a response", RESPONSE_TEXT_FORMAT),
-        ("`reasoning` of a response", RESPONSE_REASONING_OPTIONS),
-        ("`tools[]` of a response", RESPONSE_TOOL),
-        ("`tool_choice` of a response", RESPONSE_TOOL_CHOICE),
-        ("`input[]` of a response: a message", RESPONSE_MESSAGE),
-        ("`input[].content[]` of a response", RESPONSE_PART),
-        ("`input[]` of a response: `function_call`", RESPONSE_CALL),
-        (
-            "`input[]` of a response: `function_call_output`",
-            RESPONSE_CALL_OUTPUT,
-        ),
-        ("`input[]` of a response: `reasoning`", RESPONSE_REASONING),
-        (
-            "`input[].content[]` and `summary[]` of a `reasoning`",
-            RESPONSE_REASONING_PART,
-        ),
-        ("`response_format`", RESPONSE_FORMAT),
-        ("`response_format.json_schema`", JSON_SCHEMA),
-        ("`structured_outputs`", STRUCTURED_OUTPUTS),
-        (
-            "`messages[]` of the roles system, developer and user",
-            MESSAGE,
-        ),
-        ("`messages[]` of the role assistant", ASSISTANT_MESSAGE),
-        ("`messages[]` of the role tool", TOOL_MESSAGE),
-        ("`messages[].content[]`", CONTENT_PART),
-        ("`messages[].tool_calls[]`", TOOL_CALL),
-        ("`messages[].tool_calls[].function`", CALLED_FUNCTION),
-        ("`tools[]`", TOOL),
-        ("`tools[].function`", FUNCTION),
-        ("`tool_choice`", TOOL_CHOICE),
-        ("`tool_choice.function`", NAMED_FUNCTION),
-        ("`tool_choice.allowed_tools`", ALLOWED_TOOLS),
-    ] {
+    for (title, table) in OBJECTS {
         parameters(&mut page, title, table);
     }
     page.push_str("### Limits\n\n| limit | value | of what |\n|---|---|---|\n");

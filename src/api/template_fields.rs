@@ -18,7 +18,7 @@ const OURS: [&str; 6] = [
     "strftime_now",
 ];
 
-const EFFORTS: [&str; 6] = ["none", "minimal", "low", "medium", "high", "xhigh"];
+const EFFORTS: [&str; 7] = ["none", "minimal", "low", "medium", "high", "xhigh", "max"];
 
 const DOCUMENTS: &str = "documents";
 

@@ -1,6 +1,6 @@
 //! Tables of the forms that an answer may have.
 
-use super::{Parameter, honoured, refused};
+use super::{Parameter, honoured, ignored, refused};
 
 /// `response_format`.
 pub const RESPONSE_FORMAT: &[Parameter] = &[
@@ -13,15 +13,15 @@ pub const RESPONSE_FORMAT: &[Parameter] = &[
 
 /// `response_format.json_schema`.
 pub const JSON_SCHEMA: &[Parameter] = &[
-    honoured("name", "required; for people, it changes nothing"),
-    honoured("description", "for people, it changes nothing"),
+    honoured("name", "required; what a refusal calls the schema"),
+    ignored("description", "the model is not told"),
     honoured(
         "schema",
         "the answer is JSON that it accepts; absent: any JSON object",
     ),
     honoured(
         "strict",
-        "changes nothing: a schema is always enforced, and refused where it cannot be",
+        "true, or listed as ignored: a schema is always enforced, and refused where it cannot be",
     ),
 ];
 

@@ -41,7 +41,7 @@ pub const ASSISTANT_MESSAGE: &[Parameter] = &[
     refused(
         "annotations",
         &["[]"],
-        "part of an answer that is sent back",
+        "not OpenAI's; part of an answer that is sent back",
     ),
 ];
 
@@ -64,7 +64,10 @@ pub const TOOL_CALL: &[Parameter] = &[
     honoured("id", "required"),
     honoured("type", "`function`"),
     honoured("function", "required; `name` and `arguments`"),
-    ignored("index", "part of a streamed call that is sent back"),
+    ignored(
+        "index",
+        "not OpenAI's; part of a streamed call that is sent back",
+    ),
 ];
 
 /// The function of such a call.

@@ -1,7 +1,7 @@
 //! Tables of `POST /v1/responses`.
 
 use super::{
-    CHAT_TEMPLATE_KWARGS, MIN_P, MODEL, Parameter, REPETITION_PENALTY, SEED, SERVICE_TIER, STREAM,
+    CHAT_TEMPLATE_KWARGS, MIN_P, MODEL, Parameter, REPETITION_PENALTY, SERVICE_TIER, STREAM,
     TEMPERATURE, TOP_K, TOP_P, honoured, ignored, refused,
 };
 
@@ -51,7 +51,10 @@ pub const RESPONSES: &[Parameter] = &[
         "`effort`, given to a chat template that takes it",
     ),
     SERVICE_TIER,
-    SEED,
+    honoured(
+        "seed",
+        "not OpenAI's; a 64-bit integer; the same seed gives the same answer; absent: drawn",
+    ),
     TOP_K,
     MIN_P,
     REPETITION_PENALTY,
@@ -86,16 +89,16 @@ pub const RESPONSE_TEXT_FORMAT: &[Parameter] = &[
     ),
     honoured(
         "name",
-        "required with that type; for people, it changes nothing",
+        "required with that type; what a refusal calls the schema",
     ),
-    honoured("description", "for people, it changes nothing"),
+    ignored("description", "given back; the model is not told"),
     honoured(
         "schema",
         "required with that type; the answer is JSON that it accepts",
     ),
     honoured(
         "strict",
-        "changes nothing: a schema is always enforced, and refused where it cannot be",
+        "true, or listed as ignored: a schema is always enforced, and refused where it cannot be",
     ),
 ];
 
