@@ -62,6 +62,7 @@ fn generator(served: &Served) -> Value {
         "task": "generate",
         "max_model_len": model.max_model_len(),
         "chat": model.chat_template.is_some(),
+        "chat_templates": model.chat_template.iter().flat_map(|one| one.names()).collect::<Vec<_>>(),
         "tools": format!("{:?}", model.dialect.tools()).to_lowercase(),
         "reasoning": model.dialect.thinks(),
         "structured_outputs": ["json_object", "json_schema", "regex", "choice", "grammar"],

@@ -19,11 +19,12 @@ impl ServiceTier {
         };
         match field.string()? {
             // Nobody is served faster than by default; the answer says so.
-            "auto" | "default" | "priority" | "fast" | "ultrafast" | "scale" => Ok(Some(Self::Default)),
+            "auto" | "default" | "priority" | "fast" | "ultrafast" | "scale" => {
+                Ok(Some(Self::Default))
+            }
             "flex" => Ok(Some(Self::Flex)),
-            _ => Err(field.must(
-                "be `auto`, `default`, `flex`, `priority`, `fast`, `ultrafast` or `scale`",
-            )),
+            _ => Err(field
+                .must("be `auto`, `default`, `flex`, `priority`, `fast`, `ultrafast` or `scale`")),
         }
     }
 

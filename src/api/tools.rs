@@ -71,8 +71,9 @@ pub fn parse(body: &Fields<'_>, shape: Shape, ignored: &mut Ignored) -> Result<A
             continue;
         }
         if tool.function.strict || decides == ToolChoice::Required {
-            check_schema(&tool.function.parameters)
-                .map_err(|error| output_format::refusal(&tool.param, Some(&tool.function.name), &error))?;
+            check_schema(&tool.function.parameters).map_err(|error| {
+                output_format::refusal(&tool.param, Some(&tool.function.name), &error)
+            })?;
         }
         asked.definitions.push(tool.definition);
         functions.push(tool.function);

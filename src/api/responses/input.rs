@@ -73,7 +73,9 @@ impl Conversation {
 
     fn message(&mut self, fields: &Fields<'_>, ignored: &mut Ignored) -> Result<(), ApiError> {
         if let (Some(id), None, None) = (fields.get("id"), fields.get("type"), fields.get("role")) {
-            return Err(id.must("not stand alone: this server has no items to refer to, send it whole"));
+            return Err(
+                id.must("not stand alone: this server has no items to refer to, send it whole")
+            );
         }
         parameters::check(RESPONSE_MESSAGE, fields, ignored)?;
         let role = fields.require("role")?;
