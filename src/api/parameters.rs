@@ -367,7 +367,10 @@ pub const COMPLETIONS: &[Parameter] = &[
     FREQUENCY_PENALTY,
     PRESENCE_PENALTY,
     LOGIT_BIAS,
-    SERVICE_TIER,
+    honoured(
+        "service_tier",
+        "not OpenAI's; `flex` waits for those that do not; see Sharing the server",
+    ),
     TOP_K,
     MIN_P,
     REPETITION_PENALTY,

@@ -19,6 +19,7 @@ mod scripted;
 mod server;
 mod shutdown;
 mod smollm2;
+mod specification;
 mod streaming;
 mod structured_output;
 mod timeouts;
