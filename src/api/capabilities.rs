@@ -70,6 +70,8 @@ struct ModelCapabilities {
 struct Generates {
     /// It has a chat template.
     chat: bool,
+    /// The names of its chat templates.
+    chat_templates: Vec<String>,
     /// The format in which it calls functions.
     tools: String,
     reasoning: bool,
@@ -139,6 +141,9 @@ impl ModelCapabilities {
             task: "generate",
             generates: Some(Generates {
                 chat: model.chat_template.is_some(),
+                chat_templates: (model.chat_template.iter())
+                    .flat_map(|template| template.names().map(str::to_owned))
+                    .collect(),
                 tools: format!("{:?}", model.dialect.tools()).to_lowercase(),
                 reasoning: model.dialect.thinks(),
                 structured_outputs: vec![

@@ -102,7 +102,10 @@ impl ChatRequest {
         let messages = messages::parse(body, ignored)?;
         let asked = tools::parse(body, Shape::Nested, ignored)?;
         let effort = body.get(template_fields::EFFORT);
-        let arguments = template_fields::parse(body, effort.as_ref(), served, ignored)?;
+        let template = template_fields::chosen(body, served)?;
+        let has_tools = !asked.definitions.is_empty();
+        let source = template_fields::source(served, template.as_deref(), has_tools);
+        let arguments = template_fields::parse(body, effort.as_ref(), source, ignored)?;
         let max_tokens = max_tokens(body)?;
         let service_tier = ServiceTier::parse(body)?;
         let params = GenerationParams {
@@ -127,6 +130,7 @@ impl ChatRequest {
                     messages,
                     tools: asked.definitions,
                     arguments,
+                    template,
                 },
                 tools: asked.tools,
             },

@@ -79,12 +79,13 @@ fn reasoning(fields: &Fields<'_>) -> Result<Option<String>, ApiError> {
 
 fn tool_call(call: &Field<'_>, ignored: &mut Ignored) -> Result<ToolCall, ApiError> {
     let fields = call.object()?;
-    parameters::check(parameters::TOOL_CALL, &fields, ignored)?;
+    // First, since calls of other tools have other properties.
     if let Some(kind) = fields.get("type")
         && kind.string()? != "function"
     {
-        return Err(kind.must("be `function`"));
+        return Err(kind.must("be `function`: this server knows no other tools"));
     }
+    parameters::check(parameters::TOOL_CALL, &fields, ignored)?;
     let function = fields.require("function")?.object()?;
     parameters::check(parameters::CALLED_FUNCTION, &function, ignored)?;
     Ok(ToolCall {

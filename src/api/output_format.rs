@@ -23,6 +23,8 @@ const OLDER: [(&str, &str); 4] = [
 pub struct Wanted {
     format: Format,
     param: String,
+    /// What the client calls it.
+    name: Option<String>,
 }
 
 impl Wanted {
@@ -31,6 +33,15 @@ impl Wanted {
         Self {
             format: Format::Calls(form),
             param: "tools".to_owned(),
+            name: None,
+        }
+    }
+
+    fn of(field: &Field<'_>, format: Format) -> Self {
+        Self {
+            format,
+            param: field.path().to_owned(),
+            name: None,
         }
     }
 
@@ -93,23 +104,30 @@ pub async fn compile(
     caller: Caller,
     wanted: Option<Wanted>,
 ) -> Result<Option<Grammar>, ApiError> {
-    let Some(Wanted { format, param }) = wanted else {
+    let Some(Wanted {
+        format,
+        param,
+        name,
+    }) = wanted
+    else {
         return Ok(None);
     };
     let grammars = &served.model.grammars;
     let place = state.compilers.place(caller);
     let compiled = grammars.compile(format, place).await;
-    compiled.map(Some).map_err(|error| refusal(&param, &error))
+    (compiled.map(Some)).map_err(|error| refusal(&param, name.as_deref(), &error))
 }
 
-pub fn refusal(param: &str, error: &FormatError) -> ApiError {
+/// `name`: what the client calls it that stands at `param`.
+pub fn refusal(param: &str, name: Option<&str>, error: &FormatError) -> ApiError {
+    let name = name.map_or_else(String::new, |name| format!(" (`{name}`)"));
     let message = match error {
         FormatError::Schema { pointer, reason } if pointer.is_empty() => {
-            format!("`{param}` cannot be enforced: {reason}.")
+            format!("`{param}`{name} cannot be enforced: {reason}.")
         }
         FormatError::Schema { pointer, reason } => {
             format!(
-                "`{param}` cannot be enforced at `{}`: {reason}.",
+                "`{param}`{name} cannot be enforced at `{}`: {reason}.",
                 shown(pointer)
             )
         }
@@ -132,15 +150,12 @@ fn response_format(field: &Field<'_>, ignored: &mut Ignored) -> Result<Option<Wa
     let json_schema = fields.get("json_schema");
     let wanted = match kind.string()? {
         "text" => None,
-        "json_object" => Some(Wanted {
-            format: Format::JsonObject,
-            param: field.path().to_owned(),
-        }),
+        "json_object" => Some(Wanted::of(field, Format::JsonObject)),
         "json_schema" => {
             let field = fields.require("json_schema")?;
             let fields = field.object()?;
             parameters::check(parameters::JSON_SCHEMA, &fields, ignored)?;
-            return named_schema(&field, &fields).map(Some);
+            return named_schema(&field, &fields, ignored).map(Some);
         }
         _ => return Err(kind.must("be `text`, `json_object` or `json_schema`")),
     };
@@ -158,22 +173,23 @@ pub fn of_response(field: &Field<'_>, ignored: &mut Ignored) -> Result<Option<Wa
     match kind.string()? {
         "json_schema" => {
             fields.require("schema")?;
-            named_schema(field, &fields).map(Some)
+            named_schema(field, &fields, ignored).map(Some)
         }
         "text" | "json_object" if fields.get("schema").is_some() => {
             Err(kind.must("be `json_schema` where there is a `schema`"))
         }
         "text" => Ok(None),
-        "json_object" => Ok(Some(Wanted {
-            format: Format::JsonObject,
-            param: field.path().to_owned(),
-        })),
+        "json_object" => Ok(Some(Wanted::of(field, Format::JsonObject))),
         _ => Err(kind.must("be `text`, `json_object` or `json_schema`")),
     }
 }
 
 /// A schema with its name. Strict or not, it is enforced.
-fn named_schema(field: &Field<'_>, fields: &Fields<'_>) -> Result<Wanted, ApiError> {
+fn named_schema(
+    field: &Field<'_>,
+    fields: &Fields<'_>,
+    ignored: &mut Ignored,
+) -> Result<Wanted, ApiError> {
     let name = fields.require("name")?;
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
     let text = name.string()?;
@@ -188,17 +204,19 @@ fn named_schema(field: &Field<'_>, fields: &Fields<'_>) -> Result<Wanted, ApiErr
         .get("description")
         .map(|field| field.string())
         .transpose()?;
-    fields
-        .get("strict")
-        .map(|field| field.boolean())
-        .transpose()?;
-    match fields.get("schema") {
-        Some(schema) => json_schema(&schema),
-        None => Ok(Wanted {
-            format: Format::JsonObject,
-            param: field.path().to_owned(),
-        }),
+    if let Some(strict) = fields.get("strict")
+        && !strict.boolean()?
+    {
+        ignored.add(strict.path(), strict.path())?;
     }
+    let wanted = match fields.get("schema") {
+        Some(schema) => json_schema(&schema)?,
+        None => Wanted::of(field, Format::JsonObject),
+    };
+    Ok(Wanted {
+        name: Some(text.to_owned()),
+        ..wanted
+    })
 }
 
 /// A member of `structured_outputs`, or of its older form.
@@ -217,8 +235,7 @@ fn structured_output(name: &str, field: &Field<'_>) -> Result<Option<Wanted>, Ap
         // The table of the fields has refused it, or found that it asks for nothing.
         _ => return Ok(None),
     };
-    let param = field.path().to_owned();
-    Ok(Some(Wanted { format, param }))
+    Ok(Some(Wanted::of(field, format)))
 }
 
 /// A schema, or its text.
@@ -233,10 +250,7 @@ fn json_schema(field: &Field<'_>) -> Result<Wanted, ApiError> {
         return Err(field.must("be a JSON schema: an object, true or false"));
     }
     within(field, schema.to_string().len(), limits::MAX_SCHEMA_BYTES)?;
-    Ok(Wanted {
-        format: Format::JsonSchema(schema),
-        param: field.path().to_owned(),
-    })
+    Ok(Wanted::of(field, Format::JsonSchema(schema)))
 }
 
 fn expression(field: &Field<'_>) -> Result<String, ApiError> {

@@ -13,15 +13,15 @@ mod tools;
 
 pub use chat::CHAT;
 pub use completions::{COMPLETIONS, DETOKENIZE, TOKENIZE};
-pub use encoders::{EMBEDDINGS, RERANK, TEI_RERANK};
+pub use encoders::{DOCUMENT, EMBEDDINGS, RERANK, TEI_RERANK};
 pub use formats::{JSON_SCHEMA, RESPONSE_FORMAT, STRUCTURED_OUTPUTS};
 pub use messages::{
     ASSISTANT_MESSAGE, CALLED_FUNCTION, CONTENT_PART, MESSAGE, TOOL_CALL, TOOL_MESSAGE,
 };
 pub use responses::{
-    RESPONSE_CALL, RESPONSE_CALL_OUTPUT, RESPONSE_MESSAGE, RESPONSE_PART, RESPONSE_REASONING,
-    RESPONSE_REASONING_OPTIONS, RESPONSE_REASONING_PART, RESPONSE_TEXT, RESPONSE_TEXT_FORMAT,
-    RESPONSE_TOOL, RESPONSE_TOOL_CHOICE, RESPONSES,
+    RESPONSE_ALLOWED_TOOL, RESPONSE_CALL, RESPONSE_CALL_OUTPUT, RESPONSE_MESSAGE, RESPONSE_PART,
+    RESPONSE_REASONING, RESPONSE_REASONING_OPTIONS, RESPONSE_REASONING_PART, RESPONSE_TEXT,
+    RESPONSE_TEXT_FORMAT, RESPONSE_TOOL, RESPONSE_TOOL_CHOICE, RESPONSES,
 };
 pub use sampling::STREAM_OPTIONS;
 pub use shape::{EFFORTS, SERVICE_TIERS, Shape};
@@ -57,7 +57,7 @@ pub enum Outcome {
 /// The parameters of one request that were given and not used.
 #[derive(Debug, Default)]
 pub struct Ignored {
-    names: Vec<&'static str>,
+    names: Vec<String>,
     is_refused: bool,
 }
 
@@ -78,8 +78,8 @@ impl Ignored {
         }
     }
 
-    /// `path` is where it stands in this request, `name` what it is called.
-    pub fn add(&mut self, path: &str, name: &'static str) -> Result<(), ApiError> {
+    /// `path` is where it stands in this request, `name` what it is called in any.
+    pub fn add(&mut self, path: &str, name: &str) -> Result<(), ApiError> {
         if self.is_refused {
             return Err(ApiError::invalid(
                 path,
@@ -88,8 +88,8 @@ impl Ignored {
                 ),
             ));
         }
-        if !self.names.contains(&name) {
-            self.names.push(name);
+        if !self.names.iter().any(|known| known == name) {
+            self.names.push(name.to_owned());
         }
         Ok(())
     }
@@ -114,7 +114,7 @@ pub fn check(
         }
         match parameter.outcome {
             Outcome::Honoured => {}
-            Outcome::Ignored => ignored.add(path, parameter.name)?,
+            Outcome::Ignored => ignored.add(path, &without_indices(path))?,
             Outcome::RefusedUnless(neutral) => {
                 if !neutral.iter().any(|literal| is(field.value(), literal)) {
                     return Err(ApiError::invalid(path, refusal(path, neutral)));
@@ -123,6 +123,19 @@ pub fn check(
         }
     }
     Ok(())
+}
+
+/// `messages[3].content[0].text` as `messages[].content[].text`, so that a list of names is no
+/// longer than the tables are.
+pub fn without_indices(path: &str) -> String {
+    let is_index = |c: char| c.is_ascii_digit();
+    let mut parts = path.split('[');
+    let mut name = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        name.push('[');
+        name.push_str(part.trim_start_matches(is_index));
+    }
+    name
 }
 
 fn is(value: &Json, literal: &str) -> bool {

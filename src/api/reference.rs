@@ -2,12 +2,13 @@
 
 use super::limits::{self, Range};
 use super::parameters::{
-    ALLOWED_TOOLS, ASSISTANT_MESSAGE, CALLED_FUNCTION, CHAT, COMPLETIONS, CONTENT_PART, DETOKENIZE,
-    EMBEDDINGS, FUNCTION, JSON_SCHEMA, MESSAGE, NAMED_FUNCTION, Outcome, Parameter, RERANK,
-    RESPONSE_CALL, RESPONSE_CALL_OUTPUT, RESPONSE_FORMAT, RESPONSE_MESSAGE, RESPONSE_PART,
-    RESPONSE_REASONING, RESPONSE_REASONING_OPTIONS, RESPONSE_REASONING_PART, RESPONSE_TEXT,
-    RESPONSE_TEXT_FORMAT, RESPONSE_TOOL, RESPONSE_TOOL_CHOICE, RESPONSES, STREAM_OPTIONS,
-    STRUCTURED_OUTPUTS, TEI_RERANK, TOKENIZE, TOOL, TOOL_CALL, TOOL_CHOICE, TOOL_MESSAGE,
+    ALLOWED_TOOL, ALLOWED_TOOLS, ASSISTANT_MESSAGE, CALLED_FUNCTION, CHAT, COMPLETIONS,
+    CONTENT_PART, DETOKENIZE, DOCUMENT, EMBEDDINGS, FUNCTION, JSON_SCHEMA, MESSAGE, NAMED_FUNCTION,
+    Outcome, Parameter, RERANK, RESPONSE_ALLOWED_TOOL, RESPONSE_CALL, RESPONSE_CALL_OUTPUT,
+    RESPONSE_FORMAT, RESPONSE_MESSAGE, RESPONSE_PART, RESPONSE_REASONING,
+    RESPONSE_REASONING_OPTIONS, RESPONSE_REASONING_PART, RESPONSE_TEXT, RESPONSE_TEXT_FORMAT,
+    RESPONSE_TOOL, RESPONSE_TOOL_CHOICE, RESPONSES, STREAM_OPTIONS, STRUCTURED_OUTPUTS, TEI_RERANK,
+    TOKENIZE, TOOL, TOOL_CALL, TOOL_CHOICE, TOOL_MESSAGE,
 };
 use std::fmt::Write as _;
 
@@ -36,49 +37,55 @@ What goes beyond one of these is refused with status 400, and a body that is too
 |---|---|---|
 ";
 
+/// What stands within requests, and what becomes of its properties.
+pub const OBJECTS: &[(&str, &[Parameter])] = &[
+    ("`stream_options`", STREAM_OPTIONS),
+    ("`text` of a response", RESPONSE_TEXT),
+    ("`text.format` of a response", RESPONSE_TEXT_FORMAT),
+    ("`reasoning` of a response", RESPONSE_REASONING_OPTIONS),
+    ("`tools[]` of a response", RESPONSE_TOOL),
+    ("`tool_choice` of a response", RESPONSE_TOOL_CHOICE),
+    ("`input[]` of a response: a message", RESPONSE_MESSAGE),
+    ("`input[].content[]` of a response", RESPONSE_PART),
+    ("`input[]` of a response: `function_call`", RESPONSE_CALL),
+    (
+        "`input[]` of a response: `function_call_output`",
+        RESPONSE_CALL_OUTPUT,
+    ),
+    ("`input[]` of a response: `reasoning`", RESPONSE_REASONING),
+    (
+        "`input[].content[]` and `summary[]` of a `reasoning`",
+        RESPONSE_REASONING_PART,
+    ),
+    ("`response_format`", RESPONSE_FORMAT),
+    ("`response_format.json_schema`", JSON_SCHEMA),
+    ("`structured_outputs`", STRUCTURED_OUTPUTS),
+    (
+        "`messages[]` of the roles system, developer and user",
+        MESSAGE,
+    ),
+    ("`messages[]` of the role assistant", ASSISTANT_MESSAGE),
+    ("`messages[]` of the role tool", TOOL_MESSAGE),
+    ("`messages[].content[]`", CONTENT_PART),
+    ("`messages[].tool_calls[]`", TOOL_CALL),
+    ("`messages[].tool_calls[].function`", CALLED_FUNCTION),
+    ("`tools[]`", TOOL),
+    ("`tools[].function`", FUNCTION),
+    ("`tool_choice`", TOOL_CHOICE),
+    ("`tool_choice.function`", NAMED_FUNCTION),
+    ("`tool_choice.allowed_tools`", ALLOWED_TOOLS),
+    ("`tool_choice.allowed_tools.tools[]`", ALLOWED_TOOL),
+    ("`tool_choice.tools[]` of a response", RESPONSE_ALLOWED_TOOL),
+    ("`documents[]` of `POST /v1/rerank`, as objects", DOCUMENT),
+];
+
 /// The generated part: every documented parameter with its outcome.
 pub fn markdown() -> String {
     let mut page = String::new();
     for (route, table) in ENDPOINTS {
         parameters(&mut page, &format!("`POST {route}`"), table);
     }
-    for (title, table) in [
-        ("`stream_options`", STREAM_OPTIONS),
-        ("`text` of a response", RESPONSE_TEXT),
-        ("`text.format` of a response", RESPONSE_TEXT_FORMAT),
-        ("`reasoning` of a response", RESPONSE_REASONING_OPTIONS),
-        ("`tools[]` of a response", RESPONSE_TOOL),
-        ("`tool_choice` of a response", RESPONSE_TOOL_CHOICE),
-        ("`input[]` of a response: a message", RESPONSE_MESSAGE),
-        ("`input[].content[]` of a response", RESPONSE_PART),
-        ("`input[]` of a response: `function_call`", RESPONSE_CALL),
-        (
-            "`input[]` of a response: `function_call_output`",
-            RESPONSE_CALL_OUTPUT,
-        ),
-        ("`input[]` of a response: `reasoning`", RESPONSE_REASONING),
-        (
-            "`input[].content[]` and `summary[]` of a `reasoning`",
-            RESPONSE_REASONING_PART,
-        ),
-        ("`response_format`", RESPONSE_FORMAT),
-        ("`response_format.json_schema`", JSON_SCHEMA),
-        ("`structured_outputs`", STRUCTURED_OUTPUTS),
-        (
-            "`messages[]` of the roles system, developer and user",
-            MESSAGE,
-        ),
-        ("`messages[]` of the role assistant", ASSISTANT_MESSAGE),
-        ("`messages[]` of the role tool", TOOL_MESSAGE),
-        ("`messages[].content[]`", CONTENT_PART),
-        ("`messages[].tool_calls[]`", TOOL_CALL),
-        ("`messages[].tool_calls[].function`", CALLED_FUNCTION),
-        ("`tools[]`", TOOL),
-        ("`tools[].function`", FUNCTION),
-        ("`tool_choice`", TOOL_CHOICE),
-        ("`tool_choice.function`", NAMED_FUNCTION),
-        ("`tool_choice.allowed_tools`", ALLOWED_TOOLS),
-    ] {
+    for (title, table) in OBJECTS {
         parameters(&mut page, title, table);
     }
     page

@@ -7,7 +7,7 @@ use super::error::ApiError;
 use super::fields::{Field, Fields};
 use super::json::Json as Value;
 use super::limits;
-use super::parameters;
+use super::parameters::{self, Ignored};
 use super::random;
 use super::state::ApiState;
 use crate::encoding::{Cut, Encoded, ServedEncoder, Text, sigmoid};
@@ -73,7 +73,7 @@ pub async fn create(
     );
     let mut ignored = state.ignored();
     parameters::check(parameters::RERANK, &fields, &mut ignored)?;
-    let documents = documents(&fields.require("documents")?)?;
+    let documents = documents(&fields.require("documents")?, &mut ignored)?;
     let top_n = match fields.get("top_n") {
         Some(field) => field.count(limits::MAX_TEXTS)?,
         None => documents.len(),
@@ -202,15 +202,13 @@ impl Ranking {
 }
 
 /// Strings, or objects with a `text`.
-fn documents(field: &Field<'_>) -> Result<Vec<String>, ApiError> {
+fn documents(field: &Field<'_>, ignored: &mut Ignored) -> Result<Vec<String>, ApiError> {
     field
         .items("documents", limits::MAX_TEXTS)?
         .map(|document| match document.value() {
             Value::Object(_) => {
                 let fields = document.object()?;
-                if let Some((_, other)) = fields.entries().find(|(name, _)| *name != "text") {
-                    return Err(other.must("be left out: only `text` is looked at"));
-                }
+                parameters::check(parameters::DOCUMENT, &fields, ignored)?;
                 Ok(fields.require("text")?.string()?.to_owned())
             }
             _ => Ok(document.string()?.to_owned()),

@@ -2,6 +2,7 @@
 
 use super::error::ApiError;
 use super::fields::Fields;
+use super::parameters::SERVICE_TIERS;
 use crate::generation::Class;
 
 /// The tier that a request is served in.
@@ -18,10 +19,10 @@ impl ServiceTier {
             return Ok(None);
         };
         match field.string()? {
-            // Nobody is served faster than by default; the answer says so.
-            "auto" | "default" | "priority" | "fast" | "scale" => Ok(Some(Self::Default)),
             "flex" => Ok(Some(Self::Flex)),
-            _ => Err(field.must("be `auto`, `default`, `flex`, `priority`, `fast` or `scale`")),
+            // Nobody is served faster than by default; the answer says so.
+            tier if SERVICE_TIERS.contains(&tier) => Ok(Some(Self::Default)),
+            _ => Err(field.must(format_args!("be one of `{}`", SERVICE_TIERS.join("`, `")))),
         }
     }
 

@@ -5,7 +5,7 @@ use super::fields::{Field, Fields};
 use super::limits;
 use super::parameters::{EFFORTS, Ignored};
 use super::state::Served;
-use crate::text::{ChatMessage, ChatTemplate, Ending};
+use crate::text::{ChatMessage, Ending};
 use serde_json::{Map, Value};
 
 /// What a template is given by us.
@@ -41,26 +41,55 @@ pub fn ending(body: &Fields<'_>, messages: &[ChatMessage]) -> Result<Ending, Api
         return Err(field.must("be left out beside `add_generation_prompt`"));
     }
     match messages.last() {
-        Some(last) if last.role == "assistant" && !last.content.trim().is_empty() => {
+        Some(last)
+            if last.role == "assistant"
+                && !last.content.trim().is_empty()
+                // The calls would stand behind the text, and be cut off.
+                && last.tool_calls.is_empty() =>
+        {
             Ok(Ending::Open)
         }
-        _ => {
-            Err(field
-                .must("be left out unless the last message is the assistant's and says something"))
-        }
+        _ => Err(field.must(
+            "be left out unless the last message is the assistant's, says something and calls no function",
+        )),
     }
 }
 
-/// `chat_template_kwargs` and `effort`, which a chat calls `reasoning_effort`. What the template makes nothing of is listed as
-/// ignored, or refused where it asks for more than an answer.
+/// `chat_template`: the name of one that the model has.
+pub fn chosen(body: &Fields<'_>, served: &Served) -> Result<Option<String>, ApiError> {
+    let Some(field) = body.get("chat_template") else {
+        return Ok(None);
+    };
+    let name = field.string()?;
+    let template = served.model.chat_template.as_ref();
+    let names: Vec<_> = template.iter().flat_map(|one| one.names()).collect();
+    if names.contains(&name) {
+        return Ok(Some(name.to_owned()));
+    }
+    let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+    Err(match &*names {
+        [] => field.must("be left out: this model has no chat template"),
+        names => field.must(format_args!(
+            "name a template of this model ({}): it was trained with no other",
+            names.join(", ")
+        )),
+    })
+}
+
+/// The source of the template that a prompt is made with.
+pub fn source<'a>(served: &'a Served, chosen: Option<&str>, has_tools: bool) -> &'a str {
+    let template = served.model.chat_template.as_ref();
+    template.map_or("", |template| template.source_for(chosen, has_tools))
+}
+
+/// `chat_template_kwargs` and `effort`, which a chat calls `reasoning_effort`. What the template
+/// makes nothing of is listed as ignored, or refused where it asks for more than an answer.
 pub fn parse(
     body: &Fields<'_>,
     effort: Option<&Field<'_>>,
-    served: &Served,
+    source: &str,
     ignored: &mut Ignored,
 ) -> Result<Map<String, Value>, ApiError> {
-    let template = served.model.chat_template.as_ref();
-    let source = template.map_or("", ChatTemplate::source);
     let mut arguments = Map::new();
     if let Some(field) = body.get("chat_template_kwargs") {
         let entries = field.object()?;

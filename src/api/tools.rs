@@ -71,8 +71,9 @@ pub fn parse(body: &Fields<'_>, shape: Shape, ignored: &mut Ignored) -> Result<A
             continue;
         }
         if tool.function.strict || decides == ToolChoice::Required {
-            check_schema(&tool.function.parameters)
-                .map_err(|error| output_format::refusal(&tool.param, &error))?;
+            check_schema(&tool.function.parameters).map_err(|error| {
+                output_format::refusal(&tool.param, Some(&tool.function.name), &error)
+            })?;
         }
         asked.definitions.push(tool.definition);
         functions.push(tool.function);
@@ -120,10 +121,7 @@ struct Tool {
 
 fn function(tool: &Field<'_>, shape: Shape, ignored: &mut Ignored) -> Result<Tool, ApiError> {
     let fields = tool.object()?;
-    let kind = fields.require("type")?;
-    if kind.string()? != "function" {
-        return Err(kind.must("be `function`: this server knows no other tools"));
-    }
+    is_function(&fields)?;
     let (field, fields) = match shape {
         Shape::Flat => {
             parameters::check(parameters::RESPONSE_TOOL, &fields, ignored)?;
@@ -180,6 +178,15 @@ fn function(tool: &Field<'_>, shape: Shape, ignored: &mut Ignored) -> Result<Too
             }
         },
     })
+}
+
+/// Looked at first, since other tools have other properties.
+fn is_function(tool: &Fields<'_>) -> Result<(), ApiError> {
+    let kind = tool.require("type")?;
+    match kind.string()? {
+        "function" => Ok(()),
+        _ => Err(kind.must("be `function`: this server knows no other tools")),
+    }
 }
 
 /// The arguments of a function without any.
@@ -272,9 +279,10 @@ fn choice(
                 .items("tools", limits::MAX_TOOLS)?
                 .map(|tool| {
                     let fields = tool.object()?;
+                    is_function(&fields)?;
                     let table = match shape {
-                        Shape::Nested => parameters::TOOL,
-                        Shape::Flat => parameters::RESPONSE_TOOL_CHOICE,
+                        Shape::Nested => parameters::ALLOWED_TOOL,
+                        Shape::Flat => parameters::RESPONSE_ALLOWED_TOOL,
                     };
                     parameters::check(table, &fields, ignored)?;
                     named(&fields, tools, shape, ignored)

@@ -47,7 +47,8 @@ impl ServedModel {
             |message: &ChatMessage| message.role == "tool" || !message.tool_calls.is_empty();
         let has_tools = !prompt.tools.is_empty();
         let uses_tools = has_tools || prompt.messages.iter().any(is_call);
-        if uses_tools && !template.source().contains("tool") {
+        let source = template.source_for(prompt.template.as_deref(), has_tools);
+        if uses_tools && !source.contains("tool") {
             return Ok((in_words()?, true));
         }
         let text = template.render(&self.tokenizer, prompt, clock)?;

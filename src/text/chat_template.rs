@@ -1,10 +1,10 @@
-use super::checkpoint::{
-    SpecialTokens, file_error, read_optional, read_tokenizer_config, special_tokens,
-};
+use super::checkpoint::{SpecialTokens, file_error, read_tokenizer_config, special_tokens};
 use super::guard::Guard;
+use super::open_end::OpenEnd;
 use super::template_environment::{
     Refusal, strftime_now, template_environment, without_generation_tags,
 };
+use super::template_sources::{self, DEFAULT};
 use super::{ChatMessage, ChatPrompt, Ending, GuardedText, TextError, Tokenizer};
 use minijinja::value::Serde;
 use minijinja::{Environment, Error, ErrorKind, Value};
@@ -57,11 +57,21 @@ const PARSER_STACK_BYTES: usize = 256 << 20;
 
 const NAME: &str = "chat template";
 
+/// The template that is used where tools are given and none is chosen, if there is one.
+const WITH_TOOLS: &str = "tool_use";
+
 /// Messages to prompt text, as the model was trained on.
 pub struct ChatTemplate {
-    environment: Environment<'static>,
+    /// By name; one is the default.
+    templates: BTreeMap<String, Compiled>,
+    /// Of all of them.
     source: String,
     special_tokens: SpecialTokens,
+}
+
+struct Compiled {
+    environment: Environment<'static>,
+    source: String,
 }
 
 /// Collects what a template writes, up to a limit.
@@ -71,32 +81,54 @@ struct BoundedOutput {
 }
 
 impl ChatTemplate {
-    /// From `chat_template.jinja`, else `tokenizer_config.json`; `None` if neither has one.
+    /// From files of their own, else `tokenizer_config.json`; `None` if neither has one.
     pub fn from_dir(dir: &Path) -> Result<Option<Self>, TextError> {
         let config = read_tokenizer_config(dir)?;
-        let special_tokens = special_tokens(&config);
-        let path = dir.join("chat_template.jinja");
-        let (path, source) = match read_optional(&path)? {
-            Some(source) => (path, source),
-            None => {
-                let path = dir.join("tokenizer_config.json");
-                match configured_template(&config).map_err(|message| file_error(&path, message))? {
-                    Some(source) => (path, source),
-                    None => return Ok(None),
-                }
-            }
-        };
-        let environment = compile(&source).map_err(|message| file_error(&path, message))?;
+        let mut templates = BTreeMap::new();
+        for (name, source) in template_sources::read(dir, &config)? {
+            let environment =
+                compile(&source.text).map_err(|message| file_error(&source.path, message))?;
+            let source = source.text;
+            let compiled = Compiled {
+                environment,
+                source,
+            };
+            templates.insert(name, compiled);
+        }
+        if templates.is_empty() {
+            return Ok(None);
+        }
+        let sources: Vec<_> = templates.values().map(|one| one.source.as_str()).collect();
         Ok(Some(Self {
-            environment,
-            source,
-            special_tokens,
+            source: sources.join("\n"),
+            special_tokens: special_tokens(&config),
+            templates,
         }))
     }
 
-    /// What marks calls and reasoning stands in here.
+    /// What marks calls and reasoning stands in here, whichever template is used.
     pub fn source(&self) -> &str {
         &self.source
+    }
+
+    /// Of the templates that a client may choose from.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.templates.keys().map(String::as_str)
+    }
+
+    /// The source of the template that is used for a prompt.
+    pub fn source_for(&self, name: Option<&str>, has_tools: bool) -> &str {
+        self.named(name, has_tools)
+            .map_or("", |template| template.source.as_str())
+    }
+
+    /// As `transformers` chooses.
+    fn named(&self, name: Option<&str>, has_tools: bool) -> Option<&Compiled> {
+        let with_tools = has_tools.then(|| self.templates.get(WITH_TOOLS)).flatten();
+        match name {
+            Some(name) => self.templates.get(name),
+            None => with_tools.or_else(|| self.templates.get(DEFAULT)),
+        }
     }
 
     /// Renders a prompt up to its ending. Nothing a caller wrote becomes a control token.
@@ -109,24 +141,26 @@ impl ChatTemplate {
         let messages: Json = prompt.messages.iter().map(ChatMessage::to_value).collect();
         let tools = Json::Array(prompt.tools.clone());
         let arguments = Json::Object(prompt.arguments.clone());
+        let template = self
+            .named(prompt.template.as_deref(), !prompt.tools.is_empty())
+            .ok_or_else(|| TextError::Template("there is none of this name".to_owned()))?;
         let callers = [&messages, &tools, &arguments];
         let mut texts = Vec::new();
         callers
             .iter()
             .for_each(|value| collect_texts(value, &mut texts));
-        let ours = std::iter::once(self.source.as_str())
+        let ours = std::iter::once(template.source.as_str())
             .chain(self.special_tokens.values().map(String::as_str));
         let mut guard = Guard::new(tokenizer, texts.iter().copied().chain(ours));
         let num_bytes: usize = texts.iter().map(|text| text.len()).sum();
         let limit = num_bytes.saturating_mul(8).saturating_add(MAX_ADDED_BYTES);
-        let (messages, tools) = (
+        let (mut messages, tools) = (
             protected(&mut guard, &messages)?,
             protected(&mut guard, &tools)?,
         );
-        let last = messages.as_array().and_then(|messages| messages.last());
-        let open = match (prompt.ending, last) {
-            (Ending::Open, Some(last)) => last["content"].as_str().map(str::to_owned),
-            _ => None,
+        let open_end = match prompt.ending {
+            Ending::Open => Some(OpenEnd::mark(&mut guard, &mut messages)?),
+            Ending::Answer | Ending::Message => None,
         };
         let mut context = self
             .context(clock, prompt.ending == Ending::Answer)
@@ -141,10 +175,10 @@ impl ChatTemplate {
             "tools".to_owned(),
             given.then(|| Value::from(Serde(tools))).into(),
         );
-        match self.render_protected(context, limit) {
-            Ok(rendered) => Ok(guard.restore(match &open {
-                Some(open) => up_to(&rendered, open)?,
-                None => &rendered,
+        match template.render(context, limit) {
+            Ok(rendered) => Ok(guard.restore(&match open_end {
+                Some(end) => end.cut(&rendered)?,
+                None => rendered,
             })),
             Err(error) => Err(failed(&guard, &error)),
         }
@@ -166,12 +200,10 @@ impl ChatTemplate {
         context.insert("strftime_now".to_owned(), strftime_now(clock)?);
         Ok(context)
     }
+}
 
-    fn render_protected(
-        &self,
-        context: BTreeMap<String, Value>,
-        limit: usize,
-    ) -> Result<String, Error> {
+impl Compiled {
+    fn render(&self, context: BTreeMap<String, Value>, limit: usize) -> Result<String, Error> {
         let mut output = BoundedOutput {
             bytes: Vec::new(),
             limit,
@@ -183,19 +215,6 @@ impl ChatTemplate {
         String::from_utf8(output.bytes)
             .map_err(|error| Error::new(ErrorKind::WriteFailure, error.to_string()))
     }
-}
-
-/// What a template wrote until the last message's text ends. Templates trim it, some of them.
-fn up_to<'a>(rendered: &'a str, open: &str) -> Result<&'a str, TextError> {
-    let found = [open, open.trim_start(), open.trim_end(), open.trim()]
-        .into_iter()
-        .filter(|text| !text.is_empty())
-        .find_map(|text| Some(rendered.rfind(text)? + text.len()));
-    found.map(|end| &rendered[..end]).ok_or_else(|| {
-        TextError::Template(
-            "the last message cannot go on, because its text is not shown as it is".to_owned(),
-        )
-    })
 }
 
 fn failed(guard: &Guard<'_>, error: &Error) -> TextError {
@@ -289,27 +308,6 @@ fn compile(source: &str) -> Result<Environment<'static>, String> {
             .map_err(|_| "the chat template cannot be parsed: the parser panicked".to_owned())
     })?;
     parsed.map_err(|error| format!("the chat template is invalid: {error}"))
-}
-
-/// The string, or the one called `default` of a list of `{name, template}`.
-fn configured_template(config: &serde_json::Map<String, Json>) -> Result<Option<String>, String> {
-    match config.get("chat_template") {
-        None | Some(Json::Null) => Ok(None),
-        Some(Json::String(source)) => Ok(Some(source.clone())),
-        Some(Json::Array(named)) => {
-            let default = named
-                .iter()
-                .find(|entry| entry.get("name").and_then(Json::as_str) == Some("default"));
-            let source = default
-                .and_then(|entry| entry.get("template"))
-                .and_then(Json::as_str);
-            let source = source.ok_or("chat_template names no template \"default\"")?;
-            Ok(Some(source.to_owned()))
-        }
-        Some(_) => {
-            Err("chat_template is neither a string nor a list of named templates".to_owned())
-        }
-    }
 }
 
 /// The template's own words where it refused, else what went wrong in it.

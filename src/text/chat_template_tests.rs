@@ -106,27 +106,6 @@ fn a_template_file_beats_the_configuration() {
 }
 
 #[test]
-fn of_named_templates_the_default_is_taken() {
-    let named = json!({"chat_template": [{"name": "rag", "template": "r"}, {"name": "default", "template": "d"}]});
-    assert_eq!(
-        hello(from_files(&[("tokenizer_config.json", named)]).unwrap()),
-        "d"
-    );
-    let error = from_files(&[(
-        "tokenizer_config.json",
-        json!({"chat_template": [{"name": "rag"}]}),
-    )])
-    .err()
-    .unwrap();
-    assert!(
-        error
-            .to_string()
-            .ends_with("tokenizer_config.json: chat_template names no template \"default\""),
-        "{error}"
-    );
-}
-
-#[test]
 fn special_tokens_come_from_either_file() {
     let source = json!({"chat_template": "{{ bos_token }}{{ eos_token }}{{ pad_token }}{{ unk_token }}", "bos_token": null,
         "eos_token": "</s>", "add_bos_token": true});

@@ -103,19 +103,24 @@ impl<'t> Guard<'t> {
         merge(ranges)
     }
 
+    /// A character that stands nowhere, and that [`Self::restore`] leaves alone.
+    pub(super) fn mark(&mut self) -> Result<char, TextError> {
+        let mark = self
+            .next
+            .by_ref()
+            .find(|character| !self.taken.contains(character));
+        mark.ok_or_else(|| {
+            TextError::Template(
+                "the messages use every private-use character of Unicode".to_owned(),
+            )
+        })
+    }
+
     fn placeholder(&mut self, fragment: &str) -> Result<char, TextError> {
         if let Some(placeholder) = self.placeholders.get(fragment) {
             return Ok(*placeholder);
         }
-        let placeholder = self
-            .next
-            .by_ref()
-            .find(|character| !self.taken.contains(character));
-        let placeholder = placeholder.ok_or_else(|| {
-            TextError::Template(
-                "the messages use every private-use character of Unicode".to_owned(),
-            )
-        })?;
+        let placeholder = self.mark()?;
         self.placeholders.insert(fragment.to_owned(), placeholder);
         self.fragments.insert(placeholder, fragment.to_owned());
         Ok(placeholder)

@@ -33,6 +33,8 @@ pub struct ChatPrompt {
     /// What else the template takes, by name.
     pub arguments: Map<String, Value>,
     pub ending: Ending,
+    /// The name of the template, where the model has several and the client chooses.
+    pub template: Option<String>,
 }
 
 /// How a prompt ends.

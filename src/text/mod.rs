@@ -12,10 +12,12 @@ mod guard;
 mod guarded_encoding;
 mod json;
 mod message;
+mod open_end;
 mod pair_tokenizer;
 mod reserved;
 mod stop;
 mod template_environment;
+mod template_sources;
 mod token_bytes;
 mod tokenizer;
 
@@ -27,6 +29,8 @@ mod detokenizer_tests;
 pub(crate) mod fixtures;
 #[cfg(test)]
 mod guard_tests;
+#[cfg(test)]
+mod template_choice_tests;
 #[cfg(test)]
 mod tokenizer_tests;
 

@@ -21,7 +21,7 @@ fn golden(name: &str) -> Vec<Value> {
     serde_json::from_str(&text).unwrap()
 }
 
-fn encoder(name: &str, id: &str) -> ServedEncoding {
+pub fn encoder(name: &str, id: &str) -> ServedEncoding {
     let config = Config {
         model: ModelConfig {
             path: Some(fixture(name)),
@@ -315,7 +315,7 @@ async fn a_document_is_cut_only_where_that_is_asked_for_and_told() {
     let extra =
         json!({"model": "ranker", "query": "a", "documents": [{"text": "a", "title": "b"}]});
     let answer = server.post("/v1/rerank", &extra).await;
-    check_refused(&answer, "documents[0].title", "left out");
+    check_refused(&answer, "documents[0].title", "not a known parameter");
 }
 
 #[tokio::test]

@@ -21,6 +21,7 @@ mod scripted;
 mod server;
 mod shutdown;
 mod smollm2;
+mod specification;
 mod streaming;
 mod structured_output;
 mod timeouts;

@@ -22,6 +22,7 @@ const VOCAB_SIZE: usize = 258;
 /// A chat template, and the tokens that it is used with.
 #[derive(Clone, Copy)]
 pub struct Family {
+    /// Or several with their names, in JSON.
     pub template: &'static str,
     /// Those that no text shows.
     pub control: &'static [&'static str],
@@ -36,6 +37,10 @@ const PLAIN: Family = Family {
 };
 
 impl Family {
+    fn templates(&self) -> serde_json::Value {
+        serde_json::from_str(self.template).unwrap_or_else(|_| self.template.into())
+    }
+
     fn added(&self) -> impl Iterator<Item = (u32, &'static str)> {
         (VOCAB_SIZE as u32..).zip(self.control.iter().chain(self.tags).copied())
     }
@@ -202,7 +207,7 @@ pub fn served_model(script: Script, config: EngineConfig) -> ServedModel {
     write("tokenizer.json", tokenizer(&family));
     write(
         "tokenizer_config.json",
-        json!({"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": "<|im_end|>", "chat_template": family.template}),
+        json!({"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": "<|im_end|>", "chat_template": family.templates()}),
     );
     let runner = ScriptedRunner {
         script,

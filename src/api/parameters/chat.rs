@@ -121,10 +121,10 @@ pub const CHAT: &[Parameter] = &[
         ),
         "not OpenAI's; an array of objects, for a chat template that takes documents; refused where it takes none",
     ),
-    refused(
+    honoured(
         "chat_template",
-        &[],
-        "not OpenAI's; a model's own template is what it was trained with",
+        Shape::Text,
+        "not OpenAI's; the name of one of the model's templates; the text of another is refused",
     ),
     refused("verbosity", &[r#""medium""#], ""),
     refused("web_search_options", &[], ""),

@@ -1,6 +1,7 @@
 //! Tables of what takes text as it is: completions and the tokenizer.
 
 use super::sampling::*;
+use super::shape::SERVICE_TIERS;
 use super::{Parameter, RESPONSE_FORMAT, Shape, honoured, ignored, refused, required};
 use crate::api::limits;
 
@@ -41,7 +42,11 @@ pub const COMPLETIONS: &[Parameter] = &[
     FREQUENCY_PENALTY,
     PRESENCE_PENALTY,
     LOGIT_BIAS,
-    SERVICE_TIER,
+    honoured(
+        "service_tier",
+        Shape::Word(SERVICE_TIERS),
+        "not OpenAI's; `flex` waits for those that do not; see Sharing the server",
+    ),
     TOP_K,
     MIN_P,
     REPETITION_PENALTY,

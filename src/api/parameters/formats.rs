@@ -1,6 +1,6 @@
 //! Tables of the forms that an answer may have.
 
-use super::{Parameter, Shape, honoured, refused, required};
+use super::{Parameter, Shape, honoured, ignored, refused, required};
 use crate::api::limits;
 
 /// `response_format`.
@@ -22,9 +22,9 @@ pub const JSON_SCHEMA: &[Parameter] = &[
     required(
         "name",
         Shape::Name(limits::MAX_FORMAT_NAME_CHARS),
-        "for people, it changes nothing",
+        "what a refusal calls the schema",
     ),
-    honoured("description", Shape::Text, "for people, it changes nothing"),
+    ignored("description", "the model is not told"),
     honoured(
         "schema",
         Shape::Either(&[Shape::Schema, Shape::Text]),
@@ -33,7 +33,7 @@ pub const JSON_SCHEMA: &[Parameter] = &[
     honoured(
         "strict",
         Shape::Boolean,
-        "changes nothing: a schema is always enforced, and refused where it cannot be",
+        "true, or listed as ignored: a schema is always enforced, and refused where it cannot be",
     ),
 ];
 

@@ -62,7 +62,7 @@ pub const ASSISTANT_MESSAGE: &[Parameter] = &[
     refused(
         "annotations",
         &["[]"],
-        "part of an answer that is sent back",
+        "not OpenAI's; part of an answer that is sent back",
     ),
 ];
 
@@ -98,7 +98,10 @@ pub const TOOL_CALL: &[Parameter] = &[
         Shape::Object(CALLED_FUNCTION),
         "`name` and `arguments`",
     ),
-    ignored("index", "part of a streamed call that is sent back"),
+    ignored(
+        "index",
+        "not OpenAI's; part of a streamed call that is sent back",
+    ),
 ];
 
 /// The function of such a call.

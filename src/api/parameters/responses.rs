@@ -99,7 +99,11 @@ pub const RESPONSES: &[Parameter] = &[
         "`effort`, given to a chat template that takes it",
     ),
     SERVICE_TIER,
-    SEED,
+    honoured(
+        "seed",
+        Shape::Integer(i64::MIN, i64::MAX),
+        "not OpenAI's; a 64-bit integer; the same seed gives the same answer; absent: drawn",
+    ),
     TOP_K,
     MIN_P,
     REPETITION_PENALTY,
@@ -140,9 +144,9 @@ pub const RESPONSE_TEXT_FORMAT: &[Parameter] = &[
     honoured(
         "name",
         Shape::Name(limits::MAX_FORMAT_NAME_CHARS),
-        "required with that type; for people, it changes nothing",
+        "required with that type; what a refusal calls the schema",
     ),
-    honoured("description", Shape::Text, "for people, it changes nothing"),
+    ignored("description", "given back; the model is not told"),
     honoured(
         "schema",
         Shape::Either(&[Shape::Schema, Shape::Text]),
@@ -151,7 +155,7 @@ pub const RESPONSE_TEXT_FORMAT: &[Parameter] = &[
     honoured(
         "strict",
         Shape::Boolean,
-        "changes nothing: a schema is always enforced, and refused where it cannot be",
+        "true, or listed as ignored: a schema is always enforced, and refused where it cannot be",
     ),
 ];
 

@@ -37,9 +37,17 @@ pub enum Shape {
     Either(&'static [Shape]),
 }
 
-pub const EFFORTS: &[&str] = &["none", "minimal", "low", "medium", "high", "xhigh"];
+pub const EFFORTS: &[&str] = &["none", "minimal", "low", "medium", "high", "xhigh", "max"];
 
-pub const SERVICE_TIERS: &[&str] = &["auto", "default", "flex", "priority", "fast", "scale"];
+pub const SERVICE_TIERS: &[&str] = &[
+    "auto",
+    "default",
+    "flex",
+    "priority",
+    "fast",
+    "ultrafast",
+    "scale",
+];
 
 /// A maximum of tokens.
 pub const MAX_TOKENS: Shape = Shape::Integer(1, limits::MAX_MAX_TOKENS as i64);

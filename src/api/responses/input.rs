@@ -72,6 +72,11 @@ impl Conversation {
     }
 
     fn message(&mut self, fields: &Fields<'_>, ignored: &mut Ignored) -> Result<(), ApiError> {
+        if let (Some(id), None, None) = (fields.get("id"), fields.get("type"), fields.get("role")) {
+            return Err(
+                id.must("not stand alone: this server has no items to refer to, send it whole")
+            );
+        }
         parameters::check(RESPONSE_MESSAGE, fields, ignored)?;
         let role = fields.require("role")?;
         let role = match role.string()? {
@@ -125,12 +130,16 @@ impl Conversation {
     fn reasoning(&mut self, fields: &Fields<'_>, ignored: &mut Ignored) -> Result<(), ApiError> {
         parameters::check(RESPONSE_REASONING, fields, ignored)?;
         let mut texts = Vec::new();
-        for name in ["content", "summary"] {
+        for (name, part_kind) in [("content", "reasoning_text"), ("summary", "summary_text")] {
             let Some(field) = fields.get(name).filter(|field| !field.is_empty_array()) else {
                 continue;
             };
             for part in field.items("parts", limits::MAX_CONTENT_PARTS)? {
                 let part = part.object()?;
+                let kind = part.require("type")?;
+                if kind.string()? != part_kind {
+                    return Err(kind.must(format_args!("be `{part_kind}`")));
+                }
                 parameters::check(RESPONSE_REASONING_PART, &part, ignored)?;
                 texts.push(part.require("text")?.string()?.to_owned());
             }

@@ -100,7 +100,8 @@ impl ResponseRequest {
         let messages = conversation.finish(&input)?;
         let asked = tools::parse(body, Shape::Flat, ignored)?;
         let effort = effort(body, ignored)?;
-        let arguments = template_fields::parse(body, effort.as_ref(), served, ignored)?;
+        let source = template_fields::source(served, None, !asked.definitions.is_empty());
+        let arguments = template_fields::parse(body, effort.as_ref(), source, ignored)?;
         let max_tokens = (body.get("max_output_tokens"))
             .map(|field| sampling_fields::max_tokens(&field))
             .transpose()?;
@@ -135,6 +136,7 @@ impl ResponseRequest {
                     tools: asked.definitions,
                     arguments,
                     ending: Ending::Answer,
+                    template: None,
                 },
                 tools: asked.tools,
             },

@@ -129,6 +129,8 @@ fn is_loadable(name: &str) -> bool {
         || name.starts_with("tokenizer")
         || name.starts_with("chat_template")
         || name.ends_with(".jinja")
+        // Locks name files of the directory alone, so what is in here is in none.
+        || name == "additional_chat_templates"
 }
 
 impl fmt::Display for Difference {
