@@ -16,6 +16,8 @@ use utoipa::openapi::{HeaderBuilder, path::PathItem};
 
 /// What one route does with one method.
 struct Operation {
+    /// What generated clients call it.
+    id: &'static str,
     method: HttpMethod,
     path: String,
     summary: &'static str,
@@ -47,7 +49,8 @@ const GENERATE: &[u16] = &[400, 401, 404, 408, 413, 415, 422, 500, 503, 504];
 
 fn operations() -> Vec<Operation> {
     use Answer::{Document, Json, List, Metrics, Streamed, Text};
-    let asked = |path: &str, summary, takes, answers, fails| Operation {
+    let asked = |id, path: &str, summary, takes, answers, fails| Operation {
+        id,
         method: HttpMethod::Post,
         path: path.to_owned(),
         summary,
@@ -55,7 +58,8 @@ fn operations() -> Vec<Operation> {
         answers,
         fails,
     };
-    let read = |path: &str, summary, answers, fails| Operation {
+    let read = |id, path: &str, summary, answers, fails| Operation {
+        id,
         method: HttpMethod::Get,
         path: path.to_owned(),
         summary,
@@ -66,6 +70,7 @@ fn operations() -> Vec<Operation> {
     let stored = format!("{RESPONSES}/{{id}}");
     vec![
         asked(
+            "create_chat_completion",
             CHAT,
             "Answers a chat",
             "ChatRequest",
@@ -73,6 +78,7 @@ fn operations() -> Vec<Operation> {
             GENERATE,
         ),
         asked(
+            "render_chat_completion",
             RENDER,
             "Shows the prompt of a chat",
             "ChatRequest",
@@ -80,6 +86,7 @@ fn operations() -> Vec<Operation> {
             ASK,
         ),
         asked(
+            "create_completion",
             COMPLETIONS,
             "Continues texts",
             "CompletionRequest",
@@ -87,16 +94,24 @@ fn operations() -> Vec<Operation> {
             GENERATE,
         ),
         asked(
+            "create_response",
             RESPONSES,
             "Answers, and keeps the answer",
             "ResponseRequest",
             Streamed("Response", "an event of the Responses API"),
             GENERATE,
         ),
-        read(&stored, "A response that is kept", Json("Response"), STORED),
+        read(
+            "get_response",
+            &stored,
+            "A response that is kept",
+            Json("Response"),
+            STORED,
+        ),
         Operation {
             method: HttpMethod::Delete,
             ..read(
+                "delete_response",
                 &stored,
                 "Forgets a response",
                 Json("DeletedResponse"),
@@ -106,6 +121,7 @@ fn operations() -> Vec<Operation> {
         Operation {
             method: HttpMethod::Post,
             ..read(
+                "cancel_response",
                 &format!("{stored}/cancel"),
                 "Ends a response in the background",
                 Json("Response"),
@@ -113,12 +129,14 @@ fn operations() -> Vec<Operation> {
             )
         },
         read(
+            "list_response_input_items",
             &format!("{stored}/input_items"),
             "What a response was asked",
             Json("ResponseItemList"),
             STORED,
         ),
         asked(
+            "create_embedding",
             EMBEDDINGS,
             "Vectors of texts",
             "EmbeddingRequest",
@@ -126,6 +144,7 @@ fn operations() -> Vec<Operation> {
             ASK,
         ),
         asked(
+            "rerank",
             RERANK,
             "Orders documents by a query, as Cohere and Jina have it",
             "RerankRequest",
@@ -133,6 +152,7 @@ fn operations() -> Vec<Operation> {
             ASK,
         ),
         asked(
+            "rank_texts",
             TEI_RERANK,
             "The same as text-embeddings-inference has it",
             "RankRequest",
@@ -140,6 +160,7 @@ fn operations() -> Vec<Operation> {
             ASK,
         ),
         asked(
+            "tokenize",
             TOKENIZE,
             "Token ids of a text",
             "TokenizeRequest",
@@ -147,6 +168,7 @@ fn operations() -> Vec<Operation> {
             ASK,
         ),
         asked(
+            "detokenize",
             DETOKENIZE,
             "The text of token ids",
             "DetokenizeRequest",
@@ -154,29 +176,56 @@ fn operations() -> Vec<Operation> {
             ASK,
         ),
         read(
+            "get_info",
             "/info",
             "The encoder that is served, as text-embeddings-inference has it",
             Json("Info"),
             READ_ONE,
         ),
         read(
+            "list_models",
             "/v1/models",
             "The models that are served",
             Json("ModelList"),
             READ,
         ),
-        read("/v1/models/{id}", "One of them", Json("Model"), READ_ONE),
         read(
+            "get_model",
+            "/v1/models/{id}",
+            "One of them",
+            Json("Model"),
+            READ_ONE,
+        ),
+        read(
+            "get_capabilities",
             CAPABILITIES,
             "What becomes of requests here",
             Json("Capabilities"),
             READ,
         ),
-        read(OPENAPI, "This document", Document, OPEN),
-        read("/livez", "Whether the process is of use", Text, PROBE),
-        read("/readyz", "Whether requests are taken", Text, PROBE),
-        read("/health", "The same", Text, PROBE),
-        read("/metrics", "What an operator watches", Metrics, OPEN),
+        read("get_openapi", OPENAPI, "This document", Document, OPEN),
+        read(
+            "get_livez",
+            "/livez",
+            "Whether the process is of use",
+            Text,
+            PROBE,
+        ),
+        read(
+            "get_readyz",
+            "/readyz",
+            "Whether requests are taken",
+            Text,
+            PROBE,
+        ),
+        read("get_health", "/health", "The same", Text, PROBE),
+        read(
+            "get_metrics",
+            "/metrics",
+            "What an operator watches",
+            Metrics,
+            OPEN,
+        ),
     ]
 }
 
@@ -194,6 +243,7 @@ pub fn paths() -> Paths {
 
 fn described(operation: Operation) -> OperationBuilder {
     let mut built = OperationBuilder::new()
+        .operation_id(Some(operation.id))
         .summary(Some(operation.summary))
         .response("200", answered(&operation.answers));
     // Probes are open to everyone.
