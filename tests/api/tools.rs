@@ -1,7 +1,9 @@
 //! Functions that a chat may call, and what a model thinks, in each family's own way.
 
+use crate::message::{folded, plain};
 use crate::scripted::{Family, MODEL, Script, engine_config};
-use crate::server::{Answer, CHAT, Options, TestServer};
+use crate::server::{CHAT, Options, TestServer};
+use crate::transcripts::fixtures::Message;
 use guichet::engine::EngineConfig;
 use serde_json::{Value, json};
 
@@ -141,62 +143,8 @@ fn chat(fields: &Value) -> Value {
     body
 }
 
-/// The message that chunks add up to, as clients add them.
-fn folded(answer: &Answer) -> Value {
-    let mut content = None;
-    let mut reasoning = String::new();
-    let mut calls: Vec<Value> = Vec::new();
-    let mut reason = Value::Null;
-    for chunk in answer.chunks() {
-        let choice = &chunk["choices"][0];
-        let delta = &choice["delta"];
-        if let Some(text) = delta["content"].as_str() {
-            content.get_or_insert_with(String::new).push_str(text);
-        }
-        reasoning.push_str(delta["reasoning_content"].as_str().unwrap_or_default());
-        for call in delta["tool_calls"].as_array().into_iter().flatten() {
-            if call["index"] == calls.len() {
-                assert_eq!(call["type"], "function");
-                assert!(call["id"].as_str().unwrap().len() >= 9);
-                calls.push(json!([call["function"]["name"], ""]));
-            }
-            let call_so_far = &mut calls[call["index"].as_u64().unwrap() as usize][1];
-            let more = call["function"]["arguments"].as_str().unwrap();
-            *call_so_far = (call_so_far.as_str().unwrap().to_owned() + more).into();
-        }
-        if !choice["finish_reason"].is_null() {
-            reason = choice["finish_reason"].clone();
-        }
-    }
-    json!({"content": content.unwrap_or_default(), "reasoning": reasoning, "calls": calls, "reason": reason})
-}
-
-fn plain(answer: &Answer) -> Value {
-    assert_eq!(answer.status, 200, "{}", answer.text);
-    let choice = &answer.json()["choices"][0];
-    let message = &choice["message"];
-    let calls: Vec<Value> = message["tool_calls"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(|call| json!([call["function"]["name"], call["function"]["arguments"]]))
-        .collect();
-    // Null only where something else is there.
-    assert!(
-        message["content"].is_string() || !calls.is_empty(),
-        "{message}"
-    );
-    assert_eq!(message["reasoning"], message["reasoning_content"]);
-    json!({
-        "content": message["content"].as_str().unwrap_or_default(),
-        "reasoning": message["reasoning_content"].as_str().unwrap_or_default(),
-        "calls": calls,
-        "reason": choice["finish_reason"],
-    })
-}
-
 /// What a client gets of what a model says, plain and streamed.
-async fn check(family: Family, said: &str, fields: &Value, expected: Value) {
+async fn check(family: Family, said: &str, fields: &Value, expected: Message) {
     let server = server(family, said).await;
     let mut body = chat(fields);
     let answer = plain(&server.post(CHAT, &body).await);
@@ -206,77 +154,16 @@ async fn check(family: Family, said: &str, fields: &Value, expected: Value) {
     assert_eq!(streamed, answer, "{said}");
 }
 
-fn answer(content: &str, reasoning: &str, calls: &[(&str, &str)], reason: &str) -> Value {
-    let calls: Vec<Value> = calls
-        .iter()
-        .map(|(name, arguments)| json!([name, arguments]))
-        .collect();
-    json!({"content": content, "reasoning": reasoning, "calls": calls, "reason": reason})
-}
-
-#[tokio::test]
-async fn calls_and_thoughts_come_apart_in_each_family_s_way() {
-    let call = ("weather", r#"{"city": "Köln"}"#);
-    let cases = [
-        (
-            HERMES,
-            "<think>\nHm.\n</think>\n\n<tool_call>\n{\"name\": \"weather\", \"arguments\": {\"city\": \"Köln\"}}\n</tool_call>",
-            "Hm.",
-        ),
-        (
-            LLAMA,
-            "<|python_tag|>{\"name\": \"weather\", \"parameters\": {\"city\": \"Köln\"}}",
-            "",
-        ),
-        (
-            LLAMA,
-            "{\"name\": \"weather\", \"parameters\": {\"city\": \"Köln\"}}",
-            "",
-        ),
-        (
-            MISTRAL,
-            "[THINK]Hm.[/THINK][TOOL_CALLS]weather[ARGS]{\"city\": \"Köln\"}",
-            "Hm.",
-        ),
-        (
-            OLDER_MISTRAL,
-            "[TOOL_CALLS][{\"name\": \"weather\", \"arguments\": {\"city\": \"Köln\"}}]",
-            "",
-        ),
-        (
-            APERTUS,
-            "<|inner_prefix|>Hm.<|inner_suffix|><|tools_prefix|>[{\"weather\": {\"city\": \"Köln\"}}]<|tools_suffix|>",
-            "Hm.",
-        ),
-        (
-            GPT_OSS,
-            "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>commentary to=functions.weather <|constrain|>json<|message|>{\"city\": \"Köln\"}<|call|>",
-            "Hm.",
-        ),
-        (
-            NONE,
-            "<tool_call>{\"name\": \"weather\", \"arguments\": {\"city\": \"Köln\"}}</tool_call>",
-            "",
-        ),
-    ];
-    for (family, said, reasoning) in cases {
-        check(
-            family,
-            said,
-            &json!({}),
-            answer("", reasoning, &[call], "tool_calls"),
-        )
-        .await;
+fn message(content: &str, reasoning: &str, calls: &[(&str, &str)], reason: &str) -> Message {
+    let calls = calls.iter();
+    Message {
+        content: content.to_owned(),
+        reasoning: reasoning.to_owned(),
+        calls: calls
+            .map(|(name, arguments)| ((*name).to_owned(), (*arguments).to_owned()))
+            .collect(),
+        reason: reason.to_owned(),
     }
-    let said = "<start_function_call>call:weather{city:<escape>Köln<escape>}<end_function_call>";
-    let call = ("weather", r#"{"city":"Köln"}"#);
-    check(
-        GEMMA,
-        said,
-        &json!({}),
-        answer("", "", &[call], "tool_calls"),
-    )
-    .await;
 }
 
 #[tokio::test]
@@ -297,16 +184,16 @@ async fn a_forced_call_fits_whatever_the_model_would_rather_say() {
             let fields =
                 json!({"tool_choice": choice, "tools": [weather()], "parallel_tool_calls": false});
             let answer = plain(&server.post(CHAT, &chat(&fields)).await);
-            let what = format!("{} {answer}", family.template);
-            assert_eq!(answer["reason"], reason, "{what}");
-            assert_eq!(answer["calls"][0][0], "weather", "{what}");
-            let arguments = answer["calls"][0][1].as_str().unwrap();
+            let what = format!("{} {answer:?}", family.template);
+            assert_eq!(answer.reason, reason, "{what}");
+            let (name, arguments) = &answer.calls[0];
+            assert_eq!(name, "weather", "{what}");
             let arguments: Value = serde_json::from_str(arguments).expect(&what);
             assert!(
                 arguments["city"] == "Köln" || arguments["city"] == "Zürich",
                 "{what}"
             );
-            assert_eq!(answer["content"], "", "{what}");
+            assert_eq!(answer.content, "", "{what}");
         }
     }
 }
@@ -319,13 +206,13 @@ async fn a_model_thinks_before_it_is_forced() {
     let server = server(HERMES, said).await;
     let body = server.post(CHAT, &chat(&fields)).await;
     let found = plain(&body);
-    assert_eq!(found["reasoning"], "Hm.", "{found}");
-    assert_eq!(found["calls"][0][0], "weather", "{found}");
+    assert_eq!(found.reasoning, "Hm.", "{found:?}");
+    assert_eq!(found.calls[0].0, "weather", "{found:?}");
     let details = &body.json()["usage"]["completion_tokens_details"];
     assert_eq!(details["reasoning_tokens"], 7, "{details}");
     let form = json!({"structured_outputs": {"choice": ["ja", "nein"]}, "tools": []});
     let found = plain(&server.post(CHAT, &chat(&form)).await);
-    assert_eq!(found, answer("ja", "Hm.", &[], "stop"));
+    assert_eq!(found, message("ja", "Hm.", &[], "stop"));
 }
 
 #[tokio::test]
@@ -339,9 +226,10 @@ async fn a_strict_function_s_arguments_fit_and_text_stays_free() {
     let (family, fields) = strict(HERMES);
     let server = server(family, wrong).await;
     let found = plain(&server.post(CHAT, &chat(&fields)).await);
-    assert_eq!(found["content"], "Moment.");
-    assert_ne!(found["calls"][0][1], r#"{"city": "Bonn"}"#);
-    let arguments: Value = serde_json::from_str(found["calls"][0][1].as_str().unwrap()).unwrap();
+    assert_eq!(found.content, "Moment.");
+    let (_, arguments) = &found.calls[0];
+    assert_ne!(arguments, r#"{"city": "Bonn"}"#);
+    let arguments: Value = serde_json::from_str(arguments).unwrap();
     assert!(arguments["city"] == "Köln" || arguments["city"] == "Zürich");
     for family in FAMILIES {
         let (family, fields) = strict(family);
@@ -350,54 +238,15 @@ async fn a_strict_function_s_arguments_fit_and_text_stays_free() {
             Some(&"<|start|>") => "<|channel|>final<|message|>Kein Aufruf, nur Text: a < b.",
             _ => text,
         };
-        check(family, said, &fields, answer(text, "", &[], "stop")).await;
+        check(family, said, &fields, message(text, "", &[], "stop")).await;
     }
-}
-
-#[tokio::test]
-async fn one_call_is_all_that_some_ask_for() {
-    let one = "<tool_call>\n{\"name\": \"clock\", \"arguments\": {}}\n</tool_call>\n";
-    let said = one.repeat(3);
-    let calls = [("clock", "{}"); 3];
-    check(
-        HERMES,
-        &said,
-        &json!({}),
-        answer("", "", &calls, "tool_calls"),
-    )
-    .await;
-    let fields = json!({"parallel_tool_calls": false});
-    check(
-        HERMES,
-        &said,
-        &fields,
-        answer("", "", &calls[..1], "tool_calls"),
-    )
-    .await;
-}
-
-#[tokio::test]
-async fn what_is_cut_off_says_so() {
-    let said =
-        "<tool_call>\n{\"name\": \"weather\", \"arguments\": {\"city\": \"Köln\"}}\n</tool_call>";
-    let fields = json!({"max_tokens": 56});
-    let call = ("weather", r#"{"city": "K"#);
-    check(HERMES, said, &fields, answer("", "", &[call], "length")).await;
-    let fields = json!({"max_tokens": 20});
-    check(
-        HERMES,
-        said,
-        &fields,
-        answer(&said[..20], "", &[], "length"),
-    )
-    .await;
 }
 
 #[tokio::test]
 async fn without_functions_tags_are_text() {
     let said = "<tool_call>\n{\"name\": \"clock\", \"arguments\": {}}\n</tool_call>";
     for fields in [json!({"tools": []}), json!({"tool_choice": "none"})] {
-        check(HERMES, said, &fields, answer(said, "", &[], "stop")).await;
+        check(HERMES, said, &fields, message(said, "", &[], "stop")).await;
     }
 }
 

@@ -1,5 +1,5 @@
 use super::Sink;
-use super::json_value::{Place, ValueScan};
+use super::json_value::{Place, ValueScan, ended};
 use std::collections::BTreeSet;
 use std::mem::take;
 use std::sync::Arc;
@@ -124,7 +124,7 @@ impl CallReader {
     pub fn separator(&mut self, arguments: bool, sink: &mut Sink<'_>) -> Read {
         let read = match &mut self.at {
             At::Prefix(name) => {
-                let name = take(name);
+                let name = name.trim_end().to_owned();
                 self.named(name, sink)
             }
             At::Id => Read::More,
@@ -143,7 +143,11 @@ impl CallReader {
     pub fn finish(&mut self, sink: &mut Sink<'_>) {
         let at = std::mem::replace(&mut self.at, At::Outside);
         if let At::InValue(Key::Arguments, _, Keep::Text(text)) = at {
-            self.show(text, sink);
+            match text.as_str() {
+                "n" | "nu" | "nul" => {}
+                _ if text.starts_with('"') => self.show(ended(&text), sink),
+                _ => self.show(text, sink),
+            }
         }
     }
 
@@ -157,13 +161,14 @@ impl CallReader {
             At::Outside => return self.outside(character, sink),
             At::Prefix(name) => match character {
                 '{' | '[' => {
-                    let name = take(name);
+                    let name = name.trim_end().to_owned();
                     if self.named(name, sink) == Read::Refused {
                         return Read::Refused;
                     }
                     return self.value(Key::Arguments, character, sink);
                 }
-                _ if character.is_whitespace() || name.len() >= MAX_NAME_BYTES => {
+                _ if character.is_ascii_whitespace() => name.push(character),
+                _ if name.ends_with(char::is_whitespace) || name.len() >= MAX_NAME_BYTES => {
                     return Read::Refused;
                 }
                 _ => name.push(character),

@@ -2,7 +2,7 @@
 
 use super::Sink;
 use super::calls::Read;
-use serde_json::{Map, Number, Value};
+use serde_json::Value;
 
 const PREFIX: &str = "call:";
 /// Around a text.
@@ -69,80 +69,82 @@ impl GemmaReader {
             return Read::Refused;
         };
         let mut rest = Rest(arguments);
-        let Some(arguments) = rest.members(0).filter(|_| !name.is_empty()) else {
+        let mut json = String::new();
+        if name.is_empty() || rest.members(0, &mut json).is_none() {
             return Read::Refused;
-        };
+        }
         let index = sink.call(name);
-        sink.arguments(index, &Value::Object(arguments).to_string());
+        sink.arguments(index, &json);
         self.has_begun = true;
         Read::Last
     }
 }
 
-/// What is still to be read of the arguments.
+/// What is still to be read of the arguments, which are written as JSON.
 struct Rest<'a>(&'a str);
 
 impl Rest<'_> {
     /// What follows an opening brace, its closing one included.
-    fn members(&mut self, depth: usize) -> Option<Map<String, Value>> {
-        let mut members = Map::new();
-        if self.skip("}") {
-            return Some(members);
-        }
-        loop {
+    fn members(&mut self, depth: usize, json: &mut String) -> Option<()> {
+        json.push('{');
+        let mut is_first = true;
+        while !self.skip("}") {
+            if !is_first {
+                self.skip(",").then(|| json.push(','))?;
+            }
+            is_first = false;
             let (key, _) = self.0.split_once(':')?;
             let len = key.len() + 1;
-            let key = key.trim().to_owned();
+            json.push_str(&quoted(key.trim()));
+            json.push(':');
             self.0 = self.0.get(len..)?;
-            members.insert(key, self.value(depth + 1)?);
-            if self.skip("}") {
-                return Some(members);
-            }
-            self.skip(",").then_some(())?;
+            self.value(depth + 1, json)?;
         }
+        json.push('}');
+        Some(())
     }
 
-    fn items(&mut self, depth: usize) -> Option<Vec<Value>> {
-        let mut items = Vec::new();
-        if self.skip("]") {
-            return Some(items);
-        }
-        loop {
-            items.push(self.value(depth + 1)?);
-            if self.skip("]") {
-                return Some(items);
+    /// What follows an opening bracket, its closing one included.
+    fn items(&mut self, depth: usize, json: &mut String) -> Option<()> {
+        json.push('[');
+        let mut is_first = true;
+        while !self.skip("]") {
+            if !is_first {
+                self.skip(",").then(|| json.push(','))?;
             }
-            self.skip(",").then_some(())?;
+            is_first = false;
+            self.value(depth + 1, json)?;
         }
+        json.push(']');
+        Some(())
     }
 
-    fn value(&mut self, depth: usize) -> Option<Value> {
+    fn value(&mut self, depth: usize, json: &mut String) -> Option<()> {
         if depth > MAX_DEPTH {
             return None;
         }
         if self.skip("{") {
-            return self.members(depth).map(Value::Object);
+            return self.members(depth, json);
         }
         if self.skip("[") {
-            return self.items(depth).map(Value::Array);
+            return self.items(depth, json);
         }
         if self.skip(ESCAPE) {
             let (text, rest) = self.0.split_once(ESCAPE)?;
             self.0 = rest;
-            return Some(text.into());
+            json.push_str(&quoted(text));
+            return Some(());
         }
         let end = self.0.find([',', '}', ']'])?;
         let (word, rest) = self.0.split_at(end);
         self.0 = rest;
-        Some(match word.trim() {
-            "true" => true.into(),
-            "false" => false.into(),
-            "null" => Value::Null,
-            word => match word.parse::<Number>() {
-                Ok(number) => Value::Number(number),
-                Err(_) => word.into(),
-            },
-        })
+        let word = word.trim();
+        if matches!(word, "true" | "false" | "null") || is_number(word) {
+            json.push_str(word);
+        } else {
+            json.push_str(&quoted(word));
+        }
+        Some(())
     }
 
     fn skip(&mut self, what: &str) -> bool {
@@ -154,4 +156,26 @@ impl Rest<'_> {
             None => false,
         }
     }
+}
+
+fn quoted(text: &str) -> String {
+    Value::from(text).to_string()
+}
+
+/// Whether it is one in JSON, however large: its digits are not for us to round.
+fn is_number(word: &str) -> bool {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let number = word.strip_prefix('-').unwrap_or(word);
+    let (number, exponent) = match number.split_once(['e', 'E']) {
+        Some((number, exponent)) => (number, Some(exponent)),
+        None => (number, None),
+    };
+    let (whole, fraction) = match number.split_once('.') {
+        Some((whole, fraction)) => (whole, Some(fraction)),
+        None => (number, None),
+    };
+    digits(whole)
+        && (whole == "0" || !whole.starts_with('0'))
+        && fraction.is_none_or(digits)
+        && exponent.is_none_or(|text| digits(text.strip_prefix(['+', '-']).unwrap_or(text)))
 }

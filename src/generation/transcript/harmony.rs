@@ -57,10 +57,7 @@ impl Harmony {
     }
 
     pub fn push(&mut self, piece: Piece<'_>, out: &mut Vec<Part>) {
-        let mut sink = Sink {
-            num_calls: &mut self.num_calls,
-            out,
-        };
+        let mut sink = Sink::new(&mut self.num_calls, out);
         match piece {
             Piece::Text(text) => match &mut self.at {
                 At::Opening(header) => {
@@ -107,10 +104,7 @@ impl Harmony {
     pub fn finish(&mut self, out: &mut Vec<Part>) {
         if let At::Opening(text) = &mut self.at {
             let text = std::mem::take(text);
-            let mut sink = Sink {
-                num_calls: &mut self.num_calls,
-                out,
-            };
+            let mut sink = Sink::new(&mut self.num_calls, out);
             sink.content(&text);
         }
     }

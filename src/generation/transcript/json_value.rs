@@ -1,4 +1,8 @@
-/// Follows JSON text to the end of one value, by its brackets and strings alone.
+/// A character that takes two of JSON's escapes.
+const LONGEST_ESCAPE: &str = r"\ud83d\ude00";
+
+/// Follows JSON text to the end of one value, by its brackets and strings alone: what models
+/// write there that is no JSON stays together.
 #[derive(Debug, Default)]
 pub struct ValueScan {
     depth: usize,
@@ -42,9 +46,11 @@ impl ValueScan {
             '"' if is_outermost && self.has_begun => return Place::After,
             '"' => self.in_string = true,
             ',' | ':' | ' ' | '\t' | '\r' | '\n' if is_outermost => return Place::After,
-            ',' | ':' | ' ' | '\t' | '\r' | '\n' => {}
             'a'..='z' | 'A'..='Z' | '0'..='9' | '+' | '-' | '.' => {}
-            _ => return Place::After,
+            // A tag may begin here, which no string holds.
+            '<' => return Place::After,
+            _ if is_outermost => return Place::After,
+            _ => {}
         }
         self.has_begun = true;
         Place::Inside
@@ -57,6 +63,20 @@ impl ValueScan {
             Place::Inside
         }
     }
+}
+
+/// A string that was cut off, as if it had ended there; an escape that was cut in two is left
+/// out.
+pub fn ended(string: &str) -> String {
+    let cut = |len: usize| {
+        Some(format!(
+            "{}\"",
+            string.get(..string.len().checked_sub(len)?)?
+        ))
+    };
+    let is_string = |text: &String| serde_json::from_str::<String>(text).is_ok();
+    let mut cuts = (0..LONGEST_ESCAPE.len()).filter_map(cut);
+    cuts.find(is_string).unwrap_or_else(|| string.to_owned())
 }
 
 #[cfg(test)]
@@ -77,6 +97,16 @@ mod tests {
     }
 
     #[test]
+    fn a_string_that_is_cut_off_ends_before_half_an_escape() {
+        let whole = r#""é\"\ud83d\ude00.""#;
+        let said: String = serde_json::from_str(whole).unwrap();
+        for (at, _) in whole.char_indices().skip(1) {
+            let text: String = serde_json::from_str(&ended(&whole[..at])).unwrap();
+            assert!(said.starts_with(&text), "{text}");
+        }
+    }
+
+    #[test]
     fn a_value_ends_where_its_brackets_close() {
         for (text, expected) in [
             (
@@ -88,6 +118,8 @@ mod tests {
             ("-1.5e3}", "-1.5e3"),
             ("null,", "null"),
             (r#"{"a": 1 </tool_call>"#, r#"{"a": 1 "#),
+            ("{'a': été, b: [«»]} x", "{'a': été, b: [«»]}"),
+            ("5é", "5"),
         ] {
             assert_eq!(value(text), expected);
         }

@@ -8,6 +8,7 @@ mod calls;
 mod dialect;
 mod gemma;
 mod harmony;
+mod held;
 mod json_value;
 mod marker;
 mod tagged;
@@ -79,7 +80,7 @@ impl Transcript {
 
     pub fn push(&mut self, piece: Piece<'_>, out: &mut Vec<Part>) {
         match (self, piece) {
-            (Self::Plain, Piece::Text(text)) => Sink::plain(text, out),
+            (Self::Plain, Piece::Text(text)) => Sink::new(&mut 0, out).content(text),
             (Self::Plain, Piece::Control(_)) => {}
             (Self::Tagged(tagged), piece) => tagged.push(piece, out),
             (Self::Harmony(harmony), piece) => harmony.push(piece, out),
@@ -132,13 +133,9 @@ pub(super) struct Sink<'a> {
     out: &'a mut Vec<Part>,
 }
 
-impl Sink<'_> {
-    fn plain(text: &str, out: &mut Vec<Part>) {
-        Sink {
-            num_calls: &mut 0,
-            out,
-        }
-        .content(text);
+impl<'a> Sink<'a> {
+    fn new(num_calls: &'a mut usize, out: &'a mut Vec<Part>) -> Self {
+        Self { num_calls, out }
     }
 
     fn content(&mut self, text: &str) {

@@ -1,6 +1,7 @@
 use super::body::{Body, Calls};
 use super::calls::Read;
 use super::dialect::{Dialect, ToolFormat};
+use super::held::Held;
 use super::marker::{Marker, Search};
 use super::{Part, Piece, Sink};
 use std::collections::BTreeSet;
@@ -13,10 +14,7 @@ pub struct Tagged {
     reasoning: Option<(Marker, Marker)>,
     calls: Option<Calls>,
     mode: Mode,
-    /// Text whose part is not certain yet. White space waits for what it stands before.
-    held: String,
-    /// White space that comes now stands behind a tag and is no part of the text.
-    trims: bool,
+    held: Held,
     num_calls: usize,
 }
 
@@ -54,8 +52,7 @@ impl Tagged {
             reasoning,
             calls,
             mode: if opened { Mode::Reasoning } else { Mode::Start },
-            held: String::new(),
-            trims: opened,
+            held: Held::new(opened),
             num_calls: 0,
         })
     }
@@ -86,7 +83,7 @@ impl Tagged {
     pub fn push(&mut self, piece: Piece<'_>, out: &mut Vec<Part>) {
         match piece {
             Piece::Text(text) => {
-                self.held.push_str(text);
+                self.held.text.push_str(text);
                 while self.step(out) {}
             }
             Piece::Control(control) => {
@@ -100,21 +97,18 @@ impl Tagged {
     /// The answer ends: what is held becomes no tag any more.
     pub fn finish(&mut self, out: &mut Vec<Part>) {
         if let Mode::Call(body) = &mut self.mode {
-            let mut sink = Sink {
-                num_calls: &mut self.num_calls,
-                out,
-            };
+            let mut sink = Sink::new(&mut self.num_calls, out);
             let refused = body.finish(&mut sink);
-            self.held.insert_str(0, &refused);
+            self.held.text.insert_str(0, &refused);
             self.mode = Mode::Content;
         }
         let close = self.calls.as_ref().and_then(|calls| calls.close.as_ref());
-        let is_tag = |close: &Marker| close.starts(self.held.trim_start()).is_none();
+        let is_tag = |close: &Marker| close.starts(self.held.text.trim_start()).is_none();
         if matches!(self.mode, Mode::Closing) && close.is_some_and(is_tag) {
             // The tag was cut off, which is nothing to show.
-            self.held.clear();
+            self.held.text.clear();
         }
-        let len = self.held.len();
+        let len = self.held.text.len();
         match self.mode {
             Mode::Reasoning => self.show_reasoning(len, out),
             _ => self.show_content(len, out),
@@ -133,7 +127,7 @@ impl Tagged {
     }
 
     fn start(&mut self) -> bool {
-        let text = self.held.trim_start();
+        let text = self.held.text.trim_start();
         if text.is_empty() {
             return false;
         }
@@ -141,8 +135,8 @@ impl Tagged {
             match open.starts(text) {
                 None => return false,
                 Some(true) => {
-                    self.held = text[open.text().len()..].to_owned();
-                    self.trims = true;
+                    self.held.text = text[open.text().len()..].to_owned();
+                    self.held.trims = true;
                     self.mode = Mode::Reasoning;
                     return true;
                 }
@@ -164,25 +158,25 @@ impl Tagged {
 
     fn content(&mut self, out: &mut Vec<Part>) -> bool {
         let Some(calls) = &self.calls else {
-            self.show_content(self.held.len(), out);
+            self.show_content(self.held.text.len(), out);
             return false;
         };
         let search = match &calls.open {
-            Some(open) => open.search(&self.held),
-            None => Search::Clear(self.held.len()),
+            Some(open) => open.search(&self.held.text),
+            None => Search::Clear(self.held.text.len()),
         };
         match search {
             Search::Found(range) => {
-                let text = self.held[..range.start].trim_end().len();
-                let lead = self.held[text..range.end].to_owned();
-                let mode = Mode::Call(Body::new(calls, lead, true));
+                let text = self.held.text[..range.start].trim_end().len();
+                let lead = self.held.text[text..range.end].to_owned();
+                let body = Body::new(calls, lead, true);
                 self.show_content(text, out);
-                self.held.drain(..range.end - text);
-                self.mode = mode;
+                self.held.text.drain(..range.end - text);
+                self.begin_call(body);
                 true
             }
             Search::Clear(len) => {
-                self.show_content(self.held[..len].trim_end().len(), out);
+                self.show_content(self.held.text[..len].trim_end().len(), out);
                 false
             }
         }
@@ -190,26 +184,32 @@ impl Tagged {
 
     fn reasoning(&mut self, out: &mut Vec<Part>) -> bool {
         let search = match &self.reasoning {
-            Some((_, close)) => close.search(&self.held),
-            None => Search::Clear(self.held.len()),
+            Some((_, close)) => close.search(&self.held.text),
+            None => Search::Clear(self.held.text.len()),
         };
         match search {
             Search::Found(range) => {
-                let text = self.held[..range.start].trim_end().len();
+                let text = self.held.text[..range.start].trim_end().len();
                 self.show_reasoning(text, out);
-                self.held.drain(..range.end - text);
+                self.held.text.drain(..range.end - text);
                 self.end_reasoning();
                 true
             }
             Search::Clear(len) => {
-                self.show_reasoning(self.held[..len].trim_end().len(), out);
+                self.show_reasoning(self.held.text[..len].trim_end().len(), out);
                 false
             }
         }
     }
 
+    /// A call begins, as far as is known.
+    fn begin_call(&mut self, body: Body) {
+        self.held.leads(&body.lead);
+        self.mode = Mode::Call(body);
+    }
+
     fn end_reasoning(&mut self) {
-        self.trims = true;
+        self.held.trims = true;
         self.mode = Mode::Start;
     }
 
@@ -217,11 +217,8 @@ impl Tagged {
         let Mode::Call(body) = &mut self.mode else {
             return true;
         };
-        let mut sink = Sink {
-            num_calls: &mut self.num_calls,
-            out,
-        };
-        for (at, character) in self.held.char_indices() {
+        let mut sink = Sink::new(&mut self.num_calls, out);
+        for (at, character) in self.held.text.char_indices() {
             let was_certain = body.reader.is_certain();
             let (end, given_back) = match body.reader.push(character, &mut sink) {
                 Read::More if was_certain || body.reader.is_certain() => {
@@ -235,32 +232,34 @@ impl Tagged {
                 Read::Last => (at + character.len_utf8(), String::new()),
                 Read::After => (at, take(&mut body.raw)),
                 Read::Refused => {
-                    self.held.drain(..at);
+                    self.held.text.drain(..at);
                     return self.refuse(out);
                 }
             };
-            self.held.replace_range(..end, &given_back);
+            self.held.text.replace_range(..end, &given_back);
             self.mode = Mode::Closing;
-            self.trims = true;
+            self.held.trims = true;
             return true;
         }
-        self.held.clear();
+        self.held.text.clear();
         false
     }
 
     /// It was no call: its tag is text, and what follows is looked at again.
     fn refuse(&mut self, out: &mut Vec<Part>) -> bool {
         if let Mode::Call(body) = replace(&mut self.mode, Mode::Content) {
-            let rest = take(&mut self.held);
-            self.held = body.lead;
-            self.show_content(self.held.len(), out);
-            self.held = body.raw + &rest;
+            let rest = body.raw + &take(&mut self.held.text);
+            self.held.text = body.lead;
+            if !self.held.text.trim().is_empty() {
+                self.show_content(self.held.text.len(), out);
+            }
+            self.held.text.push_str(&rest);
         }
         true
     }
 
     fn closing(&mut self) -> bool {
-        let text = self.held.trim_start();
+        let text = self.held.text.trim_start();
         let Some(calls) = &self.calls else {
             self.mode = Mode::Content;
             return true;
@@ -269,7 +268,7 @@ impl Tagged {
             match close.starts(text) {
                 None => return false,
                 Some(true) => {
-                    self.held = text[close.text().len()..].to_owned();
+                    self.held.text = text[close.text().len()..].to_owned();
                     self.mode = Mode::Content;
                     return true;
                 }
@@ -284,8 +283,8 @@ impl Tagged {
                 return false;
             }
             if rest.starts_with('{') {
-                let lead = self.held[..self.held.len() - rest.len()].to_owned();
-                self.held = rest.to_owned();
+                let lead = self.held.text[..self.held.text.len() - rest.len()].to_owned();
+                self.held.text = rest.to_owned();
                 self.mode = Mode::Call(Body::new(calls, lead, false));
                 return true;
             }
@@ -300,10 +299,7 @@ impl Tagged {
         let opens_call = |calls: &Calls| calls.open.as_ref().is_some_and(is);
         match &mut self.mode {
             Mode::Call(body) => {
-                let mut sink = Sink {
-                    num_calls: &mut self.num_calls,
-                    out,
-                };
+                let mut sink = Sink::new(&mut self.num_calls, out);
                 match body.reader.control(control, &mut sink) {
                     Some(Read::More) => {
                         if body.reader.is_certain() {
@@ -317,32 +313,40 @@ impl Tagged {
                 // It ends the call, whatever it is.
                 let has_begun = body.reader.has_begun();
                 let refused = body.finish(&mut sink);
-                self.held.insert_str(0, &refused);
+                self.held.text.insert_str(0, &refused);
                 self.mode = Mode::Content;
-                self.trims |= has_begun;
+                self.held.trims |= has_begun;
                 self.settle(out);
                 true
             }
             Mode::Reasoning => {
                 if self.reasoning.as_ref().is_some_and(|(_, close)| is(close)) {
-                    self.show_reasoning(self.held.trim_end().len(), out);
-                    self.held.clear();
+                    self.show_reasoning(self.held.text.trim_end().len(), out);
+                    self.held.text.clear();
+                    self.end_reasoning();
+                    return false;
+                }
+                // No text can be taken for this token: thoughts end before a call, closed or not.
+                let opens_call = self.calls.as_ref().is_some_and(opens_call);
+                if opens_call {
+                    self.show_reasoning(self.held.text.trim_end().len(), out);
+                    self.held.text.clear();
                     self.end_reasoning();
                 }
-                false
+                opens_call
             }
             Mode::Start | Mode::Content | Mode::Closing => {
                 let opens = self.reasoning.as_ref().is_some_and(|(open, _)| is(open));
-                if opens && matches!(self.mode, Mode::Start) && self.held.trim().is_empty() {
-                    self.held.clear();
-                    self.trims = true;
+                if opens && matches!(self.mode, Mode::Start) && self.held.text.trim().is_empty() {
+                    self.held.text.clear();
+                    self.held.trims = true;
                     self.mode = Mode::Reasoning;
                 } else if let Some(calls) = self.calls.as_ref().filter(|calls| opens_call(calls)) {
-                    let text = self.held.trim_end().len();
-                    let mode = Mode::Call(Body::new(calls, self.held[text..].to_owned(), true));
+                    let text = self.held.text.trim_end().len();
+                    let body = Body::new(calls, self.held.text[text..].to_owned(), true);
                     self.show_content(text, out);
-                    self.held.clear();
-                    self.mode = mode;
+                    self.held.text.clear();
+                    self.begin_call(body);
                 } else {
                     self.settle(out);
                 }
@@ -354,37 +358,21 @@ impl Tagged {
     /// A control token stands here, so nothing before it can become a tag.
     fn settle(&mut self, out: &mut Vec<Part>) {
         if matches!(self.mode, Mode::Closing | Mode::Content) {
-            self.show_content(self.held.trim_end().len(), out);
-            self.held.clear();
+            self.show_content(self.held.text.trim_end().len(), out);
+        }
+        if matches!(self.mode, Mode::Closing) {
+            self.held.text.clear();
             self.mode = Mode::Content;
         }
     }
 
     fn show_content(&mut self, len: usize, out: &mut Vec<Part>) {
-        let text = self.take_text(len);
-        Sink {
-            num_calls: &mut self.num_calls,
-            out,
-        }
-        .content(&text);
+        let text = self.held.content(len);
+        Sink::new(&mut self.num_calls, out).content(&text);
     }
 
     fn show_reasoning(&mut self, len: usize, out: &mut Vec<Part>) {
-        let text = self.take_text(len);
-        Sink {
-            num_calls: &mut self.num_calls,
-            out,
-        }
-        .reasoning(&text);
-    }
-
-    /// The first bytes of what is held, without white space that is a tag's.
-    fn take_text(&mut self, len: usize) -> String {
-        let mut text: String = self.held.drain(..len).collect();
-        if self.trims {
-            text = text.trim_start().to_owned();
-            self.trims = text.is_empty();
-        }
-        text
+        let text = self.held.reasoning(len);
+        Sink::new(&mut self.num_calls, out).reasoning(&text);
     }
 }
