@@ -1,4 +1,3 @@
-use guichet::api::parameters::{CHAT, COMPLETIONS};
 use guichet::api::reference;
 use std::path::Path;
 
@@ -12,15 +11,4 @@ fn the_page_on_the_api_says_what_the_server_does() {
         return;
     }
     assert_eq!(page, generated, "run `make bless`");
-}
-
-#[test]
-fn no_parameter_has_two_outcomes() {
-    for table in [CHAT, COMPLETIONS] {
-        let mut names: Vec<_> = table.iter().map(|parameter| parameter.name).collect();
-        names.sort_unstable();
-        let num_names = names.len();
-        names.dedup();
-        assert_eq!(names.len(), num_names);
-    }
 }
