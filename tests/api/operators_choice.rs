@@ -172,9 +172,13 @@ async fn a_prompt_ends_as_it_is_asked_to() {
     );
     let both = json!({"continue_final_message": true, "add_generation_prompt": false});
     assert_eq!(prompt(begun.clone(), both).await, open);
+    let called = json!([{"role": "assistant", "content": "a", "tool_calls":
+        [{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}]}]);
     let contradiction = json!({"continue_final_message": true, "add_generation_prompt": true});
     for (messages, more) in [
         (asked, json!({"continue_final_message": true})),
+        // The call would be cut off.
+        (called, json!({"continue_final_message": true})),
         (begun, contradiction),
     ] {
         assert_eq!(prompt(messages, more).await, "continue_final_message");
@@ -231,4 +235,51 @@ async fn documents_are_for_templates_that_take_them() {
     let answer = without.post(CHAT, &body).await;
     assert_eq!(answer.status, 400);
     assert_eq!(answer.json()["error"]["param"], "documents");
+}
+
+#[tokio::test]
+async fn a_template_is_chosen_among_those_that_the_model_has() {
+    const NAMED: Family = Family {
+        template: r#"[{"name": "default", "template": "plain"}, {"name": "tool_use", "template": "{{ tools | tojson }}"}, {"name": "rag", "template": "rag"}]"#,
+        ..HERMES
+    };
+    let server = TestServer::start(Options::new(Script {
+        family: NAMED,
+        ..Script::saying("")
+    }))
+    .await;
+    let render = async |more: Value| {
+        server
+            .post("/v1/chat/completions/render", &with(more))
+            .await
+    };
+    let tools = json!([{"type": "function", "function": {"name": "f"}}]);
+    for (more, prompt) in [
+        (json!({}), "plain"),
+        (json!({"chat_template": "rag"}), "rag"),
+        (json!({"chat_template": "rag", "documents": []}), "rag"),
+    ] {
+        assert_eq!(render(more).await.json()["prompt"], prompt);
+    }
+    let given = render(json!({"tools": tools})).await.json();
+    let written = given["prompt"].as_str().unwrap();
+    assert!(written.contains("\"name\": \"f\""), "{written}");
+    // No function may be called, so none is told of.
+    let none = render(json!({"tools": tools, "tool_choice": "none"})).await;
+    assert_eq!(none.json()["prompt"], "plain");
+
+    let answer = render(json!({"chat_template": "{{ messages }}"})).await;
+    assert_eq!(answer.status, 400);
+    let error = &answer.json()["error"];
+    assert_eq!(error["param"], "chat_template");
+    let message = error["message"].as_str().unwrap();
+    assert!(
+        message.contains("`default`, `rag`, `tool_use`"),
+        "{message}"
+    );
+    let known = server.get("/v1/capabilities").await.json();
+    assert_eq!(
+        known["models"][0]["chat_templates"],
+        json!(["default", "rag", "tool_use"])
+    );
 }

@@ -1,4 +1,3 @@
-use guichet::api::parameters::{CHAT, COMPLETIONS};
 use guichet::api::{openapi, reference};
 use std::path::Path;
 
@@ -31,15 +30,4 @@ fn the_page_on_limits_has_them_all() {
 #[test]
 fn the_openapi_document_is_the_one_that_is_served() {
     check("openapi.json", |_| format!("{:#}\n", openapi::document()));
-}
-
-#[test]
-fn no_parameter_has_two_outcomes() {
-    for table in [CHAT, COMPLETIONS] {
-        let mut names: Vec<_> = table.iter().map(|parameter| parameter.name).collect();
-        names.sort_unstable();
-        let num_names = names.len();
-        names.dedup();
-        assert_eq!(names.len(), num_names);
-    }
 }

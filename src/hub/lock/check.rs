@@ -282,6 +282,9 @@ mod tests {
                 path: "chat_template.jinja".into()
             }]
         );
+        fs::remove_file(dir.path().join("chat_template.jinja")).unwrap();
+        fs::create_dir(dir.path().join("additional_chat_templates")).unwrap();
+        assert!(check_quick(dir.path()).is_err());
     }
 
     #[test]

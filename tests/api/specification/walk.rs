@@ -214,10 +214,13 @@ fn expected(path: &str, value: &Value, row: &Row, answer: &Answer) -> Result<(),
             false => taken(answer).or_else(|_| refused(answer, &at)),
         },
         // It stands in an object that is not ours, which is told from others by its kind.
-        Outcome::Honoured => marks(path).iter().fold(
-            Err("nothing around it is refused".to_owned()),
-            |found: Result<(), String>, mark| found.or_else(|_| refused(answer, mark)),
-        ),
+        Outcome::Honoured => {
+            let is_refused = |mark: &String| refused(answer, mark).is_ok();
+            match marks(path).iter().any(is_refused) {
+                true => Ok(()),
+                false => Err(format!("nothing around it is refused: {}", shown(answer))),
+            }
+        }
     }
 }
 
