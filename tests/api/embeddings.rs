@@ -21,7 +21,7 @@ fn golden(name: &str) -> Vec<Value> {
     serde_json::from_str(&text).unwrap()
 }
 
-fn encoder(name: &str, id: &str) -> ServedEncoding {
+pub fn encoder(name: &str, id: &str) -> ServedEncoding {
     let config = Config {
         model: ModelConfig {
             path: Some(fixture(name)),

@@ -130,7 +130,7 @@ impl TestServer {
         Self::listen(server, keys, None).await
     }
 
-    async fn listen(server: ServerConfig, keys: &[KeyConfig], store: Option<Store>) -> Self {
+    pub async fn listen(server: ServerConfig, keys: &[KeyConfig], store: Option<Store>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let state = ApiState::new(&server, KeyRing::new(keys).unwrap());
