@@ -368,6 +368,23 @@ async fn calls_and_their_results_are_given_to_the_template() {
 }
 
 #[tokio::test]
+async fn what_clients_add_to_items_is_listed_and_not_refused() {
+    let (server, _dir) = start(thinking("Il pleut.")).await;
+    let input = json!([
+        {"role": "assistant", "content": [{"type": "output_text", "text": "{}", "annotations": [], "parsed": {}}]},
+        {"type": "function_call", "call_id": "c1", "name": "weather", "arguments": "{}", "parsed_arguments": {}},
+        {"type": "function_call_output", "call_id": "c1", "output":
+            [{"type": "input_text", "text": "pluie", "cache_control": {"type": "ephemeral"}}]},
+    ]);
+    let answer = server.post(RESPONSES, &ask(json!({"input": input}))).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    assert_eq!(
+        answer.header("x-guichet-ignored"),
+        Some("parsed, parsed_arguments, cache_control")
+    );
+}
+
+#[tokio::test]
 async fn the_items_of_an_input_are_listed_whole_however_short_they_were() {
     let (server, _dir) = start(thinking("Il pleut.")).await;
     let input = json!([

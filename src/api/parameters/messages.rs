@@ -2,6 +2,14 @@
 
 use super::{Parameter, honoured, ignored, refused};
 
+/// Of what a client adds to an answer and sends back with it.
+pub(super) const PARSED: &str = "not OpenAI's; what a client made of an answer that is sent back";
+
+pub(super) const CACHE_CONTROL: Parameter = ignored(
+    "cache_control",
+    "not OpenAI's; the beginnings of prompts are cached without it",
+);
+
 /// A message of the roles system, developer and user.
 pub const MESSAGE: &[Parameter] = &[
     honoured(
@@ -43,6 +51,7 @@ pub const ASSISTANT_MESSAGE: &[Parameter] = &[
         &["[]"],
         "part of an answer that is sent back",
     ),
+    ignored("parsed", PARSED),
 ];
 
 /// A message of the role tool: what a function gave back.
@@ -74,6 +83,7 @@ pub const CALLED_FUNCTION: &[Parameter] = &[
         "arguments",
         "required; a string, which should hold a JSON object",
     ),
+    ignored("parsed_arguments", PARSED),
 ];
 
 /// A part of a message's content.
@@ -81,4 +91,5 @@ pub const CONTENT_PART: &[Parameter] = &[
     honoured("type", "required; `text`"),
     honoured("text", "required; parts are joined by a line break"),
     ignored("prompt_cache_breakpoint", ""),
+    CACHE_CONTROL,
 ];

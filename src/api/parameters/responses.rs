@@ -1,5 +1,6 @@
 //! Tables of `POST /v1/responses`.
 
+use super::messages::{CACHE_CONTROL, PARSED};
 use super::{
     CHAT_TEMPLATE_KWARGS, MIN_P, MODEL, Parameter, REPETITION_PENALTY, SEED, SERVICE_TIER, STREAM,
     TEMPERATURE, TOP_K, TOP_P, honoured, ignored, refused,
@@ -163,7 +164,9 @@ pub const RESPONSE_PART: &[Parameter] = &[
         "part of an answer that is sent back",
     ),
     ignored("logprobs", "part of an answer that is sent back"),
+    ignored("parsed", PARSED),
     ignored("prompt_cache_breakpoint", ""),
+    CACHE_CONTROL,
 ];
 
 /// A call of a function.
@@ -177,6 +180,7 @@ pub const RESPONSE_CALL: &[Parameter] = &[
     ),
     ignored("id", "part of an answer that is sent back"),
     ignored("status", "part of an answer that is sent back"),
+    ignored("parsed_arguments", PARSED),
     refused("namespace", &[], ""),
     refused("caller", &[], ""),
 ];

@@ -59,6 +59,16 @@ test("the client runs strict functions until there is an answer", async () => {
   assert.deepEqual(asked, [inKoeln]);
 });
 
+test("what was parsed of an answer is sent back with it", async () => {
+  const asked = { model, messages: about("Wetter in Köln"), tools: [zodFunction({ name: "weather", parameters: Weather })] };
+  const { message } = (await client.chat.completions.parse(asked)).choices[0];
+  const [call] = message.tool_calls;
+  assert.deepEqual(call.function.parsed_arguments, inKoeln);
+  const messages = [...asked.messages, message, { role: "tool", tool_call_id: call.id, content: "17 Grad" }];
+  const answer = await client.chat.completions.parse({ ...asked, messages });
+  assert.equal(answer.choices[0].message.content, "In Köln sind es 17 Grad.");
+});
+
 test("a response calls and goes on", async () => {
   const tools = [{ type: "function", name: "weather", parameters: z.toJSONSchema(Weather), strict: true }];
   const stream = client.responses.stream({ model, input: "Wetter in Köln", tools });
