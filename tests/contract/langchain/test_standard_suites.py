@@ -2,8 +2,7 @@
 for as schemas and as calls, and through responses.
 
 Off, because this server reads text alone: images, also by their address and as results of
-functions, sounds and PDFs. Expected to fail for responses, because OpenAI's have no such
-parameter: stop strings. Everything else is on.
+functions, sounds and PDFs. Everything else is on.
 """
 
 import os
@@ -97,10 +96,6 @@ class TestResponses(Chat):
     @property
     def chat_model_params(self) -> dict:
         return super().chat_model_params | {"use_responses_api": True}
-
-    @pytest.mark.xfail(reason="OpenAI's Responses API has no stop strings", strict=True)
-    def test_stop_sequence(self, model: ChatOpenAI) -> None:
-        super().test_stop_sequence(model)
 
 
 class TestEmbeddings(EmbeddingsIntegrationTests):
