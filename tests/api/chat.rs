@@ -169,6 +169,26 @@ async fn what_is_ignored_is_listed_plain_and_streamed() {
 }
 
 #[tokio::test]
+async fn what_clients_add_to_messages_is_listed_and_not_refused() {
+    let server = TestServer::saying("Yes.").await;
+    let call = json!({"id": "c1", "type": "function",
+        "function": {"name": "f", "arguments": "{}", "parsed_arguments": {}}});
+    let messages = json!([
+        {"role": "user", "content": [{"type": "text", "text": "a", "cache_control": {"type": "ephemeral"}}]},
+        {"role": "assistant", "content": null, "parsed": {"a": 1}, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "c1", "content": "b"},
+    ]);
+    let answer = server
+        .post(CHAT, &with(json!({"messages": messages})))
+        .await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    assert_eq!(
+        answer.header("x-guichet-ignored"),
+        Some("cache_control, parsed, parsed_arguments")
+    );
+}
+
+#[tokio::test]
 async fn a_name_that_the_template_makes_nothing_of_is_listed_as_ignored() {
     let server = TestServer::saying("Yes.").await;
     let named = json!([{"role": "user", "content": "Hello", "name": "Ada"}]);

@@ -19,6 +19,7 @@ mod reference;
 mod responses;
 mod sampling;
 mod scripted;
+mod serve_script;
 mod server;
 mod shutdown;
 mod smollm2;

@@ -303,7 +303,11 @@ async fn a_conversation_goes_on_from_what_is_stored() {
         .get(&format!("{RESPONSES}/{id}/input_items"))
         .await
         .json();
-    assert_eq!(items["data"][0]["content"], "Où est la mairie ?");
+    assert_eq!(
+        items["data"][0],
+        json!({"type": "message", "id": "item_0", "status": "completed", "role": "user",
+            "content": [{"type": "input_text", "text": "Où est la mairie ?"}]})
+    );
     // What a client calls an item is ignored; a list has a name for each all the same.
     let named = json!([{"id": [1], "role": "user", "content": "a"}, {"id": null, "role": "user", "content": "b"}]);
     let asked = server.post(RESPONSES, &ask(json!({"input": named}))).await;
@@ -373,6 +377,56 @@ async fn calls_and_their_results_are_given_to_the_template() {
             "{part} in {text}"
         );
     }
+}
+
+#[tokio::test]
+async fn what_clients_add_to_items_is_listed_and_not_refused() {
+    let (server, _dir) = start(thinking("Il pleut.")).await;
+    let input = json!([
+        {"role": "assistant", "content": [{"type": "output_text", "text": "{}", "annotations": [], "parsed": {}}]},
+        {"type": "function_call", "call_id": "c1", "name": "weather", "arguments": "{}", "parsed_arguments": {}},
+        {"type": "function_call_output", "call_id": "c1", "output":
+            [{"type": "input_text", "text": "pluie", "cache_control": {"type": "ephemeral"}}]},
+    ]);
+    let answer = server.post(RESPONSES, &ask(json!({"input": input}))).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    assert_eq!(
+        answer.header("x-guichet-ignored"),
+        Some("parsed, parsed_arguments, cache_control")
+    );
+}
+
+#[tokio::test]
+async fn the_items_of_an_input_are_listed_whole_however_short_they_were() {
+    let (server, _dir) = start(thinking("Il pleut.")).await;
+    let input = json!([
+        {"role": "user", "content": [{"type": "text", "text": "Et ?"}]},
+        {"type": "reasoning", "content": [{"type": "reasoning_text", "text": "hm"}]},
+        {"role": "assistant", "content": "Attends."},
+        {"type": "function_call", "call_id": "c1", "name": "weather", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": "c1", "output": "pluie"},
+    ]);
+    let answer = server.post(RESPONSES, &ask(json!({"input": input}))).await;
+    let id = answer.json()["id"].as_str().unwrap().to_owned();
+    let items = server
+        .get(&format!("{RESPONSES}/{id}/input_items"))
+        .await
+        .json();
+    assert_eq!(
+        items["data"],
+        json!([
+            {"type": "function_call_output", "call_id": "c1", "output": "pluie", "id": "item_4",
+                "status": "completed"},
+            {"type": "function_call", "call_id": "c1", "name": "weather", "arguments": "{}",
+                "id": "item_3", "status": "completed"},
+            {"role": "assistant", "type": "message", "id": "item_2", "status": "completed", "content":
+                [{"type": "output_text", "text": "Attends.", "annotations": [], "logprobs": []}]},
+            {"type": "reasoning", "content": [{"type": "reasoning_text", "text": "hm"}],
+                "id": "item_1", "status": "completed", "summary": []},
+            {"role": "user", "type": "message", "id": "item_0", "status": "completed", "content":
+                [{"type": "input_text", "text": "Et ?"}]},
+        ])
+    );
 }
 
 #[tokio::test]

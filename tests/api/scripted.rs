@@ -6,6 +6,7 @@ use guichet::engine::{
 };
 use guichet::generation::{Dialect, Grammars, SamplingDefaults, ServedModel};
 use guichet::text::{ChatTemplate, Tokenizer};
+use serde::Deserialize;
 use serde_json::{Map, json};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -64,6 +65,21 @@ impl Family {
         }
         ids
     }
+
+    /// The text that these are the tokens of.
+    fn text(&self, ids: &[u32]) -> String {
+        let mut bytes = Vec::new();
+        for id in ids {
+            match u8::try_from(*id) {
+                Ok(byte) => bytes.push(byte),
+                Err(_) => {
+                    let tag = self.added().find(|(added, _)| added == id);
+                    bytes.extend(tag.unwrap_or_default().1.as_bytes());
+                }
+            }
+        }
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
 }
 
 /// Of every token.
@@ -71,10 +87,13 @@ pub const LOGPROB: f32 = -0.5;
 
 const CHAT_TEMPLATE: &str = "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
 
-/// What each choice says before it ends its turn, whatever the prompt.
+/// What each choice says before it ends its turn.
 #[derive(Clone)]
 pub struct Script {
+    /// Whatever the prompt.
     pub choices: Vec<String>,
+    /// Instead, to the prompts that these are for; the first one counts.
+    pub replies: Vec<Reply>,
     /// How long each step takes.
     pub step: Duration,
     /// The step at which the model fails, counted in tokens of a sequence.
@@ -88,10 +107,34 @@ pub struct Script {
     pub family: Family,
 }
 
+/// What is said to some prompts.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reply {
+    /// Stands in the prompt's last message, which the template writes on a line.
+    #[serde(default)]
+    to: String,
+    /// Stands anywhere in the prompt.
+    #[serde(default)]
+    with: String,
+    say: String,
+    /// As of [`Script`].
+    #[serde(default)]
+    fails_at: Option<usize>,
+}
+
+impl Reply {
+    fn is_for(&self, prompt: &str) -> bool {
+        let last = prompt.trim_end().lines().next_back();
+        last.is_some_and(|last| last.contains(&self.to)) && prompt.contains(&self.with)
+    }
+}
+
 impl Script {
     pub fn saying(text: &str) -> Self {
         Self {
             choices: vec![text.to_owned()],
+            replies: Vec::new(),
             step: Duration::ZERO,
             fails_at: None,
             panics: false,
@@ -101,10 +144,19 @@ impl Script {
         }
     }
 
+    fn reply(&self, prompt: &[u32]) -> Option<&Reply> {
+        if self.replies.is_empty() {
+            return None;
+        }
+        let prompt = self.family.text(prompt);
+        self.replies.iter().find(|reply| reply.is_for(&prompt))
+    }
+
     /// The token after `num_said` ones: what the script says, its end, or a full stop where
     /// that may not be yet.
-    fn next(&self, sample: &SampleRequest<'_>, num_said: usize) -> u32 {
-        let text = &self.choices[sample.params.choice as usize % self.choices.len()];
+    fn next(&self, sample: &SampleRequest<'_>, reply: Option<&Reply>, num_said: usize) -> u32 {
+        let choice = &self.choices[sample.params.choice as usize % self.choices.len()];
+        let text = reply.map_or(choice, |reply| &reply.say);
         let id = self.family.tokens(text).get(num_said).copied();
         let id = id.unwrap_or(IM_END);
         if sample.banned.contains(&id) {
@@ -169,12 +221,14 @@ impl StepRunner for ScriptedRunner {
                         .push(sample.prompt.to_vec());
                 }
                 let said = position - *self.prompt_lens.entry(item.sequence).or_insert(position);
-                if self.script.fails_at == Some(said) {
+                let reply = self.script.reply(sample.prompt);
+                let fails_at = reply.map_or(self.script.fails_at, |reply| reply.fails_at);
+                if fails_at == Some(said) {
                     assert!(!self.script.panics, "the script panics here");
                     return Err(RunnerError::Step("the script fails here".to_owned()));
                 }
                 self.script.seen.lock().unwrap().push(sample.params.clone());
-                let id = self.script.next(sample, said);
+                let id = self.script.next(sample, reply, said);
                 let id = obeying(sample, id, self.script.family.vocab_size());
                 sampled = Some(id.map(|id| output(id, sample.params.num_top_logprobs)));
             }

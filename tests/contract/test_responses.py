@@ -45,7 +45,7 @@ def test_a_conversation_goes_on_and_is_deleted(client, model):
     assert second.previous_response_id == first.id
     assert second.usage.input_tokens > first.usage.input_tokens
     assert client.responses.retrieve(first.id).output_text == first.output_text
-    assert client.responses.input_items.list(first.id).data[0].content == ASK["input"]
+    assert client.responses.input_items.list(first.id).data[0].content[0].text == ASK["input"]
     client.responses.delete(first.id)
     with pytest.raises(openai.NotFoundError):
         client.responses.retrieve(first.id)

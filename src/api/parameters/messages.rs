@@ -3,6 +3,14 @@
 use super::{Parameter, Shape, honoured, ignored, refused, required};
 use crate::api::limits;
 
+/// Of what a client adds to an answer and sends back with it.
+pub(super) const PARSED: &str = "not OpenAI's; what a client made of an answer that is sent back";
+
+pub(super) const CACHE_CONTROL: Parameter = ignored(
+    "cache_control",
+    "not OpenAI's; the beginnings of prompts are cached without it",
+);
+
 /// A message of the roles system, developer and user.
 pub const MESSAGE: &[Parameter] = &[
     required(
@@ -64,6 +72,7 @@ pub const ASSISTANT_MESSAGE: &[Parameter] = &[
         &["[]"],
         "not OpenAI's; part of an answer that is sent back",
     ),
+    ignored("parsed", PARSED),
 ];
 
 /// A message of the role tool: what a function gave back.
@@ -112,6 +121,7 @@ pub const CALLED_FUNCTION: &[Parameter] = &[
         Shape::Text,
         "a string, which should hold a JSON object",
     ),
+    ignored("parsed_arguments", PARSED),
 ];
 
 /// A part of a message's content.
@@ -119,4 +129,5 @@ pub const CONTENT_PART: &[Parameter] = &[
     required("type", Shape::Word(&["text"]), "`text`"),
     required("text", Shape::Text, "parts are joined by a line break"),
     ignored("prompt_cache_breakpoint", ""),
+    CACHE_CONTROL,
 ];

@@ -1,5 +1,6 @@
 //! Tables of `POST /v1/responses`.
 
+use super::messages::{CACHE_CONTROL, PARSED};
 use super::sampling::*;
 use super::shape::{EFFORTS, MAX_TOKENS};
 use super::{Parameter, Shape, honoured, ignored, refused, required};
@@ -259,7 +260,9 @@ pub const RESPONSE_PART: &[Parameter] = &[
         "part of an answer that is sent back",
     ),
     ignored("logprobs", "part of an answer that is sent back"),
+    ignored("parsed", PARSED),
     ignored("prompt_cache_breakpoint", ""),
+    CACHE_CONTROL,
 ];
 
 /// A call of a function.
@@ -274,6 +277,7 @@ pub const RESPONSE_CALL: &[Parameter] = &[
     ),
     ignored("id", "part of an answer that is sent back"),
     ignored("status", "part of an answer that is sent back"),
+    ignored("parsed_arguments", PARSED),
     refused("namespace", &[], ""),
     refused("caller", &[], ""),
 ];

@@ -3,6 +3,7 @@
 mod answer;
 mod background;
 mod input;
+mod listed;
 mod request;
 mod stream;
 
@@ -23,6 +24,7 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
+use listed::listed;
 use request::{Mode, ResponseRequest};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -157,17 +159,8 @@ pub async fn input_items(
     let num_output = body_of(&stored)["output"].as_array().map_or(0, Vec::len);
     let mut items: Vec<Value> = serde_json::from_str(&stored.items).unwrap_or_default();
     items.truncate(items.len().saturating_sub(num_output));
-    for (index, item) in items
-        .iter_mut()
-        .filter_map(Value::as_object_mut)
-        .enumerate()
-    {
-        item.entry("type").or_insert("message".into());
-        // What a client sends as one is ignored, so it may be anything.
-        if !item.get("id").is_some_and(Value::is_string) {
-            item.insert("id".to_owned(), format!("item_{index}").into());
-        }
-    }
+    let items = items.into_iter().enumerate();
+    let mut items: Vec<Value> = items.map(|(index, item)| listed(index, item)).collect();
     // Newest first, as OpenAI has it.
     items.reverse();
     let end = |item: Option<&Value>| item.map_or(Value::Null, |item| item["id"].clone());
