@@ -184,7 +184,9 @@ async fn what_clients_add_to_messages_is_listed_and_not_refused() {
     assert_eq!(answer.status, 200, "{}", answer.text);
     assert_eq!(
         answer.header("x-guichet-ignored"),
-        Some("cache_control, parsed, parsed_arguments")
+        Some(
+            "messages[].content[].cache_control, messages[].parsed, messages[].tool_calls[].function.parsed_arguments"
+        )
     );
 }
 

@@ -323,10 +323,10 @@ async fn encoders_are_counted_and_stop_in_order() {
     let server = start().await;
     let body = json!({"model": "embedder", "input": ["a", "b", "c"]});
     assert_eq!(server.post("/v1/embeddings", &body).await.status, 200);
-    let counted = server
-        .metric("guichet_encoded_texts_total{model_name=\"embedder\"}")
+    // The answer may be there first.
+    server
+        .wait_for_metric("guichet_encoded_texts_total{model_name=\"embedder\"}", 3.0)
         .await;
-    assert_eq!(counted, Some(3.0));
     assert_eq!(server.get("/readyz").await.status, 200);
     let state = Arc::clone(&server.state);
     server.stop.send(()).unwrap();

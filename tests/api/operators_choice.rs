@@ -279,7 +279,7 @@ async fn a_template_is_chosen_among_those_that_the_model_has() {
     );
     let known = server.get("/v1/capabilities").await.json();
     assert_eq!(
-        known["models"][0]["chat_templates"],
+        known["models"][0]["generates"]["chat_templates"],
         json!(["default", "rag", "tool_use"])
     );
 }

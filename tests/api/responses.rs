@@ -392,7 +392,7 @@ async fn what_clients_add_to_items_is_listed_and_not_refused() {
     assert_eq!(answer.status, 200, "{}", answer.text);
     assert_eq!(
         answer.header("x-guichet-ignored"),
-        Some("parsed, parsed_arguments, cache_control")
+        Some("input[].content[].parsed, input[].parsed_arguments, input[].output[].cache_control")
     );
 }
 
