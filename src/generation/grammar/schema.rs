@@ -9,6 +9,7 @@ mod exclusive;
 mod identifiers;
 mod keywords;
 mod objects;
+mod references;
 #[cfg(test)]
 mod tests;
 mod texts;
@@ -21,6 +22,7 @@ use super::FormatError;
 use bounds::Bounds;
 use identifiers::{Identifiers, escaped};
 use keywords::{Keyword, MAX_MEMBERS, keyword};
+use references::{Target, name_of_definition};
 use serde_json::{Map, Value, json};
 
 /// The compiler holds each against all others.
@@ -47,8 +49,8 @@ pub fn prepare(schema: &Value) -> Result<Value, FormatError> {
     let mut prepared = walk.schema(schema)?;
     let mut definitions = Map::new();
     while let Some(target) = walk.targets.get(definitions.len()).cloned() {
-        let definition = definition(definitions.len());
-        definitions.insert(definition, walk.definition(target)?);
+        let name = name_of_definition(definitions.len());
+        definitions.insert(name, walk.definition(target)?);
     }
     if let Some(pointer) = walk.bounds.unenforced() {
         return Err(FormatError::Schema {
@@ -90,14 +92,6 @@ fn absent(name: &str) -> Value {
     json!({"properties": {name: false}})
 }
 
-/// How references to definitions begin.
-const REFERENCE: &str = "#/$defs/";
-
-/// The name of a place that references lead to.
-fn definition(number: usize) -> String {
-    format!("r{number}")
-}
-
 struct Walk<'a> {
     root: &'a Value,
     identifiers: Identifiers,
@@ -108,14 +102,6 @@ struct Walk<'a> {
     targets: Vec<Target>,
     num_schemas: usize,
     bounds: Bounds,
-}
-
-/// What a reference in the prepared schema means.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Target {
-    pointer: String,
-    /// What is not accepted there.
-    is_complement: bool,
 }
 
 /// What becomes of a schema, keyword by keyword.
@@ -310,71 +296,6 @@ impl Walk<'_> {
             return Err(self.refuse(&format!("it must hold at most {max}, but holds {len}")));
         }
         Ok(())
-    }
-
-    /// Where a reference leads.
-    fn target(&self, keyword: &str, value: &Value) -> Result<String, FormatError> {
-        use identifiers::Target;
-        let Some(reference) = value.as_str() else {
-            return Err(self.refuse("it must be a string"));
-        };
-        let place = if keyword == "$ref" {
-            self.identifiers.target(self.root, &self.pointer, reference)
-        } else {
-            self.identifiers
-                .dynamic_target(self.root, &self.pointer, reference)
-        };
-        match place {
-            Target::At(pointer) => Ok(pointer),
-            Target::Dynamic => Err(self.refuse(
-                "it cannot be enforced where more than one schema has that $dynamicAnchor",
-            )),
-            Target::Nowhere => {
-                Err(self.refuse("it must lead to a part of this schema, as `#/$defs/name`"))
-            }
-        }
-    }
-
-    /// What is written for a reference.
-    fn reference(&mut self, pointer: String, is_complement: bool) -> Value {
-        let target = Target {
-            pointer,
-            is_complement,
-        };
-        let known = self.targets.iter().position(|known| *known == target);
-        let number = known.unwrap_or_else(|| {
-            self.targets.push(target);
-            self.targets.len() - 1
-        });
-        format!("{REFERENCE}{}", definition(number)).into()
-    }
-
-    /// The complement of what was written for a reference.
-    fn complement_of_reference(&mut self, reference: &Value) -> Result<Value, FormatError> {
-        let number = reference
-            .as_str()
-            .and_then(|reference| reference.strip_prefix(REFERENCE)?.get(1..)?.parse().ok());
-        let Some(target) = number.and_then(|number: usize| self.targets.get(number).cloned())
-        else {
-            return Err(self.refuse("it must lead to a part of this schema, as `#/$defs/name`"));
-        };
-        let reference = self.reference(target.pointer, !target.is_complement);
-        Ok(json!({ "$ref": reference }))
-    }
-
-    fn definition(&mut self, target: Target) -> Result<Value, FormatError> {
-        let root = self.root;
-        let Some(schema) = root.pointer(&target.pointer) else {
-            return Err(self.refuse("it is not there"));
-        };
-        self.at(target.pointer, |walk| {
-            let prepared = walk.schema(schema)?;
-            if target.is_complement {
-                walk.complement(&prepared)
-            } else {
-                Ok(prepared)
-            }
-        })
     }
 
     fn inside<T>(

@@ -1,4 +1,4 @@
-use super::identifiers::{Identifiers, Target, escaped};
+use super::identifiers::{Identifiers, Lead, escaped};
 use serde_json::{Map, Value};
 
 /// References that are followed one after another before a schema counts as unknown.
@@ -32,7 +32,7 @@ impl<'a> Document<'a> {
             let target = self
                 .identifiers
                 .target(self.root, &place.pointer, reference.as_str()?);
-            let Target::At(pointer) = target else {
+            let Lead::At(pointer) = target else {
                 return None;
             };
             let schema = self.root.pointer(&pointer)?.as_object()?;

@@ -17,7 +17,7 @@ pub struct Identifiers {
 
 /// Where a reference leads.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Target {
+pub enum Lead {
     At(String),
     /// Which of several it is depends on the way to the reference.
     Dynamic,
@@ -36,15 +36,15 @@ impl Identifiers {
     }
 
     /// Where a reference leads that stands in the schema at `from`.
-    pub fn target(&self, root: &Value, from: &str, reference: &str) -> Target {
+    pub fn target(&self, root: &Value, from: &str, reference: &str) -> Lead {
         let place = self.place(root, from, reference);
-        place.map_or(Target::Nowhere, Target::At)
+        place.map_or(Lead::Nowhere, Lead::At)
     }
 
     /// The same for a reference that may lead elsewhere if whoever led here says so.
-    pub fn dynamic_target(&self, root: &Value, from: &str, reference: &str) -> Target {
+    pub fn dynamic_target(&self, root: &Value, from: &str, reference: &str) -> Lead {
         let Some(place) = self.place(root, from, reference) else {
-            return Target::Nowhere;
+            return Lead::Nowhere;
         };
         let fragment = reference
             .split_once('#')
@@ -54,12 +54,12 @@ impl Identifiers {
             Some((num_given, first)) if *num_given > 1 || *first != place => {
                 let at = root.pointer(&place).and_then(|at| at.get("$dynamicAnchor"));
                 if at.and_then(Value::as_str) == Some(fragment) {
-                    Target::Dynamic
+                    Lead::Dynamic
                 } else {
-                    Target::At(place)
+                    Lead::At(place)
                 }
             }
-            _ => Target::At(place),
+            _ => Lead::At(place),
         }
     }
 
@@ -290,11 +290,11 @@ mod tests {
         });
         let identifiers = Identifiers::of(&root);
         let target = |reference: &str| identifiers.target(&root, "", reference);
-        assert_eq!(target("one"), Target::Nowhere);
-        assert_eq!(target("#value"), Target::Nowhere);
-        assert_eq!(target("#z"), Target::At("/$defs/c/items".to_owned()));
-        assert_eq!(target("http://a.example/root"), Target::At(String::new()));
-        assert_eq!(target("one#/items"), Target::Nowhere);
+        assert_eq!(target("one"), Lead::Nowhere);
+        assert_eq!(target("#value"), Lead::Nowhere);
+        assert_eq!(target("#z"), Lead::At("/$defs/c/items".to_owned()));
+        assert_eq!(target("http://a.example/root"), Lead::At(String::new()));
+        assert_eq!(target("one#/items"), Lead::Nowhere);
     }
 
     #[test]
@@ -303,14 +303,11 @@ mod tests {
             json!({"$defs": {"a": {"$dynamicAnchor": "x"}, "b": {"$id": "b", "$anchor": "x"}}});
         let identifiers = Identifiers::of(&once);
         let target = |from: &str| identifiers.dynamic_target(&once, from, "#x");
-        assert_eq!(target(""), Target::At("/$defs/a".to_owned()));
-        assert_eq!(target("/$defs/b"), Target::At("/$defs/b".to_owned()));
+        assert_eq!(target(""), Lead::At("/$defs/a".to_owned()));
+        assert_eq!(target("/$defs/b"), Lead::At("/$defs/b".to_owned()));
         let twice =
             json!({"$dynamicAnchor": "x", "$defs": {"b": {"$id": "b", "$dynamicAnchor": "x"}}});
         let identifiers = Identifiers::of(&twice);
-        assert_eq!(
-            identifiers.dynamic_target(&twice, "", "#x"),
-            Target::Dynamic
-        );
+        assert_eq!(identifiers.dynamic_target(&twice, "", "#x"), Lead::Dynamic);
     }
 }

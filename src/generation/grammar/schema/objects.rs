@@ -26,8 +26,7 @@ impl Walk<'_> {
             if let Value::Array(names) = &mut required {
                 names.push(name.as_str().into());
             }
-            let present = json!({"properties": {name: true}, "required": required});
-            all.push(any_of(vec![absent(name), present]));
+            all.push(any_of(vec![absent(name), json!({ "required": required })]));
         }
         Ok(all_of(all))
     }

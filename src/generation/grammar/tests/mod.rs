@@ -1,3 +1,4 @@
+mod exactness;
 mod schemas;
 mod suite;
 
