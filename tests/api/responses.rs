@@ -644,7 +644,7 @@ async fn bad_responses_name_the_field() {
             "required",
         ),
         (
-            json!({"text": {"format": {"type": "json_schema", "name": "a", "schema": {"not": {}}}}}),
+            json!({"text": {"format": {"type": "json_schema", "name": "a", "schema": {"not": {"multipleOf": 2}}}}}),
             "text.format.schema",
             "/not",
         ),

@@ -349,7 +349,7 @@ async fn what_is_asked_for_in_vain_is_refused() {
         "in `tools`",
     )
     .await;
-    let not = json!([{"type": "function", "function": {"name": "f", "strict": true, "parameters": {"not": {}}}}]);
+    let not = json!([{"type": "function", "function": {"name": "f", "strict": true, "parameters": {"not": {"multipleOf": 2}}}}]);
     refused(
         json!({"tools": not}),
         "tools[0].function.parameters",

@@ -26,8 +26,8 @@ def schema(number: int) -> dict:
 
 
 def _any(draw: random.Random, depth: int) -> dict:
-    kinds = [_string, _string, _integer, _enum, _plain, _nullable]
-    kinds += [_object, _array, _any_of, _tagged] if depth > 0 else []
+    kinds = [_string, _string, _integer, _enum, _plain, _nullable, _other]
+    kinds += [_object, _array, _any_of, _tagged, _set, _one_of, _conditional, _extended] if depth > 0 else []
     return draw.choice(kinds)(draw, depth)
 
 
@@ -83,6 +83,40 @@ def _object(draw: random.Random, depth: int) -> dict:
 
 def _any_of(draw: random.Random, depth: int) -> dict:
     return {"anyOf": [_any(draw, depth - 1), _any(draw, depth - 1)], "description": "one or the other"}
+
+
+def _other(draw: random.Random, depth: int) -> dict:
+    refused = {"enum": draw.sample(WORDS, 4)} if draw.random() < 0.5 else {"minLength": 2, "maxLength": 3}
+    return {"type": "string", "maxLength": 5, "not": refused}
+
+
+def _set(draw: random.Random, depth: int) -> dict:
+    listed = {"type": "array", "items": {"enum": draw.sample(WORDS, 4)}, "uniqueItems": True}
+    return listed if draw.random() < 0.5 else {"type": "array", "items": {"enum": [1, 2]}, "contains": {"const": 2}, "maxItems": 3}
+
+
+def _one_of(draw: random.Random, depth: int) -> dict:
+    low = draw.randrange(20)
+    return {"type": "integer", "minimum": -50, "maximum": 50, "oneOf": [{"minimum": low}, {"maximum": low + 7}, {"const": low + 3}]}
+
+
+def _conditional(draw: random.Random, depth: int) -> dict:
+    found = _object(draw, depth - 1)
+    found["properties"] = {"kind": {"enum": ["brief", "Bescheid", "§"]}} | found["properties"]
+    found["required"] = ["kind"]
+    name = list(found["properties"])[-1]
+    condition = {"properties": {"kind": {"const": "Bescheid"}}, "required": ["kind"]}
+    return found | {"if": condition, "then": {"required": [name]}, "else": {"properties": {name: False}} if name != "kind" else {}}
+
+
+def _extended(draw: random.Random, depth: int) -> dict:
+    parts = [_object(draw, depth - 1) for _ in range(2)]
+    for part in parts:
+        del part["additionalProperties"]
+    # What both have, both may ask for something else of.
+    for name in parts[0]["properties"].keys() & parts[1]["properties"].keys():
+        parts[1]["properties"][name] = True
+    return {"type": "object", "allOf": parts, "unevaluatedProperties": False}
 
 
 def _tagged(draw: random.Random, depth: int) -> dict:

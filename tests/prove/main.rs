@@ -6,6 +6,7 @@
 //! for; what the harness computes itself is tested with everything else.
 
 mod client;
+mod hard_schemas;
 mod pairs;
 mod prompts;
 mod raw_json;
@@ -23,6 +24,7 @@ mod identical;
 mod invariance;
 mod overload;
 mod prefix_cache;
+mod schemas;
 mod soak;
 
 use report::OutOfBounds;

@@ -1,19 +1,28 @@
 //! What of JSON Schema can be enforced. Every keyword has a row: nothing in a schema is dropped
 //! without a word.
 
+mod arrays;
 mod bounds;
+mod complement;
+mod conditions;
 mod exclusive;
+mod identifiers;
 mod keywords;
-mod reference;
+mod objects;
+mod references;
 #[cfg(test)]
 mod tests;
+mod texts;
+mod unevaluated;
 mod values;
 
 pub use keywords::{FORMATS, enforced_keywords};
 
 use super::FormatError;
 use bounds::Bounds;
-use keywords::{APPLICATORS, Keyword, MAX_MEMBERS, keyword};
+use identifiers::{Identifiers, escaped};
+use keywords::{Keyword, MAX_MEMBERS, keyword};
+use references::{Target, name_of_definition};
 use serde_json::{Map, Value, json};
 
 /// The compiler holds each against all others.
@@ -31,6 +40,7 @@ const ESCAPES: &str = "nrbtf\\\"";
 pub fn prepare(schema: &Value) -> Result<Value, FormatError> {
     let mut walk = Walk {
         root: schema,
+        identifiers: Identifiers::of(schema),
         pointer: String::new(),
         targets: Vec::new(),
         num_schemas: 0,
@@ -38,13 +48,9 @@ pub fn prepare(schema: &Value) -> Result<Value, FormatError> {
     };
     let mut prepared = walk.schema(schema)?;
     let mut definitions = Map::new();
-    while let Some(pointer) = walk.targets.get(definitions.len()) {
-        walk.pointer.clone_from(pointer);
-        let Some(target) = schema.pointer(pointer) else {
-            return Err(walk.refuse("it is not there"));
-        };
-        let target = walk.schema(target)?;
-        definitions.insert(definition(definitions.len()), target);
+    while let Some(target) = walk.targets.get(definitions.len()).cloned() {
+        let name = name_of_definition(definitions.len());
+        definitions.insert(name, walk.definition(target)?);
     }
     if let Some(pointer) = walk.bounds.unenforced() {
         return Err(FormatError::Schema {
@@ -86,28 +92,52 @@ fn absent(name: &str) -> Value {
     json!({"properties": {name: false}})
 }
 
-/// The name of a place that references lead to.
-fn definition(number: usize) -> String {
-    format!("r{number}")
-}
-
 struct Walk<'a> {
     root: &'a Value,
+    identifiers: Identifiers,
     /// Where it is.
     pointer: String,
     /// Where references lead. The compiler gets them as definitions, by their numbers here: so
     /// every one of them is looked at, wherever it stands.
-    targets: Vec<String>,
+    targets: Vec<Target>,
     num_schemas: usize,
     bounds: Bounds,
 }
 
+/// What becomes of a schema, keyword by keyword.
+struct Preparing<'s> {
+    /// All its keywords.
+    beside: &'s Map<String, Value>,
+    prepared: Map<String, Value>,
+    /// What has to hold beside a keyword of the same name.
+    also: Vec<Value>,
+}
+
+impl Preparing<'_> {
+    /// Schemas, one next to the other.
+    fn insert_list(&mut self, name: &str, list: Value) {
+        let never = Value::Bool(false);
+        let schemas = list.as_array().map_or(&[][..], Vec::as_slice);
+        let is_never = match name {
+            "allOf" => schemas.contains(&never),
+            "anyOf" => schemas.iter().all(|schema| *schema == never),
+            _ => false,
+        };
+        if is_never {
+            self.also.push(never);
+        } else {
+            self.insert(name, list);
+        }
+    }
+
+    fn insert(&mut self, name: &str, value: Value) {
+        self.prepared.insert(name.to_owned(), value);
+    }
+}
+
 impl Walk<'_> {
     fn schema(&mut self, schema: &Value) -> Result<Value, FormatError> {
-        self.num_schemas += 1;
-        if self.num_schemas > MAX_SCHEMAS {
-            return Err(self.refuse(&format!("the schema has more than {MAX_SCHEMAS} parts")));
-        }
+        self.count_part()?;
         match schema {
             Value::Bool(_) => Ok(schema.clone()),
             Value::Object(keywords) => self.keywords(keywords),
@@ -115,169 +145,122 @@ impl Walk<'_> {
         }
     }
 
+    fn count_part(&mut self) -> Result<(), FormatError> {
+        self.num_schemas += 1;
+        if self.num_schemas > MAX_SCHEMAS {
+            return Err(self.refuse(&format!("the schema has more than {MAX_SCHEMAS} parts")));
+        }
+        Ok(())
+    }
+
     fn keywords(&mut self, keywords: &Map<String, Value>) -> Result<Value, FormatError> {
-        let mut prepared = Map::new();
-        // What has to hold beside a keyword of the same name.
-        let mut also = Vec::new();
+        let mut out = Preparing {
+            beside: keywords,
+            prepared: Map::new(),
+            also: Vec::new(),
+        };
         for (name, value) in keywords {
-            self.inside(name, |walk| {
-                walk.keyword(name, value, keywords, &mut prepared, &mut also)
-            })?;
+            self.inside(name, |walk| walk.keyword(name, value, &mut out))?;
         }
         self.counts_of_properties(keywords)?;
         self.bounds.add(&self.pointer, keywords);
-        if !also.is_empty() {
-            let all = prepared.entry("allOf").or_insert_with(|| json!([]));
-            if let Value::Array(all) = all {
-                all.extend(also);
+        let Preparing {
+            mut prepared, also, ..
+        } = out;
+        match complement::all_of(also) {
+            Value::Bool(true) => {}
+            Value::Bool(false) => return Ok(Value::Bool(false)),
+            also if prepared.is_empty() => return Ok(also),
+            also => {
+                let all = prepared.entry("allOf").or_insert_with(|| json!([]));
+                if let Value::Array(all) = all {
+                    all.push(also);
+                }
             }
         }
-        Ok(Value::Object(prepared))
+        Ok(if prepared.is_empty() {
+            Value::Bool(true)
+        } else {
+            Value::Object(prepared)
+        })
     }
 
     fn keyword(
         &mut self,
         name: &str,
         value: &Value,
-        beside: &Map<String, Value>,
-        prepared: &mut Map<String, Value>,
-        also: &mut Vec<Value>,
+        out: &mut Preparing,
     ) -> Result<(), FormatError> {
         let Some(keyword) = keyword(name) else {
             return Err(self.refuse("this keyword cannot be enforced; leave it out"));
         };
-        let value = match keyword {
-            Keyword::Annotation | Keyword::Definitions => return Ok(()),
-            // Elsewhere it would change where references lead.
-            Keyword::Identity if self.pointer == "/$id" => return Ok(()),
-            Keyword::Identity => {
-                return Err(self.refuse("it can only stand at the top; leave it out"));
-            }
-            Keyword::Unless(neutral) => {
-                if neutral.contains(&value.to_string().as_str()) {
-                    return Ok(());
-                }
-                let reason = format!("it can only be {}; leave it out", neutral.join(" or "));
-                return Err(self.refuse(&reason));
-            }
-            Keyword::Type => self.types(value)?,
-            Keyword::Values => self.values(name, value)?,
-            Keyword::Names => self.names(value)?,
-            Keyword::Count => self.count(value)?,
-            Keyword::Number if bounds::is_exact(value) => value.clone(),
-            Keyword::Number => {
-                return Err(self.refuse("it must be a number between -2^53 and 2^53"));
-            }
-            Keyword::MultipleOf if bounds::divisor(value).is_some() => value.clone(),
-            Keyword::MultipleOf => {
-                return Err(self.refuse("it must be a number above 0 of at most 8 digits"));
-            }
-            Keyword::Schema => self.schema(value)?,
-            Keyword::Schemas(max) => self.schemas(value, max)?,
+        match keyword {
+            Keyword::Annotation
+            | Keyword::Definitions
+            | Keyword::Identity
+            | Keyword::Branch
+            | Keyword::CountOfContained => {}
+            Keyword::Dialect => self.dialect(value)?,
+            Keyword::Type => out.insert(name, self.types(value)?),
+            Keyword::Values => out.insert(name, self.values(name, value)?),
+            Keyword::Names => out.insert(name, self.names(value)?),
+            Keyword::Count => out.insert(name, self.count(value)?),
+            Keyword::Number => out.insert(name, self.number(value)?),
+            Keyword::MultipleOf => out.insert(name, self.divisor(value)?),
+            Keyword::Schema => out.insert(name, self.schema(value)?),
+            Keyword::Schemas(max) => out.insert(name, self.schemas(value, max)?),
             Keyword::Patterns => {
-                for pattern in value.as_object().into_iter().flat_map(Map::keys) {
-                    self.inside(pattern, |walk| walk.pattern(pattern))?;
-                }
-                self.schemas(value, MAX_PATTERN_PROPERTIES)?
+                let patterns = self.patterns(value)?;
+                out.insert(name, patterns);
             }
-            Keyword::List(max) => self.list(value, max)?,
+            Keyword::List(max) => {
+                let list = self.list(value, max)?;
+                out.insert_list(name, list);
+            }
             Keyword::Items if value.is_array() => {
-                if beside.contains_key("prefixItems") {
+                if out.beside.contains_key("prefixItems") {
                     return Err(self.refuse("it must be a schema beside prefixItems"));
                 }
-                let items = self.list(value, usize::MAX)?;
-                prepared.insert("prefixItems".to_owned(), items);
-                return Ok(());
+                out.insert("prefixItems", self.list(value, usize::MAX)?);
             }
-            Keyword::Items => self.schema(value)?,
+            Keyword::Items => out.insert(name, self.schema(value)?),
             Keyword::AdditionalItems => {
                 let items = self.schema(value)?;
                 // Beside another form of `items` it means nothing.
-                if beside.get("items").is_some_and(Value::is_array) {
-                    prepared.insert("items".to_owned(), items);
+                if out.beside.get("items").is_some_and(Value::is_array) {
+                    out.insert("items", items);
                 }
-                return Ok(());
             }
-            Keyword::UnlessBeside(others) => {
-                if let Some(other) = others.iter().find(|other| beside.contains_key(**other)) {
-                    let reason = format!("it cannot be enforced beside {other}; leave it out");
-                    return Err(self.refuse(&reason));
-                }
-                return Ok(());
-            }
-            Keyword::Unevaluated(evaluating) => {
-                let schema = self.schema(value)?;
-                let is_evaluated = match beside.get(evaluating) {
-                    // The older form leaves the items behind these.
-                    Some(Value::Array(_)) => beside.contains_key("additionalItems"),
-                    other => other.is_some(),
-                };
-                if is_evaluated || schema == Value::Bool(true) {
-                    // Nothing is left that would be unevaluated.
-                    return Ok(());
-                }
-                if let Some(other) = APPLICATORS.iter().find(|name| beside.contains_key(**name)) {
-                    let reason = format!("it cannot be enforced beside {other}; use {evaluating}");
-                    return Err(self.refuse(&reason));
-                }
-                prepared.insert(evaluating.to_owned(), schema);
-                return Ok(());
-            }
-            Keyword::DependentRequired => {
-                for (name, required) in self.members(value)? {
-                    let mut required = self.inside(name, |walk| walk.names(required))?;
-                    if let Value::Array(names) = &mut required {
-                        names.push(name.as_str().into());
-                    }
-                    also.push(json!({"anyOf": [absent(name), {"required": required}]}));
-                }
-                return Ok(());
-            }
-            Keyword::DependentSchemas => {
-                for (name, schema) in self.members(value)? {
-                    let schema = self.inside(name, |walk| walk.schema(schema))?;
-                    let present = json!({"allOf": [{"required": [name]}, schema]});
-                    also.push(json!({"anyOf": [absent(name), present]}));
-                }
-                return Ok(());
-            }
-            Keyword::OneOf => {
-                let list = self.list(value, MAX_MEMBERS)?;
-                if !exclusive::exclude_each_other(self.root, value) {
-                    return Err(self.refuse(
-                        "its members must exclude each other by their types, by const or enum, or by a required property with const or enum; else use anyOf",
-                    ));
-                }
-                also.push(json!({"anyOf": list}));
-                return Ok(());
-            }
+            Keyword::Unevaluated(parts) => self.unevaluated(parts, value, out)?,
+            Keyword::Contains => out.also.push(self.contains(value, out.beside)?),
+            Keyword::UniqueItems => out.also.push(self.unique_items(value, out.beside)?),
+            Keyword::PropertyNames => out.also.push(self.property_names(value)?),
+            Keyword::DependentRequired => out.also.push(self.dependent_required(value)?),
+            Keyword::DependentSchemas => out.also.push(self.dependent_schemas(value)?),
+            Keyword::Not => out.also.push(self.not(value)?),
+            Keyword::If => out.also.push(self.condition(value, out.beside)?),
+            Keyword::OneOf => out.also.push(self.one_of(value)?),
             Keyword::Pattern => {
                 let Some(pattern) = value.as_str() else {
                     return Err(self.refuse("it must be a string"));
                 };
-                self.pattern(pattern)?;
-                value.clone()
+                out.insert(name, self.pattern(pattern)?.into());
             }
             Keyword::Format => match self.format(value)? {
-                Some(pattern) => {
-                    also.push(json!({"pattern": pattern}));
-                    return Ok(());
-                }
-                None => value.clone(),
+                Some(pattern) => out.also.push(json!({ "pattern": pattern })),
+                None => out.insert(name, value.clone()),
             },
-            Keyword::Reference => self.reference(value)?,
-        };
-        prepared.insert(name.to_owned(), value);
+            Keyword::Reference | Keyword::DynamicReference => {
+                let pointer = self.target(name, value)?;
+                let reference = self.reference(pointer, false);
+                if name == "$ref" {
+                    out.insert(name, reference);
+                } else {
+                    out.also.push(json!({ "$ref": reference }));
+                }
+            }
+        }
         Ok(())
-    }
-
-    /// The members of a keyword that has few.
-    fn members<'v>(&self, value: &'v Value) -> Result<&'v Map<String, Value>, FormatError> {
-        let Value::Object(members) = value else {
-            return Err(self.refuse("it must be an object"));
-        };
-        self.at_most(MAX_MEMBERS, members.len())?;
-        Ok(members)
     }
 
     fn schemas(&mut self, value: &Value, max: usize) -> Result<Value, FormatError> {
@@ -315,62 +298,6 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// The grammar counts properties only where it need not tell which of them came.
-    fn counts_of_properties(&mut self, keywords: &Map<String, Value>) -> Result<(), FormatError> {
-        let count = |name: &str| {
-            keywords
-                .get(name)
-                .and_then(Value::as_f64)
-                .map(|n| n as usize)
-        };
-        let (min, max) = (count("minProperties"), count("maxProperties"));
-        let name = match (min, max) {
-            (None, None) => return Ok(()),
-            (_, Some(_)) => "maxProperties",
-            (Some(_), None) => "minProperties",
-        };
-        let required: Vec<&Value> = keywords
-            .get("required")
-            .and_then(Value::as_array)
-            .map_or_else(Vec::new, |names| names.iter().collect());
-        let properties = keywords.get("properties").and_then(Value::as_object);
-        let num_optional = properties.map_or(0, |properties| {
-            let is_required = |name: &&String| required.iter().any(|r| r.as_str() == Some(name));
-            properties.len() - properties.keys().filter(is_required).count()
-        });
-        let is_closed = keywords.get("additionalProperties") == Some(&Value::Bool(false))
-            && !keywords.contains_key("patternProperties");
-        let missing = min.map_or(0, |min| min.saturating_sub(required.len()));
-        let room = max.map(|max| max.saturating_sub(required.len()));
-        if num_optional > 0 && (missing > 0 || room.is_some()) {
-            let is_counted = is_closed && missing <= 1 && room.unwrap_or(1) == 1;
-            if !is_counted {
-                return self.inside(name, |walk| {
-                    Err(walk.refuse("it needs every name in `properties` to be required"))
-                });
-            }
-        } else if missing > 1 && !is_closed {
-            return self.inside("minProperties", |walk| {
-                Err(walk.refuse("it needs names: the ones that it leaves free may repeat"))
-            });
-        }
-        Ok(())
-    }
-
-    fn reference(&mut self, value: &Value) -> Result<Value, FormatError> {
-        let target = value.as_str();
-        let pointer = target.and_then(|target| reference::pointer(self.root, target));
-        let Some(pointer) = pointer else {
-            return Err(self.refuse("it must lead to a part of this schema, as `#/$defs/name`"));
-        };
-        let known = self.targets.iter().position(|known| *known == pointer);
-        let number = known.unwrap_or_else(|| {
-            self.targets.push(pointer);
-            self.targets.len() - 1
-        });
-        Ok(format!("#/$defs/{}", definition(number)).into())
-    }
-
     fn inside<T>(
         &mut self,
         name: &str,
@@ -378,10 +305,43 @@ impl Walk<'_> {
     ) -> Result<T, FormatError> {
         let len = self.pointer.len();
         self.pointer.push('/');
-        self.pointer
-            .push_str(&name.replace('~', "~0").replace('/', "~1"));
+        self.pointer.push_str(&escaped(name));
         let found = walk(self);
         self.pointer.truncate(len);
+        found
+    }
+
+    fn within<T>(
+        &mut self,
+        path: &[&str],
+        walk: impl FnOnce(&mut Self) -> Result<T, FormatError>,
+    ) -> Result<T, FormatError> {
+        let mut pointer = self.pointer.clone();
+        for name in path {
+            pointer.push('/');
+            pointer.push_str(&escaped(name));
+        }
+        self.at(pointer, walk)
+    }
+
+    /// At the schema that holds the keyword where it is.
+    fn above<T>(
+        &mut self,
+        walk: impl FnOnce(&mut Self) -> Result<T, FormatError>,
+    ) -> Result<T, FormatError> {
+        let above = self.pointer.rsplit_once('/');
+        let above = above.map_or_else(String::new, |(above, _)| above.to_owned());
+        self.at(above, walk)
+    }
+
+    fn at<T>(
+        &mut self,
+        pointer: String,
+        walk: impl FnOnce(&mut Self) -> Result<T, FormatError>,
+    ) -> Result<T, FormatError> {
+        let here = std::mem::replace(&mut self.pointer, pointer);
+        let found = walk(self);
+        self.pointer = here;
         found
     }
 

@@ -35,7 +35,8 @@ pub fn divisor(number: &Value) -> Option<(u32, u32)> {
 pub struct Bounds {
     lower: Vec<f64>,
     upper: Vec<f64>,
-    /// Whole ones that a number which need not be whole must not reach, and where they stand.
+    /// Whole ones that a number which need not be whole must not reach, on its side towards
+    /// zero, and where they stand.
     open: Vec<Open>,
     divisors: Vec<(u32, u32)>,
 }
@@ -61,7 +62,15 @@ impl Bounds {
             return;
         }
         for (name, is_lower) in [("exclusiveMinimum", true), ("exclusiveMaximum", false)] {
-            if let Some(value) = of(name).filter(|value| value.fract() == 0.0) {
+            let is_near_zero_of = |value: &f64| {
+                if is_lower {
+                    *value >= 0.0
+                } else {
+                    *value <= 0.0
+                }
+            };
+            let whole = of(name).filter(|value| value.fract() == 0.0);
+            if let Some(value) = whole.filter(is_near_zero_of) {
                 self.open.push(Open {
                     pointer: format!("{pointer}/{name}"),
                     value,
@@ -81,8 +90,11 @@ impl Bounds {
             } else {
                 (&self.lower, -1.0)
             };
-            let near = |other: &f64| (0.0..1.0).contains(&((other - open.value) * sign));
-            others.iter().any(near)
+            let distances = others.iter().map(|other| (other - open.value) * sign);
+            // Bounds that meet leave nothing between them.
+            distances
+                .into_iter()
+                .any(|distance| distance > 0.0 && distance < 1.0)
         });
         open.map(|open| open.pointer.as_str())
     }

@@ -1,51 +1,80 @@
-use super::reference::resolved;
+use super::identifiers::{Identifiers, Lead, escaped};
 use serde_json::{Map, Value};
 
-/// Whether no value can be of two of these schemas, so that "exactly one of them" and "any of
-/// them" mean the same. That is how tagged unions look: each member requires a property whose
-/// values are its own.
-pub fn exclude_each_other(root: &Value, schemas: &Value) -> bool {
-    let Value::Array(schemas) = schemas else {
-        return false;
-    };
-    let Some(schemas) = schemas
-        .iter()
-        .map(|schema| resolved(root, schema))
-        .collect::<Option<Vec<_>>>()
-    else {
-        return false;
-    };
-    schemas.iter().enumerate().all(|(index, one)| {
-        schemas[index + 1..]
-            .iter()
-            .all(|other| excludes(root, one, other))
-    })
+/// References that are followed one after another before a schema counts as unknown.
+const MAX_REFERENCES: usize = 16;
+
+/// A schema as it was sent, with all that its references lead to.
+#[derive(Clone, Copy)]
+pub struct Document<'a> {
+    pub root: &'a Value,
+    pub identifiers: &'a Identifiers,
 }
 
-fn excludes(root: &Value, one: &Map<String, Value>, other: &Map<String, Value>) -> bool {
-    let (types, others) = (types(one), types(other));
-    if let (Some(types), Some(others)) = (&types, &others)
-        && types.iter().all(|name| !others.contains(name))
-    {
-        return true;
+/// A schema in it, and where it stands.
+pub struct Place<'a> {
+    pointer: String,
+    pub schema: &'a Map<String, Value>,
+}
+
+impl<'a> Document<'a> {
+    /// The schema that the references of this one lead to. A neighbour of a reference only
+    /// narrows it down.
+    pub fn resolved(self, pointer: String, schema: &'a Value) -> Option<Place<'a>> {
+        let mut place = Place {
+            pointer,
+            schema: schema.as_object()?,
+        };
+        for _ in 0..MAX_REFERENCES {
+            let Some(reference) = place.schema.get("$ref") else {
+                return Some(place);
+            };
+            let target = self
+                .identifiers
+                .target(self.root, &place.pointer, reference.as_str()?);
+            let Lead::At(pointer) = target else {
+                return None;
+            };
+            let schema = self.root.pointer(&pointer)?.as_object()?;
+            place = Place { pointer, schema };
+        }
+        None
     }
-    if let (Some(values), Some(others)) = (values(one), values(other)) {
-        return values
-            .iter()
-            .all(|value| !others.iter().any(|other| equal(value, other)));
+
+    /// Whether no value can be of both. That is how tagged unions look: each member requires a
+    /// property whose values are its own.
+    pub fn exclude_each_other(self, one: &Place<'a>, other: &Place<'a>) -> bool {
+        let (types, others) = (types(one.schema), types(other.schema));
+        if let (Some(types), Some(others)) = (&types, &others)
+            && types.iter().all(|name| !others.contains(name))
+        {
+            return true;
+        }
+        if let (Some(values), Some(others)) = (values(one.schema), values(other.schema)) {
+            return values
+                .iter()
+                .all(|value| !others.iter().any(|other| equal(value, other)));
+        }
+        // A property that only objects have keeps only objects apart.
+        types.as_deref() == Some(&["object"])
+            && others.as_deref() == Some(&["object"])
+            && required(one.schema).any(|name| {
+                required(other.schema).any(|also| also == name)
+                    && match (self.tag(one, name), self.tag(other, name)) {
+                        (Some(tags), Some(others)) => tags
+                            .iter()
+                            .all(|tag| !others.iter().any(|other| equal(tag, other))),
+                        _ => false,
+                    }
+            })
     }
-    // A property that only objects have keeps only objects apart.
-    types.as_deref() == Some(&["object"])
-        && others.as_deref() == Some(&["object"])
-        && required(one).any(|name| {
-            required(other).any(|also| also == name)
-                && match (tag(root, one, name), tag(root, other, name)) {
-                    (Some(tags), Some(others)) => tags
-                        .iter()
-                        .all(|tag| !others.iter().any(|other| equal(tag, other))),
-                    _ => false,
-                }
-        })
+
+    /// The values that a property may have.
+    fn tag(self, place: &Place<'a>, name: &str) -> Option<Vec<&'a Value>> {
+        let property = place.schema.get("properties")?.get(name)?;
+        let pointer = format!("{}/properties/{}", place.pointer, escaped(name));
+        values(self.resolved(pointer, property)?.schema)
+    }
 }
 
 /// The types of a schema by their names; an integer is a number.
@@ -67,7 +96,7 @@ fn types(schema: &Map<String, Value>) -> Option<Vec<&str>> {
 }
 
 /// As JSON Schema means it: 1 is 1.0.
-fn equal(one: &Value, other: &Value) -> bool {
+pub fn equal(one: &Value, other: &Value) -> bool {
     match (one.as_f64(), other.as_f64()) {
         (Some(one), Some(other)) => one == other,
         _ => one == other,
@@ -75,7 +104,7 @@ fn equal(one: &Value, other: &Value) -> bool {
 }
 
 /// All values of a schema, where it lists them and none has parts.
-fn values(schema: &Map<String, Value>) -> Option<Vec<&Value>> {
+pub fn values(schema: &Map<String, Value>) -> Option<Vec<&Value>> {
     let values = match (schema.get("const"), schema.get("enum")) {
         (Some(value), _) => vec![value],
         (None, Some(Value::Array(values))) => values.iter().collect(),
@@ -90,11 +119,6 @@ fn required(schema: &Map<String, Value>) -> impl Iterator<Item = &str> {
     names.into_iter().flatten().filter_map(Value::as_str)
 }
 
-/// The values that a property may have.
-fn tag<'a>(root: &'a Value, schema: &'a Map<String, Value>, name: &str) -> Option<Vec<&'a Value>> {
-    values(resolved(root, schema.get("properties")?.get(name)?)?)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,7 +131,14 @@ mod tests {
             "dogs": {"enum": ["dog", "hound"]},
             "loop": {"$ref": "#/$defs/loop"}
         }});
-        exclude_each_other(&root, &schemas)
+        let identifiers = Identifiers::of(&root);
+        let document = Document {
+            root: &root,
+            identifiers: &identifiers,
+        };
+        let [one, other] = [0, 1].map(|index| document.resolved(String::new(), &schemas[index]));
+        one.zip(other)
+            .is_some_and(|(one, other)| document.exclude_each_other(&one, &other))
     }
 
     #[test]

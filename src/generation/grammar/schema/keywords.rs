@@ -22,26 +22,43 @@ pub enum Keyword {
     /// The value, or an array of the values, that it may be.
     Values,
     Names,
-    /// Exactly one of several, where they exclude each other.
+    /// Exactly one of several.
     OneOf,
+    /// What it refuses has to hold.
+    Not,
+    /// Which of `then` and `else` has to hold.
+    If,
+    /// `then` and `else`: `if` enforces them, and alone they mean nothing.
+    Branch,
     /// What has to hold if a property is there: others by their names.
     DependentRequired,
     /// The same: a schema.
     DependentSchemas,
-    /// `additionalProperties` or `items`, where nothing beside it looks at properties or items.
-    Unevaluated(&'static str),
-    /// Enforced only where it asks for nothing: beside none of these.
-    UnlessBeside(&'static [&'static str]),
+    /// The properties or items that no keyword beside it has looked at.
+    Unevaluated(Parts),
+    PropertyNames,
+    UniqueItems,
+    Contains,
+    /// How many items `contains` asks for: alone it means nothing.
+    CountOfContained,
     Pattern,
     Format,
     Reference,
+    DynamicReference,
     /// Where references lead. What none leads to changes nothing.
     Definitions,
     Identity,
+    /// Which draft the schema is of.
+    Dialect,
     /// Says something to people.
     Annotation,
-    /// Enforced only where it asks for nothing: one of these values, as JSON.
-    Unless(&'static [&'static str]),
+}
+
+/// What an instance is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Parts {
+    Properties,
+    Items,
 }
 
 /// Each property costs the compiler a look at all others.
@@ -54,6 +71,7 @@ pub const KEYWORDS: &[(&str, Keyword)] = &[
     ("enum", Keyword::Values),
     ("const", Keyword::Values),
     ("$ref", Keyword::Reference),
+    ("$dynamicRef", Keyword::DynamicReference),
     ("allOf", Keyword::List(MAX_MEMBERS)),
     ("anyOf", Keyword::List(MAX_MEMBERS)),
     ("oneOf", Keyword::OneOf),
@@ -63,16 +81,16 @@ pub const KEYWORDS: &[(&str, Keyword)] = &[
     ("required", Keyword::Names),
     ("minProperties", Keyword::Count),
     ("maxProperties", Keyword::Count),
-    (
-        "propertyNames",
-        Keyword::Unless(&["true", "{}", r#"{"type":"string"}"#]),
-    ),
+    ("propertyNames", Keyword::PropertyNames),
     ("prefixItems", Keyword::List(MAX_PROPERTIES)),
     ("items", Keyword::Items),
     ("additionalItems", Keyword::AdditionalItems),
     ("minItems", Keyword::Count),
     ("maxItems", Keyword::Count),
-    ("uniqueItems", Keyword::Unless(&["false"])),
+    ("uniqueItems", Keyword::UniqueItems),
+    ("contains", Keyword::Contains),
+    ("minContains", Keyword::CountOfContained),
+    ("maxContains", Keyword::CountOfContained),
     ("minLength", Keyword::Count),
     ("maxLength", Keyword::Count),
     ("pattern", Keyword::Pattern),
@@ -86,17 +104,19 @@ pub const KEYWORDS: &[(&str, Keyword)] = &[
     ("dependentSchemas", Keyword::DependentSchemas),
     (
         "unevaluatedProperties",
-        Keyword::Unevaluated("additionalProperties"),
+        Keyword::Unevaluated(Parts::Properties),
     ),
-    ("unevaluatedItems", Keyword::Unevaluated("items")),
-    ("if", Keyword::UnlessBeside(&["then", "else"])),
-    ("then", Keyword::UnlessBeside(&["if"])),
-    ("else", Keyword::UnlessBeside(&["if"])),
+    ("unevaluatedItems", Keyword::Unevaluated(Parts::Items)),
+    ("not", Keyword::Not),
+    ("if", Keyword::If),
+    ("then", Keyword::Branch),
+    ("else", Keyword::Branch),
     ("$defs", Keyword::Definitions),
     ("definitions", Keyword::Definitions),
     ("$anchor", Keyword::Annotation),
+    ("$dynamicAnchor", Keyword::Annotation),
     ("$id", Keyword::Identity),
-    ("$schema", Keyword::Annotation),
+    ("$schema", Keyword::Dialect),
     ("$comment", Keyword::Annotation),
     ("title", Keyword::Annotation),
     ("description", Keyword::Annotation),
@@ -126,19 +146,10 @@ pub const FORMATS: &[&str] = &[
     "hostname",
     "ipv4",
     "ipv6",
+    "json-pointer",
+    "relative-json-pointer",
     "uri",
     "uuid",
-];
-
-/// What looks at the same properties or items, so that more than its neighbours is evaluated.
-pub const APPLICATORS: &[&str] = &[
-    "$ref",
-    "allOf",
-    "anyOf",
-    "oneOf",
-    "dependentSchemas",
-    "if",
-    "contains",
 ];
 
 /// Those that an answer is held to, some of them within bounds.
@@ -146,7 +157,7 @@ pub fn enforced_keywords() -> impl Iterator<Item = &'static str> {
     let says_nothing = |keyword: &Keyword| {
         matches!(
             keyword,
-            Keyword::Annotation | Keyword::Identity | Keyword::Definitions | Keyword::Unless(_)
+            Keyword::Annotation | Keyword::Dialect | Keyword::Identity | Keyword::Definitions
         )
     };
     let enforced = KEYWORDS

@@ -19,14 +19,14 @@ fn what_cannot_be_enforced_is_refused_where_it_stands() {
     let object =
         |name: &str, schema: Value| json!({"type": "object", "properties": {name: schema}});
     check_refused(
-        object("a/b~c", json!({"not": {}})),
-        "/properties/a~1b~0c/not",
+        object("a/b~c", json!({"dependencies": {}})),
+        "/properties/a~1b~0c/dependencies",
         "cannot be enforced",
     );
     check_refused(
         json!({"anyOf": [true, {"items": {"uniqueItems": true}}]}),
         "/anyOf/1/items/uniqueItems",
-        "only be false",
+        "listed",
     );
     check_refused(json!({"minlength": 3}), "/minlength", "cannot be enforced");
     check_refused(
@@ -37,7 +37,6 @@ fn what_cannot_be_enforced_is_refused_where_it_stands() {
     check_refused(json!({"maxLength": -1}), "/maxLength", "0 to 65536");
     assert_eq!(prepare(&json!({"maxLength": 2.0})).unwrap()["maxLength"], 2);
     check_refused(json!({"format": "regex"}), "/format", "one of date");
-    check_refused(json!({"items": {"$id": "a"}}), "/items/$id", "at the top");
     check_refused(json!({"items": 3}), "/items", "must be an object");
     check_refused(json!(false), "", "allows nothing");
 }
@@ -85,8 +84,9 @@ fn what_the_compiler_would_take_otherwise_is_refused() {
         "/patternProperties/(",
         "enforced",
     );
+    let overlapping: Vec<Value> = (0..9).map(|n| json!({ "minimum": n })).collect();
     check_refused(
-        json!({"oneOf": [{"minimum": 1}, {"maximum": 3}]}),
+        json!({ "oneOf": overlapping }),
         "/oneOf",
         "exclude each other",
     );
@@ -131,12 +131,75 @@ fn what_nothing_else_evaluates_is_additional() {
         (&json!([true]), &json!(false))
     );
     check_refused(
-        json!({"allOf": [true], "unevaluatedProperties": false}),
-        "/unevaluatedProperties",
-        "beside allOf",
+        json!({"contains": true, "unevaluatedItems": false}),
+        "/contains",
+        "beside unevaluatedItems",
     );
-    check_refused(json!({"if": true, "then": false}), "/if", "beside then");
-    assert!(prepare(&json!({"then": {"not": 1}, "else": false})).is_ok());
+    let many: Vec<Value> = (0..7)
+        .map(|n| json!({"properties": {n.to_string(): true}}))
+        .collect();
+    check_refused(
+        json!({"anyOf": many, "unevaluatedProperties": false}),
+        "",
+        "more than 64 cases",
+    );
+}
+
+#[test]
+fn what_no_schema_accepts_just_so_is_refused() {
+    for (schema, reason) in [
+        (json!({"type": "integer"}), "not whole"),
+        (json!({"multipleOf": 2}), "`multipleOf`"),
+        (json!({"pattern": "a"}), "`pattern`"),
+        (json!({"format": "email"}), "`format`"),
+        (json!({"items": {"const": 1}}), "maxItems"),
+        (
+            json!({"patternProperties": {"^a": {"const": 1}}}),
+            "`patternProperties`",
+        ),
+        (
+            json!({"additionalProperties": {"const": 1}}),
+            "`additionalProperties`",
+        ),
+        (json!({"maxProperties": 1}), "`maxProperties`"),
+    ] {
+        check_refused(json!({ "not": schema }), "/not", reason);
+        check_refused(
+            json!({"if": schema, "then": {"type": "null"}, "else": false}),
+            "/if",
+            reason,
+        );
+    }
+    // Where it does not matter, nothing is refused.
+    assert!(prepare(&json!({"if": {"type": "integer"}, "else": {"type": "string"}})).is_ok());
+    assert!(prepare(&json!({"not": {"not": {"type": "integer"}}})).is_ok());
+    check_refused(json!({"not": {}}), "", "allows nothing");
+    check_refused(json!({"oneOf": [true, true]}), "", "allows nothing");
+}
+
+#[test]
+fn what_would_have_to_be_written_out_for_too_long_is_refused() {
+    check_refused(json!({"contains": {"const": 1}}), "/contains", "maxItems");
+    check_refused(
+        json!({"contains": {"const": 1}, "minContains": 8, "maxItems": 16}),
+        "/contains",
+        "choices",
+    );
+    check_refused(
+        json!({"contains": {"const": 1}, "maxContains": 1, "maxItems": 3}),
+        "/maxContains",
+        "only be 0",
+    );
+    check_refused(
+        json!({"items": {"enum": [1, 2, 3, 4, 5, 6]}, "uniqueItems": true}),
+        "/uniqueItems",
+        "fewer values",
+    );
+    check_refused(
+        json!({"propertyNames": {"pattern": "a", "maxLength": 3}}),
+        "/propertyNames",
+        "only hold",
+    );
 }
 
 #[test]
@@ -144,22 +207,27 @@ fn references_lead_to_what_was_looked_at() {
     check_refused(json!({"$ref": "#/$defs/a"}), "/$ref", "lead to a part");
     check_refused(json!({"$ref": "other.json"}), "/$ref", "lead to a part");
     check_refused(
-        json!({"properties": {"a": {"const": {"not": 1}}, "b": {"$ref": "#/properties/a/const"}}}),
-        "/properties/a/const/not",
+        json!({"properties": {"a": {"const": {"dependencies": 1}}, "b": {"$ref": "#/properties/a/const"}}}),
+        "/properties/a/const/dependencies",
         "cannot be enforced",
     );
     check_refused(
-        json!({"$ref": "#/$defs/a%25~1b", "$defs": {"a%/b": {"contains": true}}}),
-        "/$defs/a%~1b/contains",
+        json!({"$ref": "#/$defs/a%25~1b", "$defs": {"a%/b": {"dependencies": true}}}),
+        "/$defs/a%~1b/dependencies",
         "cannot be enforced",
     );
     check_refused(
-        json!({"$ref": "#a", "items": {"$anchor": "a", "contains": true}}),
-        "/items/contains",
+        json!({"$ref": "#a", "items": {"$anchor": "a", "dependencies": true}}),
+        "/items/dependencies",
         "cannot be enforced",
+    );
+    check_refused(
+        json!({"$dynamicAnchor": "a", "items": {"$dynamicRef": "#a"}, "$defs": {"b": {"$id": "b", "$dynamicAnchor": "a"}}}),
+        "/items/$dynamicRef",
+        "more than one",
     );
     // What none leads to changes nothing.
-    let unused = json!({"type": "null", "$defs": {"a": {"not": {}}}});
+    let unused = json!({"type": "null", "$defs": {"a": {"dependencies": {}}}});
     assert!(prepare(&unused).is_ok());
     let around = json!({"items": {"$ref": "#"}, "anyOf": [{"$ref": "#/items"}, true]});
     let prepared = prepare(&around).unwrap();

@@ -1,4 +1,5 @@
 use super::keywords::{FORMATS, TYPES};
+use super::texts::{is_writable, kept_to};
 use super::{FormatError, Walk, bounds};
 use serde_json::Value;
 
@@ -9,6 +10,7 @@ const MAX_COUNT: u64 = 65_536;
 const DATE: &str = r"(?:(?:[0-9]{3}[1-9]|[0-9]{2}[1-9]0|[0-9][1-9]00|[1-9]000)-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))|(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:0[48]|[2468][048]|[13579][26])00)-02-29)";
 /// A time of day with its zone; seconds to nanoseconds.
 const TIME: &str = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,9})?(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])";
+const JSON_POINTER: &str = r"(?:/(?:[ -.0-}\x7f-\u{10ffff}\x08\t\n\f\r]|~[01])*)*";
 
 /// Keywords whose values are no schemas.
 impl Walk<'_> {
@@ -38,8 +40,7 @@ impl Walk<'_> {
 
     /// A control character that has no short escape could only be written as `\u`.
     pub(super) fn spellable(&self, text: &str) -> Result<(), FormatError> {
-        let is_unspellable = |c: char| c < ' ' && !"\n\r\t\u{8}\u{c}".contains(c);
-        if text.contains(is_unspellable) {
+        if !text.chars().all(is_writable) {
             return Err(self.refuse("it holds a control character"));
         }
         Ok(())
@@ -77,20 +78,38 @@ impl Walk<'_> {
         }
     }
 
-    pub(super) fn pattern(&self, pattern: &str) -> Result<(), FormatError> {
-        if let Err(error) = regex_syntax::parse(pattern) {
-            let error = match &error {
-                regex_syntax::Error::Parse(error) => error.kind().to_string(),
-                regex_syntax::Error::Translate(error) => error.kind().to_string(),
-                _ => "it is not understood".to_owned(),
-            };
-            return Err(self.refuse(&format!("it cannot be enforced: {error}")));
-        }
-        // The compiler gives names to groups that change what they match.
-        if pattern.contains("(?P<") || pattern.contains("(?<") {
-            return Err(self.refuse("its groups must have no names"));
+    pub(super) fn dialect(&self, value: &Value) -> Result<(), FormatError> {
+        let uri = value.as_str().unwrap_or_default();
+        let schemes = ["https://", "http://"];
+        let path = schemes.iter().find_map(|scheme| uri.strip_prefix(scheme));
+        if !path.is_some_and(|path| path.starts_with("json-schema.org/")) {
+            return Err(self.refuse(
+                "it must be a draft of json-schema.org: elsewhere keywords may mean something else",
+            ));
         }
         Ok(())
+    }
+
+    pub(super) fn number(&self, value: &Value) -> Result<Value, FormatError> {
+        if !bounds::is_exact(value) {
+            return Err(self.refuse("it must be a number between -2^53 and 2^53"));
+        }
+        Ok(value.clone())
+    }
+
+    pub(super) fn divisor(&self, value: &Value) -> Result<Value, FormatError> {
+        if bounds::divisor(value).is_none() {
+            return Err(self.refuse("it must be a number above 0 of at most 8 digits"));
+        }
+        Ok(value.clone())
+    }
+
+    pub(super) fn pattern(&self, pattern: &str) -> Result<String, FormatError> {
+        // The compiler gives names to groups that change what they match.
+        if pattern.contains("(?P<") || pattern.contains("(?<") {
+            return Err(self.refuse("it must be without look-around, and its groups without names"));
+        }
+        kept_to(pattern).map_err(|error| self.refuse(&format!("it cannot be enforced: {error}")))
     }
 
     /// A pattern of our own, where there is one.
@@ -99,6 +118,10 @@ impl Walk<'_> {
             Some("date") => Ok(Some(format!("^{DATE}$"))),
             Some("time") => Ok(Some(format!("^{TIME}$"))),
             Some("date-time") => Ok(Some(format!("^{DATE}T{TIME}$"))),
+            Some("json-pointer") => Ok(Some(format!("^{JSON_POINTER}$"))),
+            Some("relative-json-pointer") => {
+                Ok(Some(format!("^(?:0|[1-9][0-9]*)(?:#|{JSON_POINTER})$")))
+            }
             Some(format) if FORMATS.contains(&format) => Ok(None),
             _ => Err(self.refuse(&format!("it must be one of {}", FORMATS.join(", ")))),
         }

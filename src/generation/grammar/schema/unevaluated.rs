@@ -1,0 +1,291 @@
+//! `unevaluatedProperties` and `unevaluatedItems`: what no keyword beside them has looked at.
+//!
+//! What was looked at depends on which schemas hold. So all cases are written out: in each some
+//! schemas hold, and what they look at is known. The more was looked at, the less is asked for;
+//! so a case may leave out schemas that happen to hold too.
+
+use super::complement::{all_of, any_of};
+use super::keywords::Parts;
+use super::texts::kept_to;
+use super::{FormatError, Preparing, Walk};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
+
+const MAX_CASES: usize = 64;
+/// References within references.
+const MAX_DEPTH: usize = 16;
+
+/// What was looked at where some schemas hold.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Case {
+    hold: Vec<Value>,
+    names: BTreeSet<String>,
+    patterns: BTreeSet<String>,
+    num_items: usize,
+    all_properties: bool,
+    all_items: bool,
+}
+
+impl Walk<'_> {
+    pub(super) fn unevaluated(
+        &mut self,
+        parts: Parts,
+        value: &Value,
+        out: &mut Preparing,
+    ) -> Result<(), FormatError> {
+        let schema = self.schema(value)?;
+        let cases = self.above(|walk| walk.cases(out.beside, parts, 0))?;
+        if schema == Value::Bool(true) {
+            return Ok(());
+        }
+        let own = Case::of(out.beside);
+        if cases == [own.clone()] && !own.looks_at_all(parts) {
+            // Nothing else looks at them: what is not evaluated is additional.
+            let name = match parts {
+                Parts::Properties => "additionalProperties",
+                Parts::Items => "items",
+            };
+            out.insert(name, schema);
+            return Ok(());
+        }
+        let closed = cases.into_iter().map(|case| case.closed(parts, &schema));
+        out.also.push(any_of(closed.collect()));
+        Ok(())
+    }
+
+    /// The cases of the keywords of a schema, but for its own unevaluated parts.
+    fn cases(
+        &mut self,
+        keywords: &Map<String, Value>,
+        parts: Parts,
+        depth: usize,
+    ) -> Result<Vec<Case>, FormatError> {
+        if depth > MAX_DEPTH {
+            return Err(self.refuse("it cannot be enforced beside references in references"));
+        }
+        if parts == Parts::Items && keywords.contains_key("contains") {
+            return self.inside("contains", |walk| {
+                Err(walk.refuse("it cannot be enforced beside unevaluatedItems"))
+            });
+        }
+        let mut cases = vec![Case::of(keywords)];
+        let list = |name: &str| keywords.get(name).and_then(Value::as_array);
+        for (index, schema) in list("allOf").into_iter().flatten().enumerate() {
+            let more = self.within(&["allOf", &index.to_string()], |walk| {
+                walk.cases_of(schema, parts, depth)
+            })?;
+            cases = self.both(&cases, &more)?;
+        }
+        for (index, schema) in list("anyOf").into_iter().flatten().enumerate() {
+            let more = self.within(&["anyOf", &index.to_string()], |walk| {
+                walk.cases_if(schema, parts, depth)
+            })?;
+            let mut either = vec![Case::default()];
+            either.extend(more);
+            cases = self.both(&cases, &either)?;
+        }
+        let mut one = vec![Case::default()];
+        for (index, schema) in list("oneOf").into_iter().flatten().enumerate() {
+            one.extend(self.within(&["oneOf", &index.to_string()], |walk| {
+                walk.cases_if(schema, parts, depth)
+            })?);
+        }
+        cases = self.both(&cases, &one)?;
+        let condition = self.cases_of_condition(keywords, parts, depth)?;
+        cases = self.both(&cases, &condition)?;
+        let dependent = keywords.get("dependentSchemas").and_then(Value::as_object);
+        for (name, schema) in dependent.into_iter().flatten() {
+            let mut either = vec![Case::default()];
+            let more = self.within(&["dependentSchemas", name], |walk| {
+                walk.cases_of(schema, parts, depth)
+            })?;
+            let is_there = json!({"type": "object", "required": [name]});
+            either.extend(more.into_iter().map(|case| case.where_holds(&is_there)));
+            cases = self.both(&cases, &either)?;
+        }
+        for name in ["$ref", "$dynamicRef"] {
+            let Some(reference) = keywords.get(name) else {
+                continue;
+            };
+            let pointer = self.within(&[name], |walk| walk.target(name, reference))?;
+            let root = self.root;
+            let more = match root.pointer(&pointer) {
+                Some(schema) => self.at(pointer, |walk| walk.cases_of(schema, parts, depth + 1))?,
+                None => vec![Case::default()],
+            };
+            cases = self.both(&cases, &more)?;
+        }
+        Ok(cases)
+    }
+
+    /// The cases of a schema that holds.
+    fn cases_of(
+        &mut self,
+        schema: &Value,
+        parts: Parts,
+        depth: usize,
+    ) -> Result<Vec<Case>, FormatError> {
+        let Value::Object(keywords) = schema else {
+            return Ok(vec![Case::default()]);
+        };
+        self.count_part()?;
+        let mut cases = self.cases(keywords, parts, depth)?;
+        for case in &mut cases {
+            case.all_properties |= keywords.contains_key("unevaluatedProperties");
+            case.all_items |= keywords.contains_key("unevaluatedItems");
+        }
+        Ok(cases)
+    }
+
+    /// The cases of a schema if it holds; none where it looks at nothing.
+    fn cases_if(
+        &mut self,
+        schema: &Value,
+        parts: Parts,
+        depth: usize,
+    ) -> Result<Vec<Case>, FormatError> {
+        let cases = self.cases_of(schema, parts, depth)?;
+        if cases.iter().all(|case| !case.looks_at(parts)) {
+            return Ok(Vec::new());
+        }
+        let holds = self.schema(schema)?;
+        Ok(cases
+            .into_iter()
+            .map(|case| case.where_holds(&holds))
+            .collect())
+    }
+
+    fn cases_of_condition(
+        &mut self,
+        keywords: &Map<String, Value>,
+        parts: Parts,
+        depth: usize,
+    ) -> Result<Vec<Case>, FormatError> {
+        let Some(condition) = keywords.get("if") else {
+            return Ok(vec![Case::default()]);
+        };
+        let branch = |walk: &mut Self, name: &str| match keywords.get(name) {
+            Some(schema) => walk.within(&[name], |walk| walk.cases_of(schema, parts, depth)),
+            None => Ok(vec![Case::default()]),
+        };
+        let then = branch(self, "then")?;
+        let otherwise = branch(self, "else")?;
+        let (holds, looked) = self.within(&["if"], |walk| {
+            let looked = walk.cases_of(condition, parts, depth)?;
+            Ok((walk.schema(condition)?, looked))
+        })?;
+        let mut cases: Vec<Case> = self
+            .both(&looked, &then)?
+            .into_iter()
+            .map(|case| case.where_holds(&holds))
+            .collect();
+        if otherwise.iter().any(|case| case.looks_at(parts)) {
+            let fails = self.within(&["if"], |walk| walk.complement(&holds))?;
+            cases.extend(otherwise.into_iter().map(|case| case.where_holds(&fails)));
+        }
+        cases.push(Case::default());
+        Ok(cases)
+    }
+
+    /// The cases in which one of these and one of those meet.
+    fn both(&self, cases: &[Case], others: &[Case]) -> Result<Vec<Case>, FormatError> {
+        let mut both: Vec<Case> = Vec::new();
+        for case in cases {
+            for other in others {
+                let case = case.and(other);
+                if !both.contains(&case) {
+                    both.push(case);
+                }
+                if both.len() > MAX_CASES {
+                    return Err(self.refuse(&format!(
+                        "what is evaluated there, and what is not, has more than {MAX_CASES} cases"
+                    )));
+                }
+            }
+        }
+        Ok(both)
+    }
+}
+
+impl Case {
+    /// What the keywords of a schema look at themselves.
+    fn of(keywords: &Map<String, Value>) -> Self {
+        let names = |name: &str| -> BTreeSet<String> {
+            let schemas = keywords.get(name).and_then(Value::as_object);
+            schemas.into_iter().flat_map(Map::keys).cloned().collect()
+        };
+        let tuple = ["prefixItems", "items"]
+            .into_iter()
+            .find_map(|name| keywords.get(name)?.as_array());
+        let is_older = keywords.get("items").is_some_and(Value::is_array);
+        let rest = if is_older { "additionalItems" } else { "items" };
+        Self {
+            hold: Vec::new(),
+            names: names("properties"),
+            patterns: names("patternProperties")
+                .into_iter()
+                .map(|pattern| kept_to(&pattern).unwrap_or(pattern))
+                .collect(),
+            num_items: tuple.map_or(0, Vec::len),
+            all_properties: keywords.contains_key("additionalProperties"),
+            all_items: keywords.contains_key(rest),
+        }
+    }
+
+    fn looks_at_all(&self, parts: Parts) -> bool {
+        match parts {
+            Parts::Properties => self.all_properties,
+            Parts::Items => self.all_items,
+        }
+    }
+
+    fn looks_at(&self, parts: Parts) -> bool {
+        match parts {
+            Parts::Properties => {
+                self.all_properties || !self.names.is_empty() || !self.patterns.is_empty()
+            }
+            Parts::Items => self.all_items || self.num_items > 0,
+        }
+    }
+
+    fn where_holds(mut self, schema: &Value) -> Self {
+        self.hold.push(schema.clone());
+        self
+    }
+
+    fn and(&self, other: &Self) -> Self {
+        let mut both = self.clone();
+        both.hold.extend_from_slice(&other.hold);
+        both.names.extend(other.names.iter().cloned());
+        both.patterns.extend(other.patterns.iter().cloned());
+        both.num_items = both.num_items.max(other.num_items);
+        both.all_properties |= other.all_properties;
+        both.all_items |= other.all_items;
+        both
+    }
+
+    /// The case, and that the rest is as `schema` says.
+    fn closed(self, parts: Parts, schema: &Value) -> Value {
+        let mut all = self.hold;
+        match parts {
+            Parts::Properties if self.all_properties => {}
+            Parts::Properties => {
+                let free = |names: BTreeSet<String>| -> Map<String, Value> {
+                    names.into_iter().map(|name| (name, true.into())).collect()
+                };
+                let mut closed = json!({
+                    "properties": free(self.names), "additionalProperties": schema
+                });
+                if !self.patterns.is_empty() {
+                    closed["patternProperties"] = free(self.patterns).into();
+                }
+                all.push(closed);
+            }
+            Parts::Items if self.all_items => {}
+            Parts::Items => all.push(json!({
+                "prefixItems": vec![Value::Bool(true); self.num_items], "items": schema
+            })),
+        }
+        all_of(all)
+    }
+}
