@@ -10,19 +10,19 @@ import argparse
 import atexit
 import json
 import os
-import re
 import subprocess
 import sys
 import tempfile
-import time
-import urllib.error
-import urllib.request
 from collections import Counter
 from pathlib import Path
 
 import schemathesis
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.append(str(ROOT / "tests" / "contract"))
+
+import servers  # noqa: E402
+
 FIXTURES = ROOT / "tests" / "fixtures"
 GENERATOR, EMBEDDER, RERANKER = "tiny-llama", "tiny-bert", "tiny-xlm-roberta"
 MODELS = {"/v1/embeddings": EMBEDDER, "/v1/rerank": RERANKER, "/rerank": RERANKER}
@@ -37,7 +37,6 @@ CHECKS = [
     "response_headers_conformance",
     "response_schema_conformance",
 ]
-START_TIMEOUT_S = 60
 
 statuses = Counter()
 
@@ -74,57 +73,30 @@ def main() -> int:
     parser.add_argument("--examples", type=int, default=EXAMPLES, help="of each operation")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as scratch:
-        config, counts, log = (Path(scratch) / name for name in ("config.toml", "statuses.json", "log"))
-        models = "".join(f'[[models]]\npath = "{FIXTURES / name}"\n' for name in (GENERATOR, EMBEDDER, RERANKER))
-        config.write_text(f'[server]\nstate_dir = "{scratch}"\n{models}')
-        command = [options.guichet, "serve", "--config", config, "--listen", "127.0.0.1:0"]
-        with log.open("w") as stderr:
-            server = subprocess.Popen(command, stderr=stderr)
-        try:
-            url = wait_until_ready(server, log)
-            run = ["run", f"{url}/openapi.json", "--max-examples", str(options.examples), "--seed", str(options.seed)]
-            run += ["--checks", ",".join(CHECKS), "--phases", "coverage,fuzzing", "--continue-on-failure", "--no-color"]
-            environment = os.environ | {
-                "PYTHONPATH": str(Path(__file__).parent),
-                "SCHEMATHESIS_HOOKS": "prove_api",
-                "PROVE_API_STATUSES": str(counts),
-            }
-            cli = Path(sys.executable).parent / "schemathesis"
-            failed = subprocess.run([cli, *run], env=environment, cwd=scratch).returncode
-            alive = server.poll() is None and is_ready(f"{url}/readyz")
-        finally:
-            server.terminate()
-            server.wait()
-        return report(json.loads(counts.read_text()), failed, alive, options.examples >= EXAMPLES)
+    with tempfile.TemporaryDirectory() as scratch, servers.server(options.guichet, FIXTURES / GENERATOR) as place:
+        url, counts = place["CONTRACT_URL"], Path(scratch) / "statuses.json"
+        run = ["run", f"{url}/openapi.json", "--header", f"Authorization: Bearer {place['CONTRACT_KEY']}"]
+        run += ["--max-examples", str(options.examples), "--seed", str(options.seed), "--checks", ",".join(CHECKS)]
+        run += ["--phases", "coverage,fuzzing", "--continue-on-failure", "--no-color"]
+        environment = os.environ | {
+            "PYTHONPATH": str(Path(__file__).parent),
+            "SCHEMATHESIS_HOOKS": "prove_api",
+            "PROVE_API_STATUSES": str(counts),
+        }
+        cli = Path(sys.executable).parent / "schemathesis"
+        failed = subprocess.run([cli, *run], env=environment, cwd=scratch).returncode
+        is_alive = servers.answers(f"{url}/readyz")
+        return report(json.loads(counts.read_text()), failed, is_alive, options.examples >= EXAMPLES)
 
 
-def report(counts: dict[str, int], failed: int, alive: bool, whole: bool) -> int:
+def report(counts: dict[str, int], failed: int, is_alive: bool, is_whole: bool) -> int:
     total = sum(counts.values())
     good = sum(count for status, count in counts.items() if status.startswith("2"))
     faults = sum(count for status, count in counts.items() if status.startswith("5"))
     print(f"{total} requests, by status: {dict(sorted(counts.items()))}")
-    print(f"{good / total:.1%} succeeded, {faults} were answered with 5xx; the server is {'alive' if alive else 'DEAD'}")
-    is_enough = not whole or total >= LEAST
-    return int(failed != 0 or not alive or faults > 0 or good / total < LEAST_SHARE or not is_enough)
-
-
-def wait_until_ready(server: subprocess.Popen, log: Path) -> str:
-    deadline = time.monotonic() + START_TIMEOUT_S
-    while time.monotonic() < deadline and server.poll() is None:
-        address = re.search(r"listening on (127\.0\.0\.1:\d+)", log.read_text())
-        if address and is_ready(f"http://{address[1]}/readyz"):
-            return f"http://{address[1]}"
-        time.sleep(0.05)
-    raise SystemExit(f"the server is not ready\n{log.read_text()}")
-
-
-def is_ready(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
-            return answer.status == 200
-    except urllib.error.URLError:
-        return False
+    print(f"{good / total:.1%} succeeded, {faults} were answered with 5xx; the server is {'alive' if is_alive else 'DEAD'}")
+    is_enough = not is_whole or total >= LEAST
+    return int(failed != 0 or not is_alive or faults > 0 or good / total < LEAST_SHARE or not is_enough)
 
 
 if __name__ == "__main__":
