@@ -73,7 +73,7 @@ struct Generates {
     /// The names of its chat templates.
     chat_templates: Vec<String>,
     /// The format in which it calls functions.
-    tools: String,
+    tools: &'static str,
     reasoning: bool,
     structured_outputs: Vec<&'static str>,
 }
@@ -144,7 +144,7 @@ impl ModelCapabilities {
                 chat_templates: (model.chat_template.iter())
                     .flat_map(|template| template.names().map(str::to_owned))
                     .collect(),
-                tools: format!("{:?}", model.dialect.tools()).to_lowercase(),
+                tools: model.dialect.tools().name(),
                 reasoning: model.dialect.thinks(),
                 structured_outputs: vec![
                     "json_object",

@@ -33,7 +33,7 @@ enum ModelType {
 #[derive(Serialize, ToSchema)]
 #[schema(as = EmbeddingModel)]
 struct Embedding {
-    pooling: String,
+    pooling: &'static str,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -58,7 +58,7 @@ pub async fn get(State(state): State<Arc<ApiState>>) -> Result<Json<Info>, ApiEr
         model_id: model.id.clone(),
         model_type: match model.task {
             EncoderTask::Embedding => ModelType::Embedding(Embedding {
-                pooling: model.pooling.to_string(),
+                pooling: model.pooling,
             }),
             EncoderTask::Classification { .. } => ModelType::Reranker(Reranker {
                 id2label: BTreeMap::from([("0", LABEL)]),

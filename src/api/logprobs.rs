@@ -5,8 +5,6 @@ use super::fields::Fields;
 use super::limits;
 use crate::generation::{TokenLogprob, TopLogprob};
 use serde::{Serialize, Serializer};
-#[cfg(doc)]
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use utoipa::ToSchema;
 

@@ -83,6 +83,9 @@ fn shape(shape: &Shape) -> Value {
         Shape::Name(max) => {
             json!({"type": "string", "pattern": format!("^[A-Za-z0-9_-]{{1,{max}}}$")})
         }
+        Shape::DottedName(max) => {
+            json!({"type": "string", "pattern": format!("^[A-Za-z0-9_.-]{{1,{max}}}$")})
+        }
         Shape::Word(words) => json!({"type": "string", "enum": words}),
         Shape::List(items, min, max) => {
             json!({"type": "array", "items": self::shape(items), "minItems": min, "maxItems": max})

@@ -178,7 +178,7 @@ pub const RESPONSE_TOOL: &[Parameter] = &[
     required("type", Shape::Word(&["function"]), "`function`"),
     required(
         "name",
-        Shape::Name(limits::MAX_FUNCTION_NAME_CHARS),
+        Shape::DottedName(limits::MAX_FUNCTION_NAME_CHARS),
         "given to the chat template",
     ),
     honoured("description", Shape::Text, "given to the chat template"),
@@ -206,7 +206,7 @@ pub const RESPONSE_TOOL_CHOICE: &[Parameter] = &[
     ),
     honoured(
         "name",
-        Shape::Name(limits::MAX_FUNCTION_NAME_CHARS),
+        Shape::DottedName(limits::MAX_FUNCTION_NAME_CHARS),
         "required with that type; the name of a function in `tools`",
     ),
     honoured(
@@ -346,7 +346,7 @@ pub const RESPONSE_ALLOWED_TOOL: &[Parameter] = &[
     required("type", Shape::Word(&["function"]), "`function`"),
     required(
         "name",
-        Shape::Name(limits::MAX_FUNCTION_NAME_CHARS),
+        Shape::DottedName(limits::MAX_FUNCTION_NAME_CHARS),
         "the name of a function in `tools`",
     ),
 ];

@@ -16,6 +16,8 @@ pub enum Shape {
     Short(usize),
     /// The same of letters, digits, `_` and `-`.
     Name(usize),
+    /// The same, and `.`.
+    DottedName(usize),
     /// One of these.
     Word(&'static [&'static str]),
     /// An array of at least and at most so many.

@@ -13,7 +13,7 @@ pub const TOOL: &[Parameter] = &[
 pub const FUNCTION: &[Parameter] = &[
     required(
         "name",
-        Shape::Name(limits::MAX_FUNCTION_NAME_CHARS),
+        Shape::DottedName(limits::MAX_FUNCTION_NAME_CHARS),
         "given to the chat template",
     ),
     honoured("description", Shape::Text, "given to the chat template"),
@@ -65,7 +65,7 @@ pub const ALLOWED_TOOLS: &[Parameter] = &[
 /// A function that is named.
 pub const NAMED_FUNCTION: &[Parameter] = &[required(
     "name",
-    Shape::Name(limits::MAX_FUNCTION_NAME_CHARS),
+    Shape::DottedName(limits::MAX_FUNCTION_NAME_CHARS),
     "the name of a function in `tools`",
 )];
 

@@ -49,6 +49,21 @@ const REASONING: [(&str, &str); 3] = [
     ("<|inner_prefix|>", "<|inner_suffix|>"),
 ];
 
+impl ToolFormat {
+    /// As a program is told it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Hermes => "hermes",
+            Self::Llama => "llama",
+            Self::Mistral => "mistral",
+            Self::Apertus => "apertus",
+            Self::Harmony => "harmony",
+            Self::Gemma => "gemma",
+            Self::Generic => "generic",
+        }
+    }
+}
+
 impl Dialect {
     /// Of a model with this chat template, if it has one.
     pub fn of_model(template: Option<&ChatTemplate>, tokenizer: &Tokenizer) -> Self {
