@@ -1,7 +1,10 @@
 //! The configuration: defaults, under a TOML file, under the environment, under the
 //! command line. Parsed and checked once, then frozen.
 
-use crate::api::is_origin;
+mod origin;
+
+pub use origin::ANY_ORIGIN;
+
 use crate::engine::{Dtype, ModelOptions, Quantize};
 use crate::kernels::{KvType, Placement};
 use crate::store::Retention;
@@ -377,7 +380,11 @@ impl Config {
                 must: "at least 1",
             });
         }
-        if !server.cors_origins.iter().all(|origin| is_origin(origin)) {
+        if !server
+            .cors_origins
+            .iter()
+            .all(|origin| origin::is_origin(origin))
+        {
             return Err(ConfigError::Value {
                 key: "server.cors_origins",
                 must: "origins such as https://intranet.example, without a path, or *",

@@ -26,7 +26,11 @@ impl FromRequest<Arc<ApiState>> for JsonBody {
             return Err(ApiError::media_type());
         }
         let announced = content_length(request.headers());
-        let read = read(request.into_body(), announced, state.max_body_bytes);
+        let read = async {
+            // Over HTTP/2 one connection may send many bodies at once. Nobody closes the semaphore.
+            let _place = state.bodies.acquire().await.ok();
+            read(request.into_body(), announced, state.max_body_bytes).await
+        };
         let bytes = tokio::time::timeout(state.body_read_timeout, read)
             .await
             .map_err(|_| ApiError::body_too_slow())??;

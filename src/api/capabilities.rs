@@ -90,7 +90,11 @@ pub async fn get(State(state): State<Arc<ApiState>>) -> Result<Json<Capabilities
     let generators = models.generators.iter().map(ModelCapabilities::generator);
     let encoders = models.encoders.iter().map(ModelCapabilities::encoder);
     let parameters = ENDPOINTS.iter();
-    let limits = limits::TABLE.iter();
+    let limits = limits::TABLE
+        .iter()
+        .map(|limit| (limit.name.to_lowercase(), limit.value));
+    // This one is the operator's.
+    let max_body_bytes = ("max_body_bytes".to_owned(), state.max_body_bytes);
     let ranges = limits::RANGES.iter().map(|range| {
         let bounds = Bounds {
             minimum: range.value.min,
@@ -110,9 +114,7 @@ pub async fn get(State(state): State<Arc<ApiState>>) -> Result<Json<Capabilities
             formats: SCHEMA_FORMATS.to_vec(),
         },
         stores_responses: state.store.is_some(),
-        limits: limits
-            .map(|limit| (limit.name.to_lowercase(), limit.value))
-            .collect(),
+        limits: limits.chain([max_body_bytes]).collect(),
         ranges: ranges.collect(),
     }))
 }

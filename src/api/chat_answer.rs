@@ -39,7 +39,9 @@ pub struct ChatCompletion {
 struct ChatChoice {
     index: usize,
     message: AnswerMessage,
+    #[schema(required)]
     logprobs: Option<ChatLogprobs>,
+    #[schema(required)]
     finish_reason: Option<&'static str>,
 }
 
@@ -47,8 +49,9 @@ struct ChatChoice {
 struct AnswerMessage {
     role: &'static str,
     /// Null where functions are called and nothing is said.
+    #[schema(required)]
     content: Option<String>,
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, required)]
     refusal: (),
     #[serde(skip_serializing_if = "Option::is_none")]
     reasoning_content: Option<String>,
@@ -93,7 +96,9 @@ pub struct ChatChunk {
 struct ChunkChoice {
     index: usize,
     delta: Delta,
+    #[schema(required)]
     logprobs: Option<ChatLogprobs>,
+    #[schema(required)]
     finish_reason: Option<&'static str>,
 }
 

@@ -58,7 +58,9 @@ pub struct Completion {
 struct CompletionChoice {
     index: usize,
     text: String,
+    #[schema(required)]
     logprobs: Option<CompletionLogprobs>,
+    #[schema(required)]
     finish_reason: Option<&'static str>,
 }
 

@@ -1,20 +1,19 @@
 //! Which web pages may read answers: none, unless the configuration names them.
 
+use super::error::SHOULD_RETRY;
 use super::parameters::IGNORED_HEADER;
 use super::request_id::REQUEST_ID;
+use crate::config::ANY_ORIGIN;
 use axum::http::header::RETRY_AFTER;
 use axum::http::{HeaderName, HeaderValue, Method};
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
-
-/// Any page.
-const ANY: &str = "*";
 
 /// Answers preflights for these origins and marks their answers; `None` where there are none.
 pub fn layer(origins: &[String]) -> Option<CorsLayer> {
     if origins.is_empty() {
         return None;
     }
-    let allowed = if origins.iter().any(|origin| origin == ANY) {
+    let allowed = if origins.iter().any(|origin| origin == ANY_ORIGIN) {
         AllowOrigin::any()
     } else {
         // The configuration holds nothing that is no header.
@@ -27,6 +26,7 @@ pub fn layer(origins: &[String]) -> Option<CorsLayer> {
         REQUEST_ID,
         RETRY_AFTER,
         HeaderName::from_static(IGNORED_HEADER),
+        SHOULD_RETRY,
     ];
     Some(
         CorsLayer::new()
@@ -36,18 +36,4 @@ pub fn layer(origins: &[String]) -> Option<CorsLayer> {
             .allow_headers(AllowHeaders::mirror_request())
             .expose_headers(ours),
     )
-}
-
-/// Whether an origin of the configuration is one: a scheme and a host, no path.
-pub fn is_origin(text: &str) -> bool {
-    let host = text
-        .strip_prefix("https://")
-        .or_else(|| text.strip_prefix("http://"));
-    let is_host = |host: &str| {
-        !host.is_empty()
-            && host
-                .bytes()
-                .all(|c| c.is_ascii_graphic() && !matches!(c, b'/' | b'?' | b'#' | b'@' | b'*'))
-    };
-    text == ANY || host.is_some_and(is_host)
 }

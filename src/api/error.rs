@@ -37,10 +37,11 @@ const SOON: Duration = Duration::from_secs(1);
 /// told not to.
 const LONGEST_HONOURED: u64 = 60;
 
-const NO_RETRY: (header::HeaderName, HeaderValue) = (
-    header::HeaderName::from_static("x-should-retry"),
-    HeaderValue::from_static("false"),
-);
+/// Whether the official clients ask again, whatever the status.
+pub const SHOULD_RETRY: header::HeaderName = header::HeaderName::from_static("x-should-retry");
+
+const NO_RETRY: (header::HeaderName, HeaderValue) =
+    (SHOULD_RETRY, HeaderValue::from_static("false"));
 
 impl ApiError {
     /// A field that is malformed, out of range or not supported.

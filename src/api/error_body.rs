@@ -13,6 +13,8 @@ pub struct ErrorObject {
     pub message: String,
     pub r#type: &'static str,
     /// The field that is wrong.
+    #[schema(required)]
     pub param: Option<String>,
+    #[schema(required)]
     pub code: Option<&'static str>,
 }

@@ -15,7 +15,7 @@ const LEAST: f32 = -9999.0;
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ChatLogprobs {
     content: Vec<ChatToken>,
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, required)]
     refusal: (),
 }
 

@@ -46,7 +46,6 @@ mod tokens;
 mod tools;
 mod turns;
 
-pub use cors::is_origin;
 pub use state::{ApiState, Models, Served, ServedEncoding};
 
 use axum::Router;

@@ -16,6 +16,7 @@ use crate::store::Store;
 use crate::tenant::KeyRing;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
 use tower_http::cors::CorsLayer;
 
 /// A model that generates, and what its answers carry.
@@ -80,6 +81,8 @@ pub struct ApiState {
     models: Arc<OnceLock<Models>>,
     pub(super) keys: KeyRing,
     pub(super) max_body_bytes: usize,
+    /// As many bodies may be on their way as there may be connections.
+    pub(super) bodies: Semaphore,
     pub(super) body_read_timeout: Duration,
     /// From the admission of a request until its answer is complete.
     pub(super) request_timeout: Duration,
@@ -109,6 +112,7 @@ impl ApiState {
             store: None,
             background: Background::default(),
             max_body_bytes: server.max_body_bytes(),
+            bodies: Semaphore::new(server.max_connections),
             body_read_timeout: Duration::from_millis(server.body_read_timeout_ms),
             request_timeout: Duration::from_millis(server.request_timeout_ms),
         }

@@ -23,6 +23,7 @@ pub struct Tokenized {
     max_model_len: usize,
     tokens: Vec<u32>,
     /// As the vocabulary writes them, if asked for.
+    #[schema(required)]
     token_strs: Option<Vec<String>>,
 }
 

@@ -8,6 +8,7 @@ use axum::body::{Body, Bytes, HttpBody};
 use axum::http::{Request, Response};
 use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::service::Service;
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
@@ -32,9 +33,11 @@ pub struct Usage(Arc<Mutex<State>>);
 struct State {
     /// Requests that are being worked on: their clients wait for us.
     num_worked_on: usize,
-    /// Answers that are being sent: we wait for their clients.
-    num_sent: usize,
-    /// When one of these last changed, or an answer was last asked for more.
+    /// Answers that are being sent, by number, and since when each waits for its client; those
+    /// that wait for more to send do not.
+    sent: BTreeMap<u64, Option<Instant>>,
+    next_number: u64,
+    /// When a request last came or an answer last ended.
     since: Instant,
 }
 
@@ -50,7 +53,8 @@ impl Usage {
     pub fn new() -> Self {
         Self(Arc::new(Mutex::new(State {
             num_worked_on: 0,
-            num_sent: 0,
+            sent: BTreeMap::new(),
+            next_number: 0,
             since: Instant::now(),
         })))
     }
@@ -60,12 +64,11 @@ impl Usage {
         loop {
             tokio::time::sleep(patience.period()).await;
             let state = self.state();
-            let allowed = match (state.num_worked_on, state.num_sent) {
-                (0, 0) => patience.without_request,
-                (0, _) => patience.unread,
-                _ => continue,
-            };
-            if state.since.elapsed() >= allowed {
+            // One that is not read is enough: others would only hide it.
+            let oldest = state.sent.values().flatten().min();
+            let is_unread = oldest.is_some_and(|since| since.elapsed() >= patience.unread);
+            let is_unused = state.num_worked_on == 0 && state.sent.is_empty();
+            if is_unread || is_unused && state.since.elapsed() >= patience.without_request {
                 return;
             }
         }
@@ -104,15 +107,7 @@ where
         Box::pin(async move {
             let answer = answer.await?;
             let usage = worked_on.0.clone();
-            usage.change(|state| state.num_sent += 1);
-            drop(worked_on);
-            Ok(answer.map(|body| {
-                Body::new(Sent {
-                    body,
-                    rest: Bytes::new(),
-                    usage,
-                })
-            }))
+            Ok(answer.map(|body| Body::new(Sent::new(body, usage))))
         })
     }
 }
@@ -139,18 +134,36 @@ struct Sent {
     body: Body,
     /// What was not yet passed on of a frame.
     rest: Bytes,
+    number: u64,
     usage: Usage,
 }
 
-impl HttpBody for Sent {
-    type Data = Bytes;
-    type Error = axum::Error;
+impl Sent {
+    fn new(body: Body, usage: Usage) -> Self {
+        let mut state = usage.state();
+        let number = state.next_number;
+        state.next_number += 1;
+        // The head waits for the client as a body does.
+        state.sent.insert(number, Some(Instant::now()));
+        drop(state);
+        Self {
+            body,
+            rest: Bytes::new(),
+            number,
+            usage,
+        }
+    }
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
+    /// Whether it now waits for its client, and not for more to send.
+    fn waits(&self, for_client: bool) {
+        let since = for_client.then(Instant::now);
+        self.usage.state().sent.insert(self.number, since);
+    }
+
+    fn poll_piece(
+        &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        self.usage.change(|_| {});
         if self.rest.is_empty() {
             match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
                 Some(Ok(frame)) => match frame.into_data() {
@@ -162,6 +175,20 @@ impl HttpBody for Sent {
         }
         let len = self.rest.len().min(MAX_PIECE);
         Poll::Ready(Some(Ok(Frame::data(self.rest.split_to(len)))))
+    }
+}
+
+impl HttpBody for Sent {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let polled = self.poll_piece(cx);
+        self.waits(polled.is_ready());
+        polled
     }
 
     fn is_end_stream(&self) -> bool {
@@ -180,6 +207,8 @@ impl HttpBody for Sent {
 
 impl Drop for Sent {
     fn drop(&mut self) {
-        self.usage.change(|state| state.num_sent -= 1);
+        self.usage.change(|state| {
+            state.sent.remove(&self.number);
+        });
     }
 }

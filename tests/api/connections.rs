@@ -108,12 +108,8 @@ async fn who_reads_nothing_of_a_stream_does_not_hold_the_model() {
         .unwrap();
     let driven = tokio::spawn(connection);
     let request = chat_request(&server.base);
-    let (answer, mut body) = client
-        .ready()
-        .await
-        .unwrap()
-        .send_request(request, false)
-        .unwrap();
+    let mut client = client.ready().await.unwrap();
+    let (answer, mut body) = client.send_request(request, false).unwrap();
     body.send_data(hello(true).to_string().into(), true)
         .unwrap();
     // Its window is never opened again.
@@ -122,9 +118,27 @@ async fn who_reads_nothing_of_a_stream_does_not_hold_the_model() {
     server
         .wait_for_metric("guichet_requests_running", 1.0)
         .await;
+    // What it asks beside hides nothing.
+    let asking = tokio::spawn(async move {
+        loop {
+            let probe = axum::http::Request::get("http://x/livez").body(());
+            let Ok(mut ready) = client.ready().await else {
+                return;
+            };
+            let Ok((answer, _)) = ready.send_request(probe.unwrap(), true) else {
+                return;
+            };
+            // Its text waits for the window, too.
+            let _head = answer.await;
+            client = ready;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
     server
         .wait_for_metric("guichet_requests_running", 0.0)
         .await;
+    let asked = tokio::time::timeout(Duration::from_secs(5), asking).await;
+    assert!(asked.is_ok(), "probes are still answered");
     let closed = tokio::time::timeout(Duration::from_secs(5), driven).await;
     assert!(closed.is_ok(), "the connection stays open");
 }

@@ -24,7 +24,7 @@ use utoipa::openapi::{
 };
 
 const DESCRIPTION: &str = "OpenAI's API, and what else Guichet answers. A request may hold the properties that are listed and no others; null \
-     means that one is left out. Every answer carries `x-request-id`; what was accepted and not used is listed in \
+     means that one is left out. Every answer, but to a preflight, carries `x-request-id`; what was accepted and not used is listed in \
      `x-guichet-ignored`.";
 
 /// It is the same as long as the process runs.

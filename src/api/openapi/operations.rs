@@ -30,12 +30,20 @@ struct Operation {
 
 enum Answer {
     Json(&'static str),
-    /// The same, or chunks of the second, where they are asked for.
-    Streamed(&'static str, &'static str),
+    /// The same, or a stream, where that is asked for.
+    Streamed(&'static str, Chunk),
     List(&'static str),
     Document,
     Text,
     Metrics,
+}
+
+/// What each event of a stream holds.
+enum Chunk {
+    /// JSON of this schema.
+    Schema(&'static str),
+    /// What OpenAI's specification of responses has.
+    ResponseEvent,
 }
 
 const PROBE: &[u16] = &[500, 503];
@@ -74,7 +82,7 @@ fn operations() -> Vec<Operation> {
             CHAT,
             "Answers a chat",
             "ChatRequest",
-            Streamed("ChatCompletion", "ChatChunk"),
+            Streamed("ChatCompletion", Chunk::Schema("ChatChunk")),
             GENERATE,
         ),
         asked(
@@ -90,7 +98,7 @@ fn operations() -> Vec<Operation> {
             COMPLETIONS,
             "Continues texts",
             "CompletionRequest",
-            Streamed("Completion", "Completion"),
+            Streamed("Completion", Chunk::Schema("Completion")),
             GENERATE,
         ),
         asked(
@@ -98,7 +106,7 @@ fn operations() -> Vec<Operation> {
             RESPONSES,
             "Answers, and keeps the answer",
             "ResponseRequest",
-            Streamed("Response", "an event of the Responses API"),
+            Streamed("Response", Chunk::ResponseEvent),
             GENERATE,
         ),
         read(
@@ -291,20 +299,18 @@ fn answered(answer: &Answer) -> ResponseBuilder {
             "application/json",
             json(Ref::from_schema_name(*schema).into()),
         ),
-        Answer::Streamed(schema, chunk) => response
-            .description(format!(
-                "The answer; with `stream: true` server-sent events, each of which holds {}",
-                if *chunk == *schema || chunk.starts_with(char::is_uppercase) {
-                    format!("a `{chunk}`")
-                } else {
-                    (*chunk).to_owned()
-                }
-            ))
-            .content(
-                "application/json",
-                json(Ref::from_schema_name(*schema).into()),
-            )
-            .content("text/event-stream", text()),
+        Answer::Streamed(schema, chunk) => {
+            let holds = match chunk {
+                Chunk::Schema(schema) => format!("a `{schema}`"),
+                Chunk::ResponseEvent => "an event of the Responses API".to_owned(),
+            };
+            response
+                .description(format!(
+                    "The answer; with `stream: true` server-sent events, each of which holds {holds}"
+                ))
+                .content("application/json", json(Ref::from_schema_name(*schema).into()))
+                .content("text/event-stream", text())
+        }
         Answer::List(schema) => {
             let list = ArrayBuilder::new().items(Ref::from_schema_name(*schema));
             response

@@ -65,9 +65,9 @@ fn or_null(schema: Value) -> Value {
 
 fn shape(shape: &Shape) -> Value {
     let text = || json!({"type": "string"});
-    let ids = |min: usize| {
+    let ids = || {
         json!({
-            "type": "array", "minItems": min, "maxItems": limits::MAX_JSON_VALUES,
+            "type": "array", "minItems": 1, "maxItems": limits::MAX_JSON_VALUES,
             "items": {"type": "integer", "minimum": 0, "maximum": u32::MAX},
         })
     };
@@ -107,8 +107,8 @@ fn shape(shape: &Shape) -> Value {
         Shape::TextsOrIds(max) => json!({"anyOf": [
             text(),
             {"type": "array", "items": text(), "minItems": 1, "maxItems": max},
-            ids(1),
-            {"type": "array", "items": ids(0), "minItems": 1, "maxItems": max},
+            ids(),
+            {"type": "array", "items": ids(), "minItems": 1, "maxItems": max},
         ]}),
         Shape::Either(shapes) => {
             json!({"anyOf": shapes.iter().map(self::shape).collect::<Vec<_>>()})

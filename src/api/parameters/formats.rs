@@ -3,6 +3,9 @@
 use super::{Parameter, Shape, honoured, ignored, refused, required};
 use crate::api::limits;
 
+/// A regular expression, a grammar or a choice.
+pub const EXPRESSION: Shape = Shape::Short(limits::MAX_GRAMMAR_BYTES);
+
 /// `response_format`.
 pub const RESPONSE_FORMAT: &[Parameter] = &[
     required(
@@ -45,15 +48,15 @@ pub const STRUCTURED_OUTPUTS: &[Parameter] = &[
         "a JSON schema, or its text",
     ),
     honoured("json_object", Shape::Boolean, "true: any JSON object"),
-    honoured("regex", Shape::Text, "the whole answer matches it"),
+    honoured("regex", EXPRESSION, "the whole answer matches it"),
     honoured(
         "choice",
-        Shape::List(&Shape::Text, 1, limits::MAX_FORMAT_CHOICES),
+        Shape::List(&EXPRESSION, 1, limits::MAX_FORMAT_CHOICES),
         "an array of strings; the answer is one of them",
     ),
     honoured(
         "grammar",
-        Shape::Text,
+        EXPRESSION,
         "a context-free grammar in llguidance's Lark",
     ),
     refused("structural_tag", &[], ""),

@@ -250,8 +250,8 @@ pub const RESPONSE_MESSAGE: &[Parameter] = &[
 pub const RESPONSE_PART: &[Parameter] = &[
     required(
         "type",
-        Shape::Word(&["input_text", "output_text"]),
-        "`input_text` or `output_text`",
+        Shape::Word(&["input_text", "output_text", "text"]),
+        "`input_text` or `output_text`; `text` means the same",
     ),
     required("text", Shape::Text, "parts are joined by a line break"),
     refused(

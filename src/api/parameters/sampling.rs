@@ -1,6 +1,7 @@
 //! Rows that several tables share: what to answer with, how tokens are chosen, and what form the
 //! answer has.
 
+use super::formats::EXPRESSION;
 use super::shape::SERVICE_TIERS;
 use super::{Parameter, STRUCTURED_OUTPUTS, Shape, honoured, refused, required};
 use crate::api::limits;
@@ -113,17 +114,17 @@ pub const GUIDED_JSON: Parameter = honoured(
 );
 pub const GUIDED_REGEX: Parameter = honoured(
     "guided_regex",
-    Shape::Text,
+    EXPRESSION,
     "not OpenAI's; the older name of `structured_outputs.regex`",
 );
 pub const GUIDED_CHOICE: Parameter = honoured(
     "guided_choice",
-    Shape::List(&Shape::Text, 1, limits::MAX_FORMAT_CHOICES),
+    Shape::List(&EXPRESSION, 1, limits::MAX_FORMAT_CHOICES),
     "not OpenAI's; the older name of `structured_outputs.choice`",
 );
 pub const GUIDED_GRAMMAR: Parameter = honoured(
     "guided_grammar",
-    Shape::Text,
+    EXPRESSION,
     "not OpenAI's; the older name of `structured_outputs.grammar`",
 );
 
