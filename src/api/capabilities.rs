@@ -128,7 +128,7 @@ impl Outcomes {
         Self {
             honoured: named(|outcome| matches!(outcome, Outcome::Honoured)),
             refused: named(|outcome| matches!(outcome, Outcome::RefusedUnless(_))),
-            ignored: named(|outcome| matches!(outcome, Outcome::Ignored)),
+            ignored: named(|outcome| matches!(outcome, Outcome::Ignored | Outcome::SentBack)),
         }
     }
 }

@@ -52,6 +52,9 @@ pub enum Outcome {
     RefusedUnless(&'static [&'static str]),
     /// Does not change the answer: listed in [`IGNORED_HEADER`].
     Ignored,
+    /// The same of what an answer held: a client that sends it back asks for nothing, so that no
+    /// server is so strict as to refuse it.
+    SentBack,
 }
 
 /// The parameters of one request that were given and not used.
@@ -88,10 +91,15 @@ impl Ignored {
                 ),
             ));
         }
+        self.list(name);
+        Ok(())
+    }
+
+    /// What is not used and asks for nothing.
+    pub fn list(&mut self, name: &str) {
         if !self.names.iter().any(|known| known == name) {
             self.names.push(name.to_owned());
         }
-        Ok(())
     }
 }
 
@@ -115,6 +123,7 @@ pub fn check(
         match parameter.outcome {
             Outcome::Honoured => {}
             Outcome::Ignored => ignored.add(path, &without_indices(path))?,
+            Outcome::SentBack => ignored.list(&without_indices(path)),
             Outcome::RefusedUnless(neutral) => {
                 if !neutral.iter().any(|literal| is(field.value(), literal)) {
                     return Err(ApiError::invalid(path, refusal(path, neutral)));
@@ -203,3 +212,14 @@ const fn ignored(name: &'static str, note: &'static str) -> Parameter {
         ..honoured(name, Shape::Any, note)
     }
 }
+
+/// `note` says which answer it is part of.
+const fn sent_back(name: &'static str, note: &'static str) -> Parameter {
+    Parameter {
+        outcome: Outcome::SentBack,
+        ..honoured(name, Shape::Any, note)
+    }
+}
+
+/// For most of them.
+const OF_AN_ANSWER: &str = "part of an answer that is sent back";

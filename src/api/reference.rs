@@ -137,7 +137,7 @@ fn parameters(page: &mut String, title: &str, table: &[Parameter]) {
         };
         let outcome = match parameter.outcome {
             Outcome::Honoured => "honoured".to_owned(),
-            Outcome::Ignored => "ignored".to_owned(),
+            Outcome::Ignored | Outcome::SentBack => "ignored".to_owned(),
             Outcome::RefusedUnless([]) => "refused".to_owned(),
             Outcome::RefusedUnless(neutral) => format!("refused unless `{}`", neutral.join("`, `")),
         };

@@ -37,7 +37,9 @@ fn property(parameter: &Parameter) -> Value {
         Outcome::Honoured if parameter.is_required => (shape(&parameter.shape), ""),
         Outcome::Honoured => (or_null(shape(&parameter.shape)), ""),
         // Anything is taken, and listed.
-        Outcome::Ignored => (json!({}), "Ignored, and listed in `x-guichet-ignored`"),
+        Outcome::Ignored | Outcome::SentBack => {
+            (json!({}), "Ignored, and listed in `x-guichet-ignored`")
+        }
         Outcome::RefusedUnless(neutral) => {
             // The tables hold JSON.
             let neutral = neutral

@@ -1,6 +1,6 @@
 //! Tables of messages and their parts.
 
-use super::{Parameter, Shape, honoured, ignored, refused, required};
+use super::{Parameter, Shape, honoured, ignored, refused, required, sent_back};
 use crate::api::limits;
 
 /// Of what a client adds to an answer and sends back with it.
@@ -72,7 +72,7 @@ pub const ASSISTANT_MESSAGE: &[Parameter] = &[
         &["[]"],
         "not OpenAI's; part of an answer that is sent back",
     ),
-    ignored("parsed", PARSED),
+    sent_back("parsed", PARSED),
 ];
 
 /// A message of the role tool: what a function gave back.
@@ -107,7 +107,7 @@ pub const TOOL_CALL: &[Parameter] = &[
         Shape::Object(CALLED_FUNCTION),
         "`name` and `arguments`",
     ),
-    ignored(
+    sent_back(
         "index",
         "not OpenAI's; part of a streamed call that is sent back",
     ),
@@ -121,7 +121,7 @@ pub const CALLED_FUNCTION: &[Parameter] = &[
         Shape::Text,
         "a string, which should hold a JSON object",
     ),
-    ignored("parsed_arguments", PARSED),
+    sent_back("parsed_arguments", PARSED),
 ];
 
 /// A part of a message's content.

@@ -3,7 +3,7 @@
 use super::messages::{CACHE_CONTROL, PARSED};
 use super::sampling::*;
 use super::shape::{EFFORTS, MAX_TOKENS};
-use super::{Parameter, Shape, honoured, ignored, refused, required};
+use super::{OF_AN_ANSWER, Parameter, Shape, honoured, ignored, refused, required, sent_back};
 use crate::api::limits;
 
 const INPUT_ITEM: Shape = Shape::Either(&[
@@ -241,9 +241,9 @@ pub const RESPONSE_MESSAGE: &[Parameter] = &[
         ]),
         "a string or an array of text parts",
     ),
-    ignored("id", "part of an answer that is sent back"),
-    ignored("status", "part of an answer that is sent back"),
-    ignored("phase", "part of an answer that is sent back"),
+    sent_back("id", OF_AN_ANSWER),
+    sent_back("status", OF_AN_ANSWER),
+    sent_back("phase", OF_AN_ANSWER),
 ];
 
 /// A text part of a message.
@@ -254,13 +254,9 @@ pub const RESPONSE_PART: &[Parameter] = &[
         "`input_text` or `output_text`; `text` means the same",
     ),
     required("text", Shape::Text, "parts are joined by a line break"),
-    refused(
-        "annotations",
-        &["[]"],
-        "part of an answer that is sent back",
-    ),
-    ignored("logprobs", "part of an answer that is sent back"),
-    ignored("parsed", PARSED),
+    refused("annotations", &["[]"], OF_AN_ANSWER),
+    sent_back("logprobs", OF_AN_ANSWER),
+    sent_back("parsed", PARSED),
     ignored("prompt_cache_breakpoint", ""),
     CACHE_CONTROL,
 ];
@@ -275,9 +271,9 @@ pub const RESPONSE_CALL: &[Parameter] = &[
         Shape::Text,
         "a string, which should hold a JSON object",
     ),
-    ignored("id", "part of an answer that is sent back"),
-    ignored("status", "part of an answer that is sent back"),
-    ignored("parsed_arguments", PARSED),
+    sent_back("id", OF_AN_ANSWER),
+    sent_back("status", OF_AN_ANSWER),
+    sent_back("parsed_arguments", PARSED),
     refused("namespace", &[], ""),
     refused("caller", &[], ""),
 ];
@@ -298,8 +294,8 @@ pub const RESPONSE_CALL_OUTPUT: &[Parameter] = &[
         ]),
         "a string or an array of text parts",
     ),
-    ignored("id", ""),
-    ignored("status", ""),
+    sent_back("id", OF_AN_ANSWER),
+    sent_back("status", OF_AN_ANSWER),
     ignored("name", ""),
     refused("namespace", &[], ""),
     refused("caller", &[], ""),
@@ -326,8 +322,8 @@ pub const RESPONSE_REASONING: &[Parameter] = &[
         ),
         "parts of the type `summary_text`, where there is no content",
     ),
-    ignored("id", "part of an answer that is sent back"),
-    ignored("status", "part of an answer that is sent back"),
+    sent_back("id", OF_AN_ANSWER),
+    sent_back("status", OF_AN_ANSWER),
     refused("encrypted_content", &[], ""),
 ];
 

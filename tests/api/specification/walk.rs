@@ -96,8 +96,11 @@ impl Walk {
             num_taken += usize::from(answer.status == 200);
             let found = match expected(path, &value, &row, &answer) {
                 Ok(()) if is_ignored(&answer, &row.path) => {
-                    let refusal = self.strict.server.post(self.route, &body).await;
-                    refused_instead(&refusal, &answer)
+                    let again = self.strict.server.post(self.route, &body).await;
+                    match row.parameter.outcome {
+                        Outcome::SentBack => not_refused_for(&again, &row.path),
+                        _ => refused_instead(&again, &answer),
+                    }
                 }
                 found => found,
             };
@@ -197,8 +200,10 @@ fn expected(path: &str, value: &Value, row: &Row, answer: &Answer) -> Result<(),
     let at = concrete(path);
     let own = concrete(&row.path);
     match row.parameter.outcome {
-        Outcome::Ignored if is_ignored(answer, &row.path) => Ok(()),
-        Outcome::Ignored => Err(format!("is not listed as ignored: {}", shown(answer))),
+        Outcome::Ignored | Outcome::SentBack if is_ignored(answer, &row.path) => Ok(()),
+        Outcome::Ignored | Outcome::SentBack => {
+            Err(format!("is not listed as ignored: {}", shown(answer)))
+        }
         Outcome::RefusedUnless(neutral) => {
             let is = |literal: &&str| serde_json::from_str::<Value>(literal).unwrap() == *value;
             match row.path == path && neutral.iter().any(is) {
@@ -221,6 +226,14 @@ fn expected(path: &str, value: &Value, row: &Row, answer: &Answer) -> Result<(),
                 false => Err(format!("nothing around it is refused: {}", shown(answer))),
             }
         }
+    }
+}
+
+/// A strict server takes what an answer held, whatever else of the request it refuses.
+fn not_refused_for(answer: &Answer, path: &str) -> Result<(), String> {
+    match refused(answer, &concrete(path)) {
+        Ok(()) => Err(format!("a strict server refuses it: {}", shown(answer))),
+        Err(_) => Ok(()),
     }
 }
 
