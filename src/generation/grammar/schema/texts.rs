@@ -84,8 +84,8 @@ fn writable(hir: Hir) -> Hir {
     }
 }
 
-/// A pattern of all texts but these.
-pub fn all_texts_but(texts: &[&str]) -> String {
+/// A pattern of all texts but these, each of which nests as deep as it has characters.
+pub fn all_texts_but(texts: &[&str]) -> Result<String, String> {
     let mut root = Branch::default();
     for text in texts {
         let mut branch = &mut root;
@@ -97,8 +97,7 @@ pub fn all_texts_but(texts: &[&str]) -> String {
     let mut pattern = "^(?:".to_owned();
     root.write_others(&mut pattern);
     pattern.push_str(")$");
-    // It is a pattern.
-    kept_to(&pattern).unwrap_or(pattern)
+    kept_to(&pattern)
 }
 
 /// What may come after a common beginning of texts.
@@ -112,24 +111,23 @@ struct Branch {
 impl Branch {
     /// What comes after that beginning in all other texts.
     fn write_others(&self, pattern: &mut String) {
-        let mut others = Vec::new();
         for (character, branch) in &self.next {
-            let mut other = escaped(*character);
-            other.push_str("(?:");
-            branch.write_others(&mut other);
-            other.push(')');
-            others.push(other);
+            pattern.push_str(&escaped(*character));
+            pattern.push_str("(?:");
+            branch.write_others(pattern);
+            pattern.push_str(")|");
         }
-        let known: String = self.next.keys().map(|known| escaped(*known)).collect();
-        others.push(if known.is_empty() {
-            "(?s:.)(?s:.*)".to_owned()
+        if self.next.is_empty() {
+            pattern.push_str("(?s:.)(?s:.*)");
         } else {
-            format!("[^{known}](?s:.*)")
-        });
-        if !self.ends {
-            others.push(String::new());
+            let known = self.next.keys().map(|known| escaped(*known));
+            pattern.push_str("[^");
+            pattern.extend(known);
+            pattern.push_str("](?s:.*)");
         }
-        pattern.push_str(&others.join("|"));
+        if !self.ends {
+            pattern.push('|');
+        }
     }
 }
 
