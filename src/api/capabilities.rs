@@ -7,7 +7,7 @@ use super::parameters::{Outcome, Parameter};
 use super::reference::ENDPOINTS;
 use super::state::{ApiState, Served, ServedEncoding};
 use crate::encoding::EncoderTask;
-use crate::generation::{SCHEMA_FORMATS, enforced_keywords};
+use crate::generation::{SCHEMA_FORMATS, SCHEMA_LIMITS, enforced_keywords};
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
@@ -43,6 +43,8 @@ struct Outcomes {
 struct JsonSchema {
     keywords: Vec<&'static str>,
     formats: Vec<&'static str>,
+    /// By name.
+    limits: BTreeMap<String, usize>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -112,6 +114,10 @@ pub async fn get(State(state): State<Arc<ApiState>>) -> Result<Json<Capabilities
         json_schema: JsonSchema {
             keywords: enforced_keywords().collect(),
             formats: SCHEMA_FORMATS.to_vec(),
+            limits: SCHEMA_LIMITS
+                .iter()
+                .map(|(name, value, _)| (name.to_lowercase(), *value))
+                .collect(),
         },
         stores_responses: state.store.is_some(),
         limits: limits.chain([max_body_bytes]).collect(),

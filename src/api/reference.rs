@@ -10,6 +10,7 @@ use super::parameters::{
     RESPONSE_TOOL, RESPONSE_TOOL_CHOICE, RESPONSES, STREAM_OPTIONS, STRUCTURED_OUTPUTS, TEI_RERANK,
     TOKENIZE, TOOL, TOOL_CALL, TOOL_CHOICE, TOOL_MESSAGE,
 };
+use crate::generation::SCHEMA_LIMITS;
 use std::fmt::Write as _;
 
 /// Where a generated part of the page begins and ends.
@@ -113,6 +114,10 @@ pub fn limits_page() -> String {
             limit.name.to_lowercase(),
             limit.what
         );
+    }
+    page.push_str("\n| limit of a JSON schema | value | of what |\n|---|---|---|\n");
+    for (name, value, what) in SCHEMA_LIMITS {
+        let _ = writeln!(page, "| {} | {value} | {what} |", name.to_lowercase());
     }
     page
 }

@@ -19,8 +19,8 @@ mod transcript;
 pub use crate::engine::Class;
 pub use error::GenerationError;
 pub use grammar::{
-    CallForm, Format, FormatError, Function, Grammar, Grammars, SCHEMA_FORMATS, check_schema,
-    enforced_keywords,
+    CallForm, Format, FormatError, Function, Grammar, Grammars, SCHEMA_FORMATS, SCHEMA_LIMITS,
+    check_schema, enforced_keywords,
 };
 pub use logprobs::{TokenLogprob, TopLogprob};
 pub use params::{Caller, CompletionPrompt, GenerationParams, SamplingDefaults, TopK};

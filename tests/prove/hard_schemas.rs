@@ -43,7 +43,7 @@ pub fn ordinary(number: usize, bytes: usize) -> Value {
 
 /// Each of another kind than the ones before and after it, and none like another.
 pub fn hard(number: usize) -> Value {
-    const KINDS: [fn(usize) -> Value; 16] = [
+    const KINDS: [fn(usize) -> Value; 22] = [
         nested,
         listed,
         multiplied,
@@ -60,6 +60,12 @@ pub fn hard(number: usize) -> Value {
         named,
         intersected,
         ordinary_of_most,
+        contained,
+        evaluated_within,
+        long_refused,
+        apart,
+        numbers_refused,
+        followed,
     ];
     let schema = KINDS[number % KINDS.len()](number / KINDS.len() + 1);
     // None is found compiled.
@@ -74,7 +80,8 @@ fn words(count: usize, of: usize) -> Vec<String> {
 
 fn nested(n: usize) -> Value {
     let innermost = json!({"type": "string", "maxLength": n});
-    (0..100).fold(innermost, |inner, depth| match depth % 3 {
+    // As deep as a request may be.
+    (0..33).fold(innermost, |inner, depth| match depth % 3 {
         0 => json!({"type": "object", "properties": {"a": inner, "b": {"minimum": n}}}),
         1 => json!({"type": "array", "items": inner}),
         _ => json!({"anyOf": [inner, {"type": "null"}]}),
@@ -187,6 +194,58 @@ fn intersected(n: usize) -> Value {
         json!({ "properties": properties })
     };
     json!({"allOf": (0..30).map(part).collect::<Vec<_>>()})
+}
+
+/// Every other one within the bounds, as of those below.
+fn contained(n: usize) -> Value {
+    let levels = if n.is_multiple_of(2) { 2 } else { 12 };
+    (0..levels).fold(
+        json!({ "const": n }),
+        |inner, _| json!({"contains": inner, "minContains": 5, "maxItems": 10}),
+    )
+}
+
+fn evaluated_within(n: usize) -> Value {
+    let levels = if n.is_multiple_of(2) { 2 } else { 10 };
+    (0..levels).fold(json!({ "minimum": n }), |inner, _| {
+        let mut all = vec![json!({"anyOf": [{"properties": {"x": inner}}]})];
+        all.extend((1..6).map(|m| json!({"anyOf": [{"properties": {format!("b{m}"): true}}]})));
+        json!({"allOf": all, "unevaluatedProperties": false})
+    })
+}
+
+fn long_refused(n: usize) -> Value {
+    let len = if n.is_multiple_of(2) {
+        190
+    } else {
+        MAX_BYTES - 5000
+    };
+    json!({"type": "string", "not": {"const": "a".repeat(len + n % 10)}})
+}
+
+fn apart(n: usize) -> Value {
+    let num_members = if n.is_multiple_of(2) { 2 } else { 256 };
+    let members: Vec<Value> = (0..num_members)
+        .map(|m| json!({"$ref": format!("#/allOf/0/$defs/{}", m % 2)}))
+        .collect();
+    let listed = |from: usize| json!({"enum": (from..from + 15_000).collect::<Vec<_>>()});
+    json!({"oneOf": members, "$defs": {"0": listed(n), "1": listed(n + 15_000)}})
+}
+
+fn numbers_refused(n: usize) -> Value {
+    let count = if n.is_multiple_of(2) { 1000 } else { 35_000 };
+    json!({"not": {"enum": (n..n + count).collect::<Vec<_>>()}})
+}
+
+/// References that lead back, where what was evaluated is asked for.
+fn followed(n: usize) -> Value {
+    let mut any = vec![json!({"maxLength": n})];
+    if !n.is_multiple_of(2) {
+        any.push(
+            json!({"$ref": "#/allOf/0", "properties": {"b": true}, "unevaluatedProperties": false}),
+        );
+    }
+    json!({"anyOf": any, "properties": {"a": {"$ref": "#/allOf/0"}}, "unevaluatedProperties": false})
 }
 
 fn ordinary_of_most(n: usize) -> Value {

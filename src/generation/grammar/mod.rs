@@ -11,7 +11,7 @@ mod vocabulary;
 
 pub use calls::{CallForm, Function};
 pub use compiler::Grammars;
-pub use schema::{FORMATS as SCHEMA_FORMATS, enforced_keywords};
+pub use schema::{FORMATS as SCHEMA_FORMATS, SCHEMA_LIMITS, enforced_keywords};
 
 use crate::engine::TokenConstraint;
 use constraint::GrammarConstraint;

@@ -8,6 +8,7 @@ mod conditions;
 mod exclusive;
 mod identifiers;
 mod keywords;
+mod limits;
 mod objects;
 mod references;
 #[cfg(test)]
@@ -15,20 +16,20 @@ mod tests;
 mod texts;
 mod unevaluated;
 mod values;
+mod written;
+#[cfg(test)]
+mod written_tests;
 
 pub use keywords::{FORMATS, enforced_keywords};
+pub use limits::SCHEMA_LIMITS;
 
 use super::FormatError;
 use bounds::Bounds;
 use identifiers::{Identifiers, escaped};
-use keywords::{Keyword, MAX_MEMBERS, keyword};
-use references::{Target, name_of_definition};
+use keywords::{Keyword, keyword};
+use references::{Targets, name_of_definition};
 use serde_json::{Map, Value, json};
-
-/// The compiler holds each against all others.
-const MAX_PATTERN_PROPERTIES: usize = 16;
-/// Schemas within a schema.
-const MAX_SCHEMAS: usize = 10_000;
+use written::Written;
 
 /// White space between two parts of JSON: a space or two, or a line and its indentation. Without
 /// a bound a model may write nothing else until its tokens are used up.
@@ -40,21 +41,21 @@ const ESCAPES: &str = "nrbtf\\\"";
 pub fn prepare(schema: &Value) -> Result<Value, FormatError> {
     let mut walk = Walk {
         root: schema,
-        identifiers: Identifiers::of(schema),
+        identifiers: Identifiers::of(schema)?,
         pointer: String::new(),
-        targets: Vec::new(),
-        num_schemas: 0,
+        targets: Targets::default(),
+        written: Written::default(),
         bounds: Bounds::default(),
     };
     let mut prepared = walk.schema(schema)?;
     let mut definitions = Map::new();
-    while let Some(target) = walk.targets.get(definitions.len()).cloned() {
+    while let Some(target) = walk.targets.get(definitions.len()) {
         let name = name_of_definition(definitions.len());
         definitions.insert(name, walk.definition(target)?);
     }
     if let Some(pointer) = walk.bounds.unenforced() {
         return Err(FormatError::Schema {
-            pointer: pointer.to_owned(),
+            pointer,
             reason: "it cannot be enforced less than 1 from a bound on the other side".to_owned(),
         });
     }
@@ -99,8 +100,8 @@ struct Walk<'a> {
     pointer: String,
     /// Where references lead. The compiler gets them as definitions, by their numbers here: so
     /// every one of them is looked at, wherever it stands.
-    targets: Vec<Target>,
-    num_schemas: usize,
+    targets: Targets,
+    written: Written,
     bounds: Bounds,
 }
 
@@ -140,17 +141,9 @@ impl Walk<'_> {
         self.count_part()?;
         match schema {
             Value::Bool(_) => Ok(schema.clone()),
-            Value::Object(keywords) => self.keywords(keywords),
+            Value::Object(keywords) => self.deeper(|walk| walk.keywords(keywords)),
             _ => Err(self.refuse("it must be an object, true or false")),
         }
-    }
-
-    fn count_part(&mut self) -> Result<(), FormatError> {
-        self.num_schemas += 1;
-        if self.num_schemas > MAX_SCHEMAS {
-            return Err(self.refuse(&format!("the schema has more than {MAX_SCHEMAS} parts")));
-        }
-        Ok(())
     }
 
     fn keywords(&mut self, keywords: &Map<String, Value>) -> Result<Value, FormatError> {

@@ -3,15 +3,10 @@
 
 use super::complement::{any_of, other_than};
 use super::exclusive::{Document, equal, values};
+use super::limits::{MAX_CONTAINING_ITEMS, MAX_CONTAINING_PLACES, MAX_UNIQUE_ARRAYS};
+use super::written::size;
 use super::{FormatError, Walk};
 use serde_json::{Map, Value, json};
-
-/// Items among which one is looked for.
-const MAX_ITEMS: usize = 16;
-/// Arrays of which one is chosen.
-const MAX_ARRAYS: usize = 500;
-/// Choices of the places that hold what `contains` asks for.
-const MAX_CHOICES: usize = 256;
 
 impl Walk<'_> {
     /// `contains` with the counts beside it.
@@ -51,18 +46,18 @@ impl Walk<'_> {
 
     /// Arrays in which so many items are accepted.
     fn some_items(
-        &self,
+        &mut self,
         schema: &Value,
         min: usize,
         beside: &Map<String, Value>,
     ) -> Result<Value, FormatError> {
-        let refuse = || {
-            Err(self.refuse(&format!(
-                "it needs maxItems of at most {MAX_ITEMS} beside it, and has at most {MAX_CHOICES} choices of places"
+        let refuse = |walk: &Self| {
+            Err(walk.refuse(&format!(
+                "it needs maxItems of at most {MAX_CONTAINING_ITEMS} beside it, and has at most {MAX_CONTAINING_PLACES} choices of places"
             )))
         };
-        let Some(max_items) = max_items(beside).filter(|max| *max <= MAX_ITEMS) else {
-            return refuse();
+        let Some(max_items) = max_items(beside).filter(|max| *max <= MAX_CONTAINING_ITEMS) else {
+            return refuse(self);
         };
         let mut any = vec![other_than("array")];
         // The first places that hold, of as many as are asked for.
@@ -70,10 +65,12 @@ impl Walk<'_> {
             if choice.count_ones() as usize != min {
                 continue;
             }
-            if any.len() > MAX_CHOICES {
-                return refuse();
+            if any.len() > MAX_CONTAINING_PLACES {
+                return refuse(self);
             }
             let end = usize::BITS as usize - choice.leading_zeros() as usize;
+            self.count_values(end)?;
+            self.count_copies(schema, min)?;
             let items: Vec<Value> = (0..end)
                 .map(|index| match choice >> index & 1 {
                     1 => schema.clone(),
@@ -97,7 +94,7 @@ impl Walk<'_> {
         if !must_be || max_items.is_some_and(|max| max < 2) {
             return Ok(Value::Bool(true));
         }
-        let Some(places) = self.values_of_items(beside, max_items) else {
+        let Some(places) = self.values_of_items(beside, max_items)? else {
             return Err(self.refuse(
                 "it needs items of which all values are listed, by enum, const or type boolean; leave it out",
             ));
@@ -111,11 +108,12 @@ impl Walk<'_> {
             for array in &longest {
                 let is_new = |value: &&Value| !array.iter().any(|item| equal(item, value));
                 for value in values.iter().filter(is_new) {
+                    self.count_values(array.iter().map(size).sum::<usize>() + size(value))?;
                     arrays.push([array.as_slice(), std::slice::from_ref(value)].concat());
                 }
-                if arrays.len() > MAX_ARRAYS {
+                if arrays.len() > MAX_UNIQUE_ARRAYS {
                     return Err(self.refuse(&format!(
-                        "there are more than {MAX_ARRAYS} such arrays: use fewer values or a smaller maxItems, or leave it out"
+                        "there are more than {MAX_UNIQUE_ARRAYS} such arrays: use fewer values or a smaller maxItems, or leave it out"
                     )));
                 }
             }
@@ -127,45 +125,58 @@ impl Walk<'_> {
     }
 
     fn values_of_items(
-        &self,
+        &mut self,
         beside: &Map<String, Value>,
         max_items: Option<usize>,
-    ) -> Option<Places> {
-        let listed = |path: String, schema: &Value| -> Option<Vec<Value>> {
-            let pointer = self.pointer.rsplit_once('/')?.0;
-            let document = Document {
-                root: self.root,
-                identifiers: &self.identifiers,
-            };
-            let place = document.resolved(format!("{pointer}/{path}"), schema)?;
-            match place.schema.get("type").and_then(Value::as_str) {
-                Some("boolean") => Some(vec![true.into(), false.into()]),
-                Some("null") => Some(vec![Value::Null]),
-                _ => Some(values(place.schema)?.into_iter().cloned().collect()),
-            }
-        };
-        let first = match beside.get("prefixItems") {
-            None => Vec::new(),
+    ) -> Result<Option<Places>, FormatError> {
+        let mut first = Vec::new();
+        match beside.get("prefixItems") {
+            None => {}
             Some(Value::Array(schemas)) => {
-                let mut first = Vec::new();
                 for (index, schema) in schemas.iter().enumerate() {
-                    first.push(listed(format!("prefixItems/{index}"), schema)?);
+                    let Some(values) = self.listed(&format!("prefixItems/{index}"), schema)? else {
+                        return Ok(None);
+                    };
+                    first.push(values);
                 }
-                first
             }
-            Some(_) => return None,
-        };
+            Some(_) => return Ok(None),
+        }
         let rest = match beside.get("items") {
-            Some(Value::Bool(false)) => Vec::new(),
-            Some(schema @ Value::Object(_)) => listed("items".to_owned(), schema)?,
-            _ if max_items.is_some_and(|max| max <= first.len()) => Vec::new(),
-            _ => return None,
+            Some(Value::Bool(false)) => Some(Vec::new()),
+            Some(schema @ Value::Object(_)) => self.listed("items", schema)?,
+            _ if max_items.is_some_and(|max| max <= first.len()) => Some(Vec::new()),
+            _ => None,
         };
-        Some(Places {
+        Ok(rest.map(|rest| Places {
             first,
             rest,
             max: max_items.unwrap_or(usize::MAX),
-        })
+        }))
+    }
+
+    /// The values of a schema that stands beside the keyword where it is, if it lists them.
+    fn listed(&mut self, path: &str, schema: &Value) -> Result<Option<Vec<Value>>, FormatError> {
+        let above = self.pointer.rsplit_once('/').map_or("", |(above, _)| above);
+        let document = Document {
+            root: self.root,
+            identifiers: &self.identifiers,
+        };
+        let Some(place) = document.resolved(format!("{above}/{path}"), schema) else {
+            return Ok(None);
+        };
+        let keywords = place.schema;
+        match keywords.get("type").and_then(Value::as_str) {
+            Some("boolean") => return Ok(Some(vec![true.into(), false.into()])),
+            Some("null") => return Ok(Some(vec![Value::Null])),
+            _ => {}
+        }
+        let Some(values) = values(keywords) else {
+            return Ok(None);
+        };
+        let values: Vec<Value> = values.into_iter().cloned().collect();
+        self.count_values(values.iter().map(size).sum())?;
+        Ok(Some(values))
     }
 }
 

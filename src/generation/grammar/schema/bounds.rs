@@ -1,4 +1,5 @@
 use serde_json::{Map, Value};
+use std::rc::Rc;
 
 /// From it on whole numbers are not told apart.
 const EXACT_BELOW: f64 = 9_007_199_254_740_992.0;
@@ -36,14 +37,15 @@ pub struct Bounds {
     lower: Vec<f64>,
     upper: Vec<f64>,
     /// Whole ones that a number which need not be whole must not reach, on its side towards
-    /// zero, and where they stand.
+    /// zero.
     open: Vec<Open>,
     divisors: Vec<(u32, u32)>,
 }
 
 #[derive(Debug)]
 struct Open {
-    pointer: String,
+    /// Of the schema where it stands, which may have many.
+    pointer: Rc<str>,
     value: f64,
     is_lower: bool,
 }
@@ -71,8 +73,10 @@ impl Bounds {
             };
             let whole = of(name).filter(|value| value.fract() == 0.0);
             if let Some(value) = whole.filter(is_near_zero_of) {
+                let last = self.open.last().map(|open| &open.pointer);
+                let known = last.filter(|last| ***last == *pointer).cloned();
                 self.open.push(Open {
-                    pointer: format!("{pointer}/{name}"),
+                    pointer: known.unwrap_or_else(|| pointer.into()),
                     value,
                     is_lower,
                 });
@@ -83,20 +87,29 @@ impl Bounds {
     /// A bound that is not enforced: the compiler lets a number reach a whole one where the
     /// other bound is less than one away. Which bounds meet is not known before it has joined
     /// all parts of the schema, so any two count.
-    pub fn unenforced(&self) -> Option<&str> {
+    pub fn unenforced(&self) -> Option<String> {
+        let sorted = |bounds: &[f64]| {
+            let mut bounds = bounds.to_vec();
+            bounds.sort_by(f64::total_cmp);
+            bounds
+        };
+        let (lower, upper) = (sorted(&self.lower), sorted(&self.upper));
         let open = self.open.iter().find(|open| {
-            let (others, sign) = if open.is_lower {
-                (&self.upper, 1.0)
-            } else {
-                (&self.lower, -1.0)
-            };
-            let distances = others.iter().map(|other| (other - open.value) * sign);
             // Bounds that meet leave nothing between them.
-            distances
-                .into_iter()
-                .any(|distance| distance > 0.0 && distance < 1.0)
-        });
-        open.map(|open| open.pointer.as_str())
+            let nearest = if open.is_lower {
+                upper.get(upper.partition_point(|other| *other <= open.value))
+            } else {
+                let num_below = lower.partition_point(|other| *other < open.value);
+                lower[..num_below].last()
+            };
+            nearest.is_some_and(|nearest| (nearest - open.value).abs() < 1.0)
+        })?;
+        let name = if open.is_lower {
+            "exclusiveMinimum"
+        } else {
+            "exclusiveMaximum"
+        };
+        Some(format!("{}/{name}", open.pointer))
     }
 
     /// Whether the compiler can join any two values of `multipleOf` without running over.

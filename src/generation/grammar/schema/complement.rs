@@ -3,18 +3,15 @@
 //! They are made of prepared schemas, in which few keywords are left. Each keyword is a condition
 //! on one type of value; what breaks one of them is not accepted.
 
+use super::limits::{MAX_REFUSED_CHARS, MAX_REFUSED_ITEMS, MAX_REFUSED_PROPERTIES};
 use super::texts::all_texts_but;
+use super::written::{size, size_of_text};
 use super::{FormatError, Walk, escaped};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
 /// All types but `integer`, whose complement would be the numbers that are not whole.
 const TYPES: [&str; 6] = ["null", "boolean", "number", "string", "array", "object"];
-/// Properties of a closed object: whether something else is there is asked for each choice of
-/// those that are.
-const MAX_CLOSED: usize = 4;
-/// Items that may each be the one that is wrong.
-const MAX_ITEMS: usize = 16;
 
 /// What holds where one of these does.
 pub fn any_of(schemas: Vec<Value>) -> Value {
@@ -57,11 +54,13 @@ impl Walk<'_> {
             Value::Object(keywords) => keywords,
             _ => return Err(self.refuse("it must be an object, true or false")),
         };
-        let mut any = Vec::new();
-        for (name, value) in keywords {
-            self.breaking(name, value, keywords, &mut any)?;
-        }
-        Ok(any_of(any))
+        self.deeper(|walk| {
+            let mut any = Vec::new();
+            for (name, value) in keywords {
+                walk.breaking(name, value, keywords, &mut any)?;
+            }
+            Ok(any_of(any))
+        })
     }
 
     /// Adds what breaks one keyword.
@@ -97,18 +96,19 @@ impl Walk<'_> {
             "minLength" | "minItems" | "minProperties" => {}
             "prefixItems" => {
                 for (index, item) in value.as_array().into_iter().flatten().enumerate() {
-                    any.push(self.item_outside(index, item)?);
+                    let outside = self.complement(item)?;
+                    any.push(self.item_outside(index, outside)?);
                 }
             }
             "items" => self.items_outside(value, beside, any)?,
-            "required" => any.extend(
-                value
-                    .as_array()
-                    .into_iter()
-                    .flatten()
-                    .filter_map(Value::as_str)
-                    .map(|name| json!({"type": "object", "properties": {name: false}})),
-            ),
+            "required" => {
+                self.count_copies(value, 1)?;
+                let names = value.as_array().into_iter().flatten();
+                let names = names.filter_map(Value::as_str);
+                any.extend(
+                    names.map(|name| json!({"type": "object", "properties": {name: false}})),
+                );
+            }
             "properties" => {
                 for (name, schema) in value.as_object().into_iter().flatten() {
                     let outside = self.complement(schema)?;
@@ -180,6 +180,7 @@ impl Walk<'_> {
 
     /// Everything but these.
     fn other_values(&mut self, values: &[Value]) -> Result<Value, FormatError> {
+        self.count_values(values.iter().map(size).sum())?;
         let mut all = Vec::new();
         let mut numbers: BTreeMap<Order, &Value> = BTreeMap::new();
         let mut texts = Vec::new();
@@ -191,6 +192,11 @@ impl Walk<'_> {
                 Value::Bool(value) => booleans.push(*value),
                 Value::Number(number) => {
                     numbers.insert(Order(number.as_f64().unwrap_or(0.0) + 0.0), value);
+                }
+                Value::String(text) if text.chars().nth(MAX_REFUSED_CHARS).is_some() => {
+                    return Err(self.refuse(&format!(
+                        "it cannot be enforced: a text that is refused there must have at most {MAX_REFUSED_CHARS} characters"
+                    )));
                 }
                 Value::String(text) => texts.push(text.as_str()),
                 Value::Array(_) | Value::Object(_) => {
@@ -209,9 +215,12 @@ impl Walk<'_> {
         if texts.is_empty() {
             types.push("string");
         } else {
-            any.push(json!({"type": "string", "pattern": all_texts_but(&texts)}));
+            let pattern = all_texts_but(&texts);
+            self.count_values(size_of_text(&pattern))?;
+            any.push(json!({"type": "string", "pattern": pattern}));
         }
         let numbers: Vec<&Value> = numbers.into_values().collect();
+        self.count_values(2 * numbers.len())?;
         match (numbers.first(), numbers.last()) {
             (Some(first), Some(last)) => {
                 any.push(self.numbers("exclusiveMaximum", first));
@@ -231,11 +240,11 @@ impl Walk<'_> {
     }
 
     /// Arrays with an item at this place that is not accepted.
-    fn item_outside(&mut self, index: usize, item: &Value) -> Result<Value, FormatError> {
-        let outside = self.complement(item)?;
+    fn item_outside(&mut self, index: usize, outside: Value) -> Result<Value, FormatError> {
         if outside == Value::Bool(false) {
             return Ok(outside);
         }
+        self.count_values(index)?;
         let mut items = vec![Value::Bool(true); index];
         items.push(outside);
         Ok(json!({"type": "array", "prefixItems": items, "minItems": index + 1}))
@@ -255,32 +264,37 @@ impl Walk<'_> {
             any.push(json!({"type": "array", "minItems": first + 1}));
             return Ok(());
         }
-        if self.complement(item)? == Value::Bool(false) {
+        let outside = self.complement(item)?;
+        if outside == Value::Bool(false) {
             return Ok(());
         }
         // Longer ones are outside anyway.
         let end = beside.get("maxItems").and_then(Value::as_u64);
-        let Some(end) = end.filter(|end| *end as usize <= first + MAX_ITEMS) else {
+        let Some(end) = end.filter(|end| *end as usize <= first + MAX_REFUSED_ITEMS) else {
             return Err(self.refuse(&format!(
-                "it cannot be enforced: what `items` refuses there needs maxItems, of at most {MAX_ITEMS} more than prefixItems"
+                "it cannot be enforced: what `items` refuses there needs maxItems, of at most {MAX_REFUSED_ITEMS} more than prefixItems"
             )));
         };
-        for index in first..end as usize {
-            any.push(self.item_outside(index, item)?);
+        let end = end as usize;
+        self.count_copies(&outside, end.saturating_sub(first))?;
+        for index in first..end {
+            any.push(self.item_outside(index, outside.clone())?);
         }
         Ok(())
     }
 
     /// Objects with a property that a closed one has not.
-    fn more_properties(&self, beside: &Map<String, Value>) -> Result<Vec<Value>, FormatError> {
+    fn more_properties(&mut self, beside: &Map<String, Value>) -> Result<Vec<Value>, FormatError> {
         let properties = beside.get("properties").and_then(Value::as_object);
         let names: Vec<&String> = properties.into_iter().flat_map(Map::keys).collect();
-        if beside.contains_key("patternProperties") || names.len() > MAX_CLOSED {
+        if beside.contains_key("patternProperties") || names.len() > MAX_REFUSED_PROPERTIES {
             return Err(self.refuse(&format!(
-                "it cannot be enforced: what `additionalProperties: false` refuses there can be said of at most {MAX_CLOSED} properties, and of no patternProperties"
+                "it cannot be enforced: what `additionalProperties: false` refuses there can be said of at most {MAX_REFUSED_PROPERTIES} properties, and of no patternProperties"
             )));
         }
-        let choices = (0..1usize << names.len()).map(|choice| {
+        let num_choices = 1usize << names.len();
+        self.count_values(num_choices * (2 * names.len() + 1))?;
+        let choices = (0..num_choices).map(|choice| {
             let is_there = |index: usize| choice >> index & 1 == 1;
             let here: Vec<&String> = (0..names.len())
                 .filter(|index| is_there(*index))

@@ -1,13 +1,11 @@
 //! `not`, `if` and `oneOf`, by what schemas do not accept.
 
 use super::complement::{all_of, any_of};
-use super::exclusive::{Document, Place};
-use super::keywords::{Keyword, MAX_MEMBERS, keyword};
+use super::exclusive::{Document, Traits};
+use super::keywords::{Keyword, keyword};
+use super::limits::{MAX_COMPARED, MAX_MEMBERS, MAX_OVERLAPPING};
 use super::{FormatError, Walk};
 use serde_json::{Map, Value};
-
-/// Members of `oneOf` that may hold together: each is held against each.
-const MAX_OVERLAPPING: usize = 8;
 
 impl Walk<'_> {
     pub(super) fn not(&mut self, value: &Value) -> Result<Value, FormatError> {
@@ -51,25 +49,23 @@ impl Walk<'_> {
         let (Value::Array(schemas), Value::Array(prepared)) = (value, prepared) else {
             return Err(self.refuse("it must be an array of schemas"));
         };
-        let overlapping = self.overlapping(schemas, &prepared);
-        if overlapping.iter().all(Vec::is_empty) {
-            return Ok(any_of(prepared));
-        }
-        if overlapping
-            .iter()
-            .filter(|others| !others.is_empty())
-            .count()
-            > MAX_OVERLAPPING
-        {
+        let Some(overlapping) = self.overlapping(schemas, &prepared) else {
             return Err(self.refuse(&format!(
                 "more than {MAX_OVERLAPPING} of its members may hold together: let them exclude each other by their types, by const or enum, or by a required property with const or enum; or use anyOf"
             )));
+        };
+        if overlapping.iter().all(Vec::is_empty) {
+            return Ok(any_of(prepared));
         }
         let mut outside = Vec::with_capacity(prepared.len());
         for (index, schema) in prepared.iter().enumerate() {
-            let overlaps = overlapping.iter().any(|others| others.contains(&index));
-            outside.push(if overlaps {
-                self.inside(&index.to_string(), |walk| walk.complement(schema))?
+            let num_others = overlapping[index].len();
+            outside.push(if num_others > 0 {
+                self.inside(&index.to_string(), |walk| {
+                    let outside = walk.complement(schema)?;
+                    walk.count_copies(&outside, num_others)?;
+                    Ok(outside)
+                })?
             } else {
                 Value::Bool(true)
             });
@@ -83,34 +79,48 @@ impl Walk<'_> {
         Ok(any_of(members.collect()))
     }
 
-    /// For each schema the others that may hold with it.
-    fn overlapping(&self, schemas: &[Value], prepared: &[Value]) -> Vec<Vec<usize>> {
+    /// For each schema the others that may hold with it. `None`: too many may.
+    fn overlapping(&self, schemas: &[Value], prepared: &[Value]) -> Option<Vec<Vec<usize>>> {
         let document = Document {
             root: self.root,
             identifiers: &self.identifiers,
         };
-        let places: Vec<Option<Place>> = schemas
+        let mut num_left = MAX_COMPARED;
+        let traits: Vec<Option<Traits>> = schemas
             .iter()
             .enumerate()
-            .map(|(index, schema)| document.resolved(format!("{}/{index}", self.pointer), schema))
+            .map(|(index, schema)| {
+                let place = document.resolved(format!("{}/{index}", self.pointer), schema)?;
+                Some(document.traits(&place, &mut num_left))
+            })
             .collect();
         let may_meet = |one: usize, other: usize| {
             let never = Value::Bool(false);
-            if one == other || prepared[one] == never || prepared[other] == never {
+            if prepared[one] == never || prepared[other] == never {
                 return false;
             }
-            match (&places[one], &places[other]) {
-                (Some(one), Some(other)) => !document.exclude_each_other(one, other),
+            match (&traits[one], &traits[other]) {
+                (Some(one), Some(other)) => !one.exclude(other),
                 _ => true,
             }
         };
-        (0..schemas.len())
-            .map(|one| {
-                (0..schemas.len())
-                    .filter(|other| may_meet(one, *other))
-                    .collect()
-            })
-            .collect()
+        let mut overlapping = vec![Vec::new(); schemas.len()];
+        let mut num_overlapping = 0;
+        for one in 0..schemas.len() {
+            for other in one + 1..schemas.len() {
+                if !may_meet(one, other) {
+                    continue;
+                }
+                for (member, also) in [(one, other), (other, one)] {
+                    num_overlapping += usize::from(overlapping[member].is_empty());
+                    overlapping[member].push(also);
+                }
+                if num_overlapping > MAX_OVERLAPPING {
+                    return None;
+                }
+            }
+        }
+        Some(overlapping)
     }
 }
 

@@ -1,8 +1,8 @@
 use super::identifiers::{Identifiers, Lead, escaped};
+use super::keywords::TYPES;
+use super::limits::MAX_REFERENCES;
 use serde_json::{Map, Value};
-
-/// References that are followed one after another before a schema counts as unknown.
-const MAX_REFERENCES: usize = 16;
+use std::collections::{HashMap, HashSet};
 
 /// A schema as it was sent, with all that its references lead to.
 #[derive(Clone, Copy)]
@@ -41,58 +41,131 @@ impl<'a> Document<'a> {
         None
     }
 
-    /// Whether no value can be of both. That is how tagged unions look: each member requires a
-    /// property whose values are its own.
-    pub fn exclude_each_other(self, one: &Place<'a>, other: &Place<'a>) -> bool {
-        let (types, others) = (types(one.schema), types(other.schema));
-        if let (Some(types), Some(others)) = (&types, &others)
-            && types.iter().all(|name| !others.contains(name))
-        {
-            return true;
+    /// What a schema says of its values. Of lists that are longer than what is left to compare
+    /// nothing is known.
+    pub fn traits(self, place: &Place<'a>, num_left: &mut usize) -> Traits<'a> {
+        let types = types(place.schema);
+        let mut tags = HashMap::new();
+        if types == Some(type_bit("object")) {
+            for name in required(place.schema) {
+                if !take(num_left, 1) {
+                    break;
+                }
+                if let Some(values) = self.tag(place, name, num_left) {
+                    tags.insert(name, values);
+                }
+            }
         }
-        if let (Some(values), Some(others)) = (values(one.schema), values(other.schema)) {
-            return values
-                .iter()
-                .all(|value| !others.iter().any(|other| equal(value, other)));
+        Traits {
+            types,
+            values: distinct_values(place.schema, num_left),
+            tags,
         }
-        // A property that only objects have keeps only objects apart.
-        types.as_deref() == Some(&["object"])
-            && others.as_deref() == Some(&["object"])
-            && required(one.schema).any(|name| {
-                required(other.schema).any(|also| also == name)
-                    && match (self.tag(one, name), self.tag(other, name)) {
-                        (Some(tags), Some(others)) => tags
-                            .iter()
-                            .all(|tag| !others.iter().any(|other| equal(tag, other))),
-                        _ => false,
-                    }
-            })
     }
 
     /// The values that a property may have.
-    fn tag(self, place: &Place<'a>, name: &str) -> Option<Vec<&'a Value>> {
+    fn tag(
+        self,
+        place: &Place<'a>,
+        name: &str,
+        num_left: &mut usize,
+    ) -> Option<HashSet<Scalar<'a>>> {
         let property = place.schema.get("properties")?.get(name)?;
         let pointer = format!("{}/properties/{}", place.pointer, escaped(name));
-        values(self.resolved(pointer, property)?.schema)
+        distinct_values(self.resolved(pointer, property)?.schema, num_left)
     }
 }
 
-/// The types of a schema by their names; an integer is a number.
-fn types(schema: &Map<String, Value>) -> Option<Vec<&str>> {
-    let name = |value: &Value| match value.as_str()? {
-        "integer" => Some("number"),
-        "null" => Some("null"),
-        "boolean" => Some("boolean"),
-        "number" => Some("number"),
-        "string" => Some("string"),
-        "array" => Some("array"),
-        "object" => Some("object"),
-        _ => None,
-    };
-    match schema.get("type")? {
-        Value::Array(types) => types.iter().map(name).collect(),
-        one => Some(vec![name(one)?]),
+/// What is known of the values of a schema.
+pub struct Traits<'a> {
+    /// One bit for each type.
+    types: Option<u8>,
+    values: Option<HashSet<Scalar<'a>>>,
+    /// The values of properties that are required, where nothing but objects is accepted: a
+    /// property that only objects have keeps only objects apart.
+    tags: HashMap<&'a str, HashSet<Scalar<'a>>>,
+}
+
+impl Traits<'_> {
+    /// Whether no value can be of both. That is how tagged unions look: each member requires a
+    /// property whose values are its own.
+    pub fn exclude(&self, other: &Self) -> bool {
+        if let (Some(types), Some(others)) = (self.types, other.types)
+            && types & others == 0
+        {
+            return true;
+        }
+        if let (Some(values), Some(others)) = (&self.values, &other.values) {
+            return values.is_disjoint(others);
+        }
+        let mut tags = self.tags.iter();
+        tags.any(|(name, tags)| {
+            let others = other.tags.get(name);
+            others.is_some_and(|others| tags.is_disjoint(others))
+        })
     }
+}
+
+/// A value without parts: equal ones are equal as JSON Schema means it.
+#[derive(Debug, PartialEq, Eq, Hash)]
+enum Scalar<'a> {
+    Null,
+    Bool(bool),
+    /// The bits of a number.
+    Number(u64),
+    Text(&'a str),
+}
+
+impl<'a> Scalar<'a> {
+    fn of(value: &'a Value) -> Option<Self> {
+        match value {
+            Value::Null => Some(Self::Null),
+            Value::Bool(value) => Some(Self::Bool(*value)),
+            // Of the two zeros there is one.
+            Value::Number(number) => Some(Self::Number((number.as_f64()? + 0.0).to_bits())),
+            Value::String(text) => Some(Self::Text(text)),
+            Value::Array(_) | Value::Object(_) => None,
+        }
+    }
+}
+
+fn distinct_values<'a>(
+    schema: &'a Map<String, Value>,
+    num_left: &mut usize,
+) -> Option<HashSet<Scalar<'a>>> {
+    let values = match (schema.get("const"), schema.get("enum")) {
+        (Some(value), _) => std::slice::from_ref(value),
+        (None, Some(Value::Array(values))) => values.as_slice(),
+        _ => return None,
+    };
+    if !take(num_left, values.len()) {
+        return None;
+    }
+    values.iter().map(Scalar::of).collect()
+}
+
+fn take(num_left: &mut usize, count: usize) -> bool {
+    let left = num_left.checked_sub(count);
+    *num_left = left.unwrap_or(0);
+    left.is_some()
+}
+
+fn type_bit(name: &str) -> u8 {
+    // An integer is a number.
+    let name = if name == "integer" { "number" } else { name };
+    let position = TYPES.iter().position(|known| *known == name);
+    position.map_or(0, |position| 1 << position)
+}
+
+fn types(schema: &Map<String, Value>) -> Option<u8> {
+    let types = match schema.get("type")? {
+        Value::Array(types) => types.as_slice(),
+        one => std::slice::from_ref(one),
+    };
+    types.iter().try_fold(0, |bits, name| {
+        let bit = type_bit(name.as_str()?);
+        (bit != 0).then_some(bits | bit)
+    })
 }
 
 /// As JSON Schema means it: 1 is 1.0.
@@ -131,14 +204,17 @@ mod tests {
             "dogs": {"enum": ["dog", "hound"]},
             "loop": {"$ref": "#/$defs/loop"}
         }});
-        let identifiers = Identifiers::of(&root);
+        let identifiers = Identifiers::of(&root).unwrap();
         let document = Document {
             root: &root,
             identifiers: &identifiers,
         };
-        let [one, other] = [0, 1].map(|index| document.resolved(String::new(), &schemas[index]));
-        one.zip(other)
-            .is_some_and(|(one, other)| document.exclude_each_other(&one, &other))
+        let [one, other] = [0, 1].map(|index| {
+            let place = document.resolved(String::new(), &schemas[index])?;
+            Some(document.traits(&place, &mut 100))
+        });
+        let is_excluded = one.zip(other).map(|(one, other)| one.exclude(&other));
+        is_excluded.unwrap_or(false)
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Where references in a schema lead: to its own parts, by their places and by their names.
 
+use super::FormatError;
 use super::keywords::{Keyword, keyword};
+use super::limits::{MAX_IDENTIFIER_BYTES, MAX_IDENTIFIERS, MAX_POINTER_BYTES};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashMap};
 
@@ -13,6 +15,7 @@ pub struct Identifiers {
     bases: BTreeMap<String, String>,
     /// How often the names of `$dynamicAnchor` are given, and where one stands.
     dynamic: HashMap<String, (usize, String)>,
+    num_given: usize,
 }
 
 /// Where a reference leads.
@@ -25,14 +28,15 @@ pub enum Lead {
 }
 
 impl Identifiers {
-    pub fn of(root: &Value) -> Self {
+    /// Refuses names that would take much memory: each is kept whole, and so is its place.
+    pub fn of(root: &Value) -> Result<Self, FormatError> {
         let mut identifiers = Self::default();
         identifiers.bases.insert(String::new(), String::new());
         identifiers
             .places
             .insert(String::new(), Some(String::new()));
-        identifiers.collect(root, &mut String::new(), "");
-        identifiers
+        identifiers.collect(root, &mut String::new(), "")?;
+        Ok(identifiers)
     }
 
     /// Where a reference leads that stands in the schema at `from`.
@@ -89,25 +93,34 @@ impl Identifiers {
         }
     }
 
-    fn collect(&mut self, schema: &Value, pointer: &mut String, base: &str) {
+    fn collect(
+        &mut self,
+        schema: &Value,
+        pointer: &mut String,
+        base: &str,
+    ) -> Result<(), FormatError> {
         let Value::Object(keywords) = schema else {
-            return;
+            return Ok(());
         };
         let named = |name: &str| keywords.get(name).and_then(Value::as_str);
         let mut base = base.to_owned();
         if let Some(id) = named("$id") {
             match id.split_once('#') {
                 // In older drafts an anchor.
-                Some(("", anchor)) if !anchor.is_empty() => self.name(&base, anchor, pointer),
+                Some(("", anchor)) if !anchor.is_empty() => {
+                    self.name("$id", &base, anchor, pointer)?;
+                }
                 split => {
                     base = joined(&base, split.map_or(id, |(uri, _)| uri));
+                    self.give("$id", base.clone(), pointer)?;
                     self.bases.insert(pointer.clone(), base.clone());
-                    self.give(base.clone(), pointer);
                 }
             }
         }
-        for anchor in named("$anchor").into_iter().chain(named("$dynamicAnchor")) {
-            self.name(&base, anchor, pointer);
+        for keyword in ["$anchor", "$dynamicAnchor"] {
+            if let Some(anchor) = named(keyword) {
+                self.name(keyword, &base, anchor, pointer)?;
+            }
         }
         if let Some(anchor) = named("$dynamicAnchor") {
             let given = self.dynamic.entry(anchor.to_owned());
@@ -116,16 +129,41 @@ impl Identifiers {
         for (path, schema) in parts(keywords) {
             let len = pointer.len();
             pointer.push_str(&path);
-            self.collect(schema, pointer, &base);
+            if pointer.len() > MAX_POINTER_BYTES {
+                pointer.truncate(len);
+                let message = format!("a pointer there has more than {MAX_POINTER_BYTES} bytes");
+                return Err(refusal(pointer, message));
+            }
+            self.collect(schema, pointer, &base)?;
             pointer.truncate(len);
         }
+        Ok(())
     }
 
-    fn name(&mut self, base: &str, anchor: &str, pointer: &str) {
-        self.give(format!("{base}#{anchor}"), pointer);
+    fn name(
+        &mut self,
+        keyword: &str,
+        base: &str,
+        anchor: &str,
+        pointer: &str,
+    ) -> Result<(), FormatError> {
+        self.give(keyword, format!("{base}#{anchor}"), pointer)
     }
 
-    fn give(&mut self, uri: String, pointer: &str) {
+    fn give(&mut self, keyword: &str, uri: String, pointer: &str) -> Result<(), FormatError> {
+        if uri.len() > MAX_IDENTIFIER_BYTES {
+            let message = format!(
+                "it must have at most {MAX_IDENTIFIER_BYTES} bytes, with the URI that it is relative to"
+            );
+            return Err(refusal(&format!("{pointer}/{keyword}"), message));
+        }
+        self.num_given += 1;
+        if self.num_given > MAX_IDENTIFIERS {
+            let message = format!(
+                "the schema has more than {MAX_IDENTIFIERS} of $id, $anchor and $dynamicAnchor"
+            );
+            return Err(refusal(&format!("{pointer}/{keyword}"), message));
+        }
         let place = self.places.entry(uri);
         place
             .and_modify(|known| {
@@ -134,6 +172,14 @@ impl Identifiers {
                 }
             })
             .or_insert_with(|| Some(pointer.to_owned()));
+        Ok(())
+    }
+}
+
+fn refusal(pointer: &str, reason: String) -> FormatError {
+    FormatError::Schema {
+        pointer: pointer.to_owned(),
+        reason,
     }
 }
 
@@ -288,7 +334,7 @@ mod tests {
                 "c": {"const": {"$anchor": "value"}, "items": {"$anchor": "z"}},
             }
         });
-        let identifiers = Identifiers::of(&root);
+        let identifiers = Identifiers::of(&root).unwrap();
         let target = |reference: &str| identifiers.target(&root, "", reference);
         assert_eq!(target("one"), Lead::Nowhere);
         assert_eq!(target("#value"), Lead::Nowhere);
@@ -301,13 +347,13 @@ mod tests {
     fn a_dynamic_name_that_is_given_once_is_a_name() {
         let once =
             json!({"$defs": {"a": {"$dynamicAnchor": "x"}, "b": {"$id": "b", "$anchor": "x"}}});
-        let identifiers = Identifiers::of(&once);
+        let identifiers = Identifiers::of(&once).unwrap();
         let target = |from: &str| identifiers.dynamic_target(&once, from, "#x");
         assert_eq!(target(""), Lead::At("/$defs/a".to_owned()));
         assert_eq!(target("/$defs/b"), Lead::At("/$defs/b".to_owned()));
         let twice =
             json!({"$dynamicAnchor": "x", "$defs": {"b": {"$id": "b", "$dynamicAnchor": "x"}}});
-        let identifiers = Identifiers::of(&twice);
+        let identifiers = Identifiers::of(&twice).unwrap();
         assert_eq!(identifiers.dynamic_target(&twice, "", "#x"), Lead::Dynamic);
     }
 }

@@ -1,3 +1,5 @@
+use super::limits::{MAX_MEMBERS, MAX_PROPERTIES};
+
 /// What becomes of a keyword.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keyword {
@@ -60,10 +62,6 @@ pub enum Parts {
     Properties,
     Items,
 }
-
-/// Each property costs the compiler a look at all others.
-const MAX_PROPERTIES: usize = 1000;
-pub const MAX_MEMBERS: usize = 256;
 
 /// All keywords that a schema may hold, but for those that begin with `x-`, which are annotations.
 pub const KEYWORDS: &[(&str, Keyword)] = &[

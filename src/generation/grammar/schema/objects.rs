@@ -1,8 +1,9 @@
 //! Keywords of objects that the compiler has no equal of.
 
 use super::complement::{all_of, any_of};
+use super::limits::{MAX_MEMBERS, MAX_PATTERN_PROPERTIES};
 use super::texts::kept_to;
-use super::{FormatError, MAX_MEMBERS, MAX_PATTERN_PROPERTIES, Walk, absent};
+use super::{FormatError, Walk, absent};
 use serde_json::{Map, Value, json};
 
 impl Walk<'_> {

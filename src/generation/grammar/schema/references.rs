@@ -3,6 +3,7 @@
 use super::identifiers::Lead;
 use super::{FormatError, Walk};
 use serde_json::{Value, json};
+use std::collections::HashMap;
 
 /// How references to definitions begin.
 const REFERENCE: &str = "#/$defs/";
@@ -13,11 +14,33 @@ pub fn name_of_definition(number: usize) -> String {
 }
 
 /// What a reference in the prepared schema means.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Target {
     pointer: String,
     /// What is not accepted there.
     is_complement: bool,
+}
+
+/// Such places, each of which has a number.
+#[derive(Debug, Default)]
+pub struct Targets {
+    all: Vec<Target>,
+    numbers: HashMap<Target, usize>,
+}
+
+impl Targets {
+    pub fn get(&self, number: usize) -> Option<Target> {
+        self.all.get(number).cloned()
+    }
+
+    fn number(&mut self, target: Target) -> usize {
+        let next = self.all.len();
+        let number = *self.numbers.entry(target.clone()).or_insert(next);
+        if number == next {
+            self.all.push(target);
+        }
+        number
+    }
 }
 
 impl Walk<'_> {
@@ -49,11 +72,7 @@ impl Walk<'_> {
             pointer,
             is_complement,
         };
-        let known = self.targets.iter().position(|known| *known == target);
-        let number = known.unwrap_or_else(|| {
-            self.targets.push(target);
-            self.targets.len() - 1
-        });
+        let number = self.targets.number(target);
         format!("{REFERENCE}{}", name_of_definition(number)).into()
     }
 
@@ -65,8 +84,7 @@ impl Walk<'_> {
         let number = reference
             .as_str()
             .and_then(|reference| reference.strip_prefix(REFERENCE)?.get(1..)?.parse().ok());
-        let Some(target) = number.and_then(|number: usize| self.targets.get(number).cloned())
-        else {
+        let Some(target) = number.and_then(|number: usize| self.targets.get(number)) else {
             return Err(self.refuse("it must lead to a part of this schema, as `#/$defs/name`"));
         };
         let reference = self.reference(target.pointer, !target.is_complement);

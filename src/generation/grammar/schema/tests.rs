@@ -1,7 +1,7 @@
 use super::*;
 
 #[track_caller]
-fn check_refused(schema: Value, pointer: &str, reason: &str) {
+pub(super) fn check_refused(schema: Value, pointer: &str, reason: &str) {
     match prepare(&schema) {
         Err(FormatError::Schema {
             pointer: at,

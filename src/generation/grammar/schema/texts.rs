@@ -35,6 +35,9 @@ fn unwritable() -> ClassUnicode {
     ClassUnicode::new(unwritable.map(|c| ClassUnicodeRange::new(c, c)))
 }
 
+/// The same within a class.
+const UNWRITABLE: &str = r"\x00-\x07\x0b\x0e-\x1f";
+
 /// Whether a class holds control characters, and not all that has an escape beside them.
 fn is_taken_for_more(hir: &Hir) -> bool {
     let class = match hir.kind() {
@@ -84,7 +87,10 @@ fn writable(hir: Hir) -> Hir {
     }
 }
 
-/// A pattern of all texts but these.
+/// Characters that are written side by side before what comes after them nests.
+const CHARACTERS_SIDE_BY_SIDE: usize = 4;
+
+/// A pattern of all texts but these, as the compiler keeps to it.
 pub fn all_texts_but(texts: &[&str]) -> String {
     let mut root = Branch::default();
     for text in texts {
@@ -97,8 +103,7 @@ pub fn all_texts_but(texts: &[&str]) -> String {
     let mut pattern = "^(?:".to_owned();
     root.write_others(&mut pattern);
     pattern.push_str(")$");
-    // It is a pattern.
-    kept_to(&pattern).unwrap_or(pattern)
+    pattern
 }
 
 /// What may come after a common beginning of texts.
@@ -112,31 +117,85 @@ struct Branch {
 impl Branch {
     /// What comes after that beginning in all other texts.
     fn write_others(&self, pattern: &mut String) {
-        let mut others = Vec::new();
+        self.write_after("", CHARACTERS_SIDE_BY_SIDE, pattern);
+    }
+
+    fn write_after(&self, before: &str, num_left: usize, pattern: &mut String) {
         for (character, branch) in &self.next {
-            let mut other = escaped(*character);
-            other.push_str("(?:");
-            branch.write_others(&mut other);
-            other.push(')');
-            others.push(other);
+            let mut before = before.to_owned();
+            push_escaped(*character, &mut before);
+            if num_left > 1 {
+                branch.write_after(&before, num_left - 1, pattern);
+            } else {
+                pattern.push_str(&before);
+                pattern.push_str("(?:");
+                branch.write_others(pattern);
+                pattern.push(')');
+            }
+            pattern.push('|');
         }
-        let known: String = self.next.keys().map(|known| escaped(*known)).collect();
-        others.push(if known.is_empty() {
-            "(?s:.)(?s:.*)".to_owned()
+        pattern.push_str(before);
+        if self.next.is_empty() {
+            pattern.push_str("(?s:.)(?s:.*)");
         } else {
-            format!("[^{known}](?s:.*)")
-        });
-        if !self.ends {
-            others.push(String::new());
+            pattern.push_str("[^");
+            for known in self.next.keys() {
+                push_escaped(*known, pattern);
+            }
+            if self.next.contains_key(&'"') || self.next.contains_key(&'\\') {
+                pattern.push_str(UNWRITABLE);
+            }
+            pattern.push_str("](?s:.*)");
         }
-        pattern.push_str(&others.join("|"));
+        if !self.ends {
+            pattern.push('|');
+            pattern.push_str(before);
+        }
     }
 }
 
-/// By its number: so it means itself everywhere in a pattern.
-fn escaped(character: char) -> String {
-    let mut escaped = String::new();
-    // Writing to a string cannot fail.
-    let _ = write!(escaped, "\\x{{{:x}}}", u32::from(character));
-    escaped
+/// So that it means itself everywhere in a pattern.
+fn push_escaped(character: char, pattern: &mut String) {
+    if character.is_ascii_alphanumeric() {
+        pattern.push(character);
+    } else {
+        // Writing to a string cannot fail.
+        let _ = write!(pattern, "\\x{{{:x}}}", u32::from(character));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::limits::MAX_REFUSED_CHARS;
+    use super::*;
+
+    /// Those that are taken for more hold nothing that cannot be written.
+    #[track_caller]
+    fn check_classes(hir: &Hir) {
+        if matches!(hir.kind(), HirKind::Class(_)) && is_taken_for_more(hir) {
+            assert_eq!(&writable(hir.clone()), hir);
+        }
+        hir.kind().subs().iter().for_each(check_classes);
+    }
+
+    #[test]
+    fn all_texts_but_some_are_a_pattern_that_the_compiler_keeps_to() {
+        for texts in [
+            &[""][..],
+            &["a", "ab", "abcdefghij", "b"],
+            &["\"", "a\\b", "a\"b\n"],
+            &["^$.*[]()é\u{1f600}"],
+        ] {
+            check_classes(&regex_syntax::parse(&all_texts_but(texts)).unwrap());
+        }
+        let long = "x-".repeat(MAX_REFUSED_CHARS / 2);
+        assert!(kept_to(&all_texts_but(&[&long])).is_ok());
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_in_no_class() {
+        let written = regex_syntax::parse(&format!("[{UNWRITABLE}]")).unwrap();
+        let expected = Hir::class(Class::Unicode(unwritable()));
+        assert_eq!(written, expected);
+    }
 }

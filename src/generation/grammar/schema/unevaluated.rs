@@ -6,14 +6,12 @@
 
 use super::complement::{all_of, any_of};
 use super::keywords::Parts;
+use super::limits::{MAX_CASES, MAX_REFERENCES};
 use super::texts::kept_to;
+use super::written::size;
 use super::{FormatError, Preparing, Walk};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
-
-const MAX_CASES: usize = 64;
-/// References within references.
-const MAX_DEPTH: usize = 16;
 
 /// What was looked at where some schemas hold.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -48,6 +46,10 @@ impl Walk<'_> {
             out.insert(name, schema);
             return Ok(());
         }
+        for case in &cases {
+            self.count_values(case.size())?;
+        }
+        self.count_copies(&schema, cases.len())?;
         let closed = cases.into_iter().map(|case| case.closed(parts, &schema));
         out.also.push(any_of(closed.collect()));
         Ok(())
@@ -60,7 +62,7 @@ impl Walk<'_> {
         parts: Parts,
         depth: usize,
     ) -> Result<Vec<Case>, FormatError> {
-        if depth > MAX_DEPTH {
+        if depth > MAX_REFERENCES {
             return Err(self.refuse("it cannot be enforced beside references in references"));
         }
         if parts == Parts::Items && keywords.contains_key("contains") {
@@ -74,7 +76,7 @@ impl Walk<'_> {
             let more = self.within(&["allOf", &index.to_string()], |walk| {
                 walk.cases_of(schema, parts, depth)
             })?;
-            cases = self.both(&cases, &more)?;
+            cases = self.both(cases, &more)?;
         }
         for (index, schema) in list("anyOf").into_iter().flatten().enumerate() {
             let more = self.within(&["anyOf", &index.to_string()], |walk| {
@@ -82,7 +84,7 @@ impl Walk<'_> {
             })?;
             let mut either = vec![Case::default()];
             either.extend(more);
-            cases = self.both(&cases, &either)?;
+            cases = self.both(cases, &either)?;
         }
         let mut one = vec![Case::default()];
         for (index, schema) in list("oneOf").into_iter().flatten().enumerate() {
@@ -90,9 +92,9 @@ impl Walk<'_> {
                 walk.cases_if(schema, parts, depth)
             })?);
         }
-        cases = self.both(&cases, &one)?;
+        cases = self.both(cases, &one)?;
         let condition = self.cases_of_condition(keywords, parts, depth)?;
-        cases = self.both(&cases, &condition)?;
+        cases = self.both(cases, &condition)?;
         let dependent = keywords.get("dependentSchemas").and_then(Value::as_object);
         for (name, schema) in dependent.into_iter().flatten() {
             let mut either = vec![Case::default()];
@@ -101,7 +103,7 @@ impl Walk<'_> {
             })?;
             let is_there = json!({"type": "object", "required": [name]});
             either.extend(more.into_iter().map(|case| case.where_holds(&is_there)));
-            cases = self.both(&cases, &either)?;
+            cases = self.both(cases, &either)?;
         }
         for name in ["$ref", "$dynamicRef"] {
             let Some(reference) = keywords.get(name) else {
@@ -113,7 +115,7 @@ impl Walk<'_> {
                 Some(schema) => self.at(pointer, |walk| walk.cases_of(schema, parts, depth + 1))?,
                 None => vec![Case::default()],
             };
-            cases = self.both(&cases, &more)?;
+            cases = self.both(cases, &more)?;
         }
         Ok(cases)
     }
@@ -129,7 +131,7 @@ impl Walk<'_> {
             return Ok(vec![Case::default()]);
         };
         self.count_part()?;
-        let mut cases = self.cases(keywords, parts, depth)?;
+        let mut cases = self.deeper(|walk| walk.cases(keywords, parts, depth))?;
         for case in &mut cases {
             case.all_properties |= keywords.contains_key("unevaluatedProperties");
             case.all_items |= keywords.contains_key("unevaluatedItems");
@@ -149,6 +151,7 @@ impl Walk<'_> {
             return Ok(Vec::new());
         }
         let holds = self.schema(schema)?;
+        self.count_copies(&holds, cases.len())?;
         Ok(cases
             .into_iter()
             .map(|case| case.where_holds(&holds))
@@ -174,13 +177,15 @@ impl Walk<'_> {
             let looked = walk.cases_of(condition, parts, depth)?;
             Ok((walk.schema(condition)?, looked))
         })?;
-        let mut cases: Vec<Case> = self
-            .both(&looked, &then)?
+        let both = self.both(looked, &then)?;
+        self.count_copies(&holds, both.len())?;
+        let mut cases: Vec<Case> = both
             .into_iter()
             .map(|case| case.where_holds(&holds))
             .collect();
         if otherwise.iter().any(|case| case.looks_at(parts)) {
             let fails = self.within(&["if"], |walk| walk.complement(&holds))?;
+            self.count_copies(&fails, otherwise.len())?;
             cases.extend(otherwise.into_iter().map(|case| case.where_holds(&fails)));
         }
         cases.push(Case::default());
@@ -188,10 +193,14 @@ impl Walk<'_> {
     }
 
     /// The cases in which one of these and one of those meet.
-    fn both(&self, cases: &[Case], others: &[Case]) -> Result<Vec<Case>, FormatError> {
+    fn both(&mut self, cases: Vec<Case>, others: &[Case]) -> Result<Vec<Case>, FormatError> {
+        if *others == [Case::default()] {
+            return Ok(cases);
+        }
         let mut both: Vec<Case> = Vec::new();
-        for case in cases {
+        for case in &cases {
             for other in others {
+                self.count_values(case.size() + other.size())?;
                 let case = case.and(other);
                 if !both.contains(&case) {
                     both.push(case);
@@ -230,6 +239,12 @@ impl Case {
             all_properties: keywords.contains_key("additionalProperties"),
             all_items: keywords.contains_key(rest),
         }
+    }
+
+    /// How many values it counts as.
+    fn size(&self) -> usize {
+        let hold = self.hold.iter().map(size).sum::<usize>();
+        hold + self.names.len() + self.patterns.len() + self.num_items
     }
 
     fn looks_at_all(&self, parts: Parts) -> bool {

@@ -1,10 +1,9 @@
 use super::keywords::{FORMATS, TYPES};
+use super::limits::MAX_COUNT;
 use super::texts::{is_writable, kept_to};
+use super::written::size_of_text;
 use super::{FormatError, Walk, bounds};
 use serde_json::Value;
-
-/// Bounds on lengths and counts unroll in the grammar.
-const MAX_COUNT: u64 = 65_536;
 
 /// Every day from year 1 on, leap years included.
 const DATE: &str = r"(?:(?:[0-9]{3}[1-9]|[0-9]{2}[1-9]0|[0-9][1-9]00|[1-9]000)-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))|(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:0[48]|[2468][048]|[13579][26])00)-02-29)";
@@ -14,7 +13,7 @@ const JSON_POINTER: &str = r"(?:/(?:[ -.0-}\x7f-\u{10ffff}\x08\t\n\f\r]|~[01])*)
 
 /// Keywords whose values are no schemas.
 impl Walk<'_> {
-    pub(super) fn types(&self, value: &Value) -> Result<Value, FormatError> {
+    pub(super) fn types(&mut self, value: &Value) -> Result<Value, FormatError> {
         let is_type = |value: &Value| value.as_str().is_some_and(|name| TYPES.contains(&name));
         let is_known = match value {
             Value::Array(types) => !types.is_empty() && types.iter().all(is_type),
@@ -24,10 +23,11 @@ impl Walk<'_> {
             let types = TYPES.join(", ");
             return Err(self.refuse(&format!("it must be one or some of {types}")));
         }
+        self.count_copies(value, 1)?;
         Ok(value.clone())
     }
 
-    pub(super) fn values(&self, name: &str, value: &Value) -> Result<Value, FormatError> {
+    pub(super) fn values(&mut self, name: &str, value: &Value) -> Result<Value, FormatError> {
         if name == "enum" && value.as_array().is_none_or(Vec::is_empty) {
             return Err(self.refuse("it must be an array that is not empty"));
         }
@@ -35,6 +35,7 @@ impl Walk<'_> {
             return Err(self.refuse("its numbers must be between -2^53 and 2^53"));
         }
         self.spellable_texts(value)?;
+        self.count_copies(value, 1)?;
         Ok(value.clone())
     }
 
@@ -58,12 +59,13 @@ impl Walk<'_> {
         }
     }
 
-    pub(super) fn names(&self, value: &Value) -> Result<Value, FormatError> {
+    pub(super) fn names(&mut self, value: &Value) -> Result<Value, FormatError> {
         let is_names = |names: &Vec<Value>| names.iter().all(Value::is_string);
         if !value.as_array().is_some_and(is_names) {
             return Err(self.refuse("it must be an array of strings"));
         }
         self.spellable_texts(value)?;
+        self.count_copies(value, 1)?;
         Ok(value.clone())
     }
 
@@ -104,11 +106,12 @@ impl Walk<'_> {
         Ok(value.clone())
     }
 
-    pub(super) fn pattern(&self, pattern: &str) -> Result<String, FormatError> {
+    pub(super) fn pattern(&mut self, pattern: &str) -> Result<String, FormatError> {
         // The compiler gives names to groups that change what they match.
         if pattern.contains("(?P<") || pattern.contains("(?<") {
             return Err(self.refuse("it must be without look-around, and its groups without names"));
         }
+        self.count_values(size_of_text(pattern))?;
         kept_to(pattern).map_err(|error| self.refuse(&format!("it cannot be enforced: {error}")))
     }
 

@@ -144,6 +144,11 @@ async fn schemas_are_enforced() {
 async fn what_a_schema_does_not_accept_is_accepted_by_its_complement() {
     check(&[
         (
+            json!({"type": "string", "not": {"const": "long".repeat(50)}}),
+            &[r#""longl""#, &format!("\"{}longs\"", "long".repeat(49))],
+            &[&format!("\"{}\"", "long".repeat(50))],
+        ),
+        (
             json!({"type": "string", "not": {"enum": ["ja", "j", "nein", "\"", "\\\\"]}}),
             &[r#""""#, r#""jawohl""#, r#""n""#, r#""x""#, r#""\n""#, r#""\"\"""#, r#""ä""#],
             &[r#""ja""#, r#""j""#, r#""nein""#, r#""\"""#, r#""\\\\""#, "1"],
