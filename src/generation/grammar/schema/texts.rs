@@ -31,7 +31,7 @@ pub fn is_writable(character: char) -> bool {
 }
 
 fn unwritable() -> ClassUnicode {
-    let unwritable = (0..' ' as u8).map(char::from).filter(|c| !is_writable(*c));
+    let unwritable = (0..b' ').map(char::from).filter(|c| !is_writable(*c));
     ClassUnicode::new(unwritable.map(|c| ClassUnicodeRange::new(c, c)))
 }
 

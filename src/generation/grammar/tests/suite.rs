@@ -87,7 +87,7 @@ fn orders(instance: &Value) -> Vec<Value> {
     let one_of_each = |parts: Vec<Vec<Value>>| {
         parts.into_iter().fold(vec![Vec::new()], |begun, part| {
             let longer = begun.iter().flat_map(|begun: &Vec<Value>| {
-                let with = |value: &Value| [begun.as_slice(), &[value.clone()]].concat();
+                let with = |value: &Value| [begun.as_slice(), std::slice::from_ref(value)].concat();
                 part.iter().map(with).collect::<Vec<_>>()
             });
             longer.take(MAX_ORDERS).collect()
