@@ -36,6 +36,8 @@ const PARTS: usize = 4;
 const PAUSE: Duration = Duration::from_secs(8);
 /// Hard schemas that wait to be compiled at the same time: few enough that none waits for long.
 const HARD_AT_A_TIME: usize = 4;
+/// Blocks of the cache hold as many, or a part of it.
+const BLOCK_TOKENS: usize = 64;
 /// So that prefills, which others notice too, are rare.
 const TOKENS_OF_OTHERS: usize = 400;
 const MAX_GROWTH: f64 = 1.5;
@@ -151,9 +153,15 @@ async fn beside(report: &mut Report, a: &Client, b: &Client, prompts: &mut Promp
     sleep(PAUSE).await;
     let mut outcomes = Outcomes::default();
     let mut pauses = Vec::new();
+    // Others shall notice what is compiled, and no prefill: all but a token of this is cached.
+    let text = all_but_one_in_blocks(prompts);
+    b.chat(&streamed(&text, 1)).await.answer();
     // Made beforehand: the client shares its cores with the server.
-    let hard: Arc<Vec<Value>> =
-        Arc::new((0..NUM_HARD).map(|n| of_schema("?", 1, &hard(n))).collect());
+    let hard: Arc<Vec<Value>> = Arc::new(
+        (0..NUM_HARD)
+            .map(|n| of_schema(&text, 1, &hard(n)))
+            .collect(),
+    );
     let began = Instant::now();
     for part in 0..PARTS {
         let pause = Instant::now();
@@ -202,6 +210,16 @@ async fn beside(report: &mut Report, a: &Client, b: &Client, prompts: &mut Promp
         format!("under {MAX_GROWTH} times"),
         beside < MAX_GROWTH * alone,
     );
+}
+
+/// A text whose prompt is whole blocks and one more token.
+fn all_but_one_in_blocks(prompts: &Prompts) -> String {
+    let counter = prompts.counter();
+    let mut text = "?".to_owned();
+    while counter.tokens_of_chat(&text).len() % BLOCK_TOKENS != 1 {
+        text.push_str(" ?");
+    }
+    text
 }
 
 /// Seconds between pieces of text, and when each ended.

@@ -29,9 +29,14 @@ pub fn all_of(schemas: Vec<Value>) -> Value {
     one_or(schemas, &Value::Bool(true), "allOf")
 }
 
-/// Without those that change nothing.
-fn one_or(mut schemas: Vec<Value>, neutral: &Value, keyword: &str) -> Value {
-    schemas.retain(|schema| schema != neutral);
+/// Without those that change nothing, and each once: the compiler holds all against all.
+fn one_or(all: Vec<Value>, neutral: &Value, keyword: &str) -> Value {
+    let mut schemas: Vec<Value> = Vec::with_capacity(all.len());
+    for schema in all {
+        if schema != *neutral && !schemas.contains(&schema) {
+            schemas.push(schema);
+        }
+    }
     match schemas.len() {
         0 => neutral.clone(),
         1 => schemas.swap_remove(0),

@@ -20,8 +20,8 @@ struct Case {
     names: BTreeSet<String>,
     patterns: BTreeSet<String>,
     num_items: usize,
-    all_properties: bool,
-    all_items: bool,
+    /// All of them, whatever their names and places.
+    all: bool,
 }
 
 impl Walk<'_> {
@@ -36,8 +36,8 @@ impl Walk<'_> {
         if schema == Value::Bool(true) {
             return Ok(());
         }
-        let own = Case::of(out.beside);
-        if cases == [own.clone()] && !own.looks_at_all(parts) {
+        let own = Case::of(out.beside, parts);
+        if cases == [own.clone()] && !own.all {
             // Nothing else looks at them: what is not evaluated is additional.
             let name = match parts {
                 Parts::Properties => "additionalProperties",
@@ -70,7 +70,7 @@ impl Walk<'_> {
                 Err(walk.refuse("it cannot be enforced beside unevaluatedItems"))
             });
         }
-        let mut cases = vec![Case::of(keywords)];
+        let mut cases = vec![Case::of(keywords, parts)];
         let list = |name: &str| keywords.get(name).and_then(Value::as_array);
         for (index, schema) in list("allOf").into_iter().flatten().enumerate() {
             let more = self.within(&["allOf", &index.to_string()], |walk| {
@@ -133,8 +133,10 @@ impl Walk<'_> {
         self.count_part()?;
         let mut cases = self.deeper(|walk| walk.cases(keywords, parts, depth))?;
         for case in &mut cases {
-            case.all_properties |= keywords.contains_key("unevaluatedProperties");
-            case.all_items |= keywords.contains_key("unevaluatedItems");
+            case.all |= keywords.contains_key(match parts {
+                Parts::Properties => "unevaluatedProperties",
+                Parts::Items => "unevaluatedItems",
+            });
         }
         Ok(cases)
     }
@@ -147,7 +149,7 @@ impl Walk<'_> {
         depth: usize,
     ) -> Result<Vec<Case>, FormatError> {
         let cases = self.cases_of(schema, parts, depth)?;
-        if cases.iter().all(|case| !case.looks_at(parts)) {
+        if cases.iter().all(|case| !case.looks_at_some()) {
             return Ok(Vec::new());
         }
         let holds = self.schema(schema)?;
@@ -183,7 +185,7 @@ impl Walk<'_> {
             .into_iter()
             .map(|case| case.where_holds(&holds))
             .collect();
-        if otherwise.iter().any(|case| case.looks_at(parts)) {
+        if otherwise.iter().any(|case| case.looks_at_some()) {
             let fails = self.within(&["if"], |walk| walk.complement(&holds))?;
             self.count_copies(&fails, otherwise.len())?;
             cases.extend(otherwise.into_iter().map(|case| case.where_holds(&fails)));
@@ -202,7 +204,8 @@ impl Walk<'_> {
             for other in others {
                 self.count_values(case.size() + other.size())?;
                 let case = case.and(other);
-                if !both.contains(&case) {
+                if !both.iter().any(|known| known.covers(&case)) {
+                    both.retain(|known| !case.covers(known));
                     both.push(case);
                 }
                 if both.len() > MAX_CASES {
@@ -218,27 +221,40 @@ impl Walk<'_> {
 
 impl Case {
     /// What the keywords of a schema look at themselves.
-    fn of(keywords: &Map<String, Value>) -> Self {
+    fn of(keywords: &Map<String, Value>, parts: Parts) -> Self {
         let names = |name: &str| -> BTreeSet<String> {
             let schemas = keywords.get(name).and_then(Value::as_object);
             schemas.into_iter().flat_map(Map::keys).cloned().collect()
         };
-        let tuple = ["prefixItems", "items"]
-            .into_iter()
-            .find_map(|name| keywords.get(name)?.as_array());
-        let is_older = keywords.get("items").is_some_and(Value::is_array);
-        let rest = if is_older { "additionalItems" } else { "items" };
-        Self {
-            hold: Vec::new(),
-            names: names("properties"),
-            patterns: names("patternProperties")
-                .into_iter()
-                .map(|pattern| kept_to(&pattern).unwrap_or(pattern))
-                .collect(),
-            num_items: tuple.map_or(0, Vec::len),
-            all_properties: keywords.contains_key("additionalProperties"),
-            all_items: keywords.contains_key(rest),
+        match parts {
+            Parts::Properties => Self {
+                names: names("properties"),
+                patterns: names("patternProperties")
+                    .into_iter()
+                    .map(|pattern| kept_to(&pattern).unwrap_or(pattern))
+                    .collect(),
+                all: keywords.contains_key("additionalProperties"),
+                ..Self::default()
+            },
+            Parts::Items => {
+                let is_older = keywords.get("items").is_some_and(Value::is_array);
+                let (tuple, rest) = if is_older {
+                    ("items", "additionalItems")
+                } else {
+                    ("prefixItems", "items")
+                };
+                let tuple = keywords.get(tuple).and_then(Value::as_array);
+                Self {
+                    num_items: tuple.map_or(0, Vec::len),
+                    all: keywords.contains_key(rest),
+                    ..Self::default()
+                }
+            }
         }
+    }
+
+    fn looks_at_some(&self) -> bool {
+        self.all || self.num_items > 0 || !self.names.is_empty() || !self.patterns.is_empty()
     }
 
     /// How many values it counts as.
@@ -247,20 +263,14 @@ impl Case {
         hold + self.names.len() + self.patterns.len() + self.num_items
     }
 
-    fn looks_at_all(&self, parts: Parts) -> bool {
-        match parts {
-            Parts::Properties => self.all_properties,
-            Parts::Items => self.all_items,
-        }
-    }
-
-    fn looks_at(&self, parts: Parts) -> bool {
-        match parts {
-            Parts::Properties => {
-                self.all_properties || !self.names.is_empty() || !self.patterns.is_empty()
-            }
-            Parts::Items => self.all_items || self.num_items > 0,
-        }
+    /// Whether it accepts all that the other does.
+    fn covers(&self, other: &Self) -> bool {
+        let looks_at_as_much = self.all
+            || !other.all
+                && self.num_items >= other.num_items
+                && self.names.is_superset(&other.names)
+                && self.patterns.is_superset(&other.patterns);
+        looks_at_as_much && self.hold.iter().all(|schema| other.hold.contains(schema))
     }
 
     fn where_holds(mut self, schema: &Value) -> Self {
@@ -274,8 +284,7 @@ impl Case {
         both.names.extend(other.names.iter().cloned());
         both.patterns.extend(other.patterns.iter().cloned());
         both.num_items = both.num_items.max(other.num_items);
-        both.all_properties |= other.all_properties;
-        both.all_items |= other.all_items;
+        both.all |= other.all;
         both
     }
 
@@ -283,7 +292,7 @@ impl Case {
     fn closed(self, parts: Parts, schema: &Value) -> Value {
         let mut all = self.hold;
         match parts {
-            Parts::Properties if self.all_properties => {}
+            _ if self.all => {}
             Parts::Properties => {
                 let free = |names: BTreeSet<String>| -> Map<String, Value> {
                     names.into_iter().map(|name| (name, true.into())).collect()
@@ -296,7 +305,6 @@ impl Case {
                 }
                 all.push(closed);
             }
-            Parts::Items if self.all_items => {}
             Parts::Items => all.push(json!({
                 "prefixItems": vec![Value::Bool(true); self.num_items], "items": schema
             })),
