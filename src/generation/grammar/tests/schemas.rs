@@ -309,10 +309,13 @@ async fn short_arrays_are_written_out() {
     .await;
 }
 
+/// How often, and what is written around the schema within.
+type Level = (usize, fn(Value) -> Value);
+
 #[tokio::test]
 async fn schemas_as_deep_as_requests_may_be_are_compiled() {
     let grammars = grammars(&[id("<|im_end|>")]);
-    let levels: [(usize, fn(Value) -> Value); 5] = [
+    let levels: [Level; 5] = [
         (60, |inner| json!({ "items": inner })),
         (60, |inner| json!({"not": {"items": inner, "maxItems": 1}})),
         (60, |inner| json!({"if": inner, "else": {"minLength": 1}})),
