@@ -63,6 +63,16 @@ fn copies_within_copies_are_counted() {
             .to_string()
             .contains("300000 values")
     );
+    // A long pattern that is looked at for each reference to it.
+    let refs = vec![json!({"$ref": "#/const"}); 250];
+    let pattern = json!({"patternProperties": {"a".repeat(100_000): true}});
+    let looked_at = json!({"allOf": refs, "const": pattern, "unevaluatedProperties": false});
+    assert!(
+        prepare(&looked_at)
+            .unwrap_err()
+            .to_string()
+            .contains("300000 values")
+    );
     let long = "x".repeat(200_000);
     check_refused(
         json!({"uniqueItems": true, "items": {"enum": [1, 2, 3, 4, long]}}),
