@@ -139,6 +139,14 @@ async fn what_cannot_be_enforced_is_refused_with_its_place() {
         "`/oneOf/0`",
     )
     .await;
+    // What would take all of the stack, or of the memory.
+    let long = json!({"not": {"const": "a".repeat(250_000)}});
+    refused(schema(&long), in_schema, "`/not`").await;
+    let contains = (0..9).fold(
+        json!({"const": 1}),
+        |inner, _| json!({"contains": inner, "minContains": 5, "maxItems": 10}),
+    );
+    refused(schema(&contains), in_schema, "/contains`").await;
     refused(
         schema(&json!({"pattern": "(?=a)b"})),
         in_schema,

@@ -198,10 +198,14 @@ fn intersected(n: usize) -> Value {
 
 /// Every other one within the bounds, as of those below.
 fn contained(n: usize) -> Value {
-    let levels = if n.is_multiple_of(2) { 2 } else { 12 };
+    let (levels, min, max) = if n.is_multiple_of(2) {
+        (2, 2, 8)
+    } else {
+        (12, 5, 10)
+    };
     (0..levels).fold(
         json!({ "const": n }),
-        |inner, _| json!({"contains": inner, "minContains": 5, "maxItems": 10}),
+        |inner, _| json!({"contains": inner, "minContains": min, "maxItems": max}),
     )
 }
 

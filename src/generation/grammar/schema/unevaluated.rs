@@ -8,7 +8,7 @@ use super::complement::{all_of, any_of};
 use super::keywords::Parts;
 use super::limits::{MAX_CASES, MAX_REFERENCES};
 use super::texts::kept_to;
-use super::written::size;
+use super::written::{size, size_of_text};
 use super::{FormatError, Preparing, Walk};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
@@ -69,6 +69,11 @@ impl Walk<'_> {
             return self.inside("contains", |walk| {
                 Err(walk.refuse("it cannot be enforced beside unevaluatedItems"))
             });
+        }
+        for name in ["properties", "patternProperties"] {
+            let schemas = keywords.get(name).and_then(Value::as_object);
+            let names = schemas.into_iter().flat_map(Map::keys);
+            self.count_values(names.map(|name| size_of_text(name)).sum())?;
         }
         let mut cases = vec![Case::of(keywords, parts)];
         let list = |name: &str| keywords.get(name).and_then(Value::as_array);
@@ -260,7 +265,8 @@ impl Case {
     /// How many values it counts as.
     fn size(&self) -> usize {
         let hold = self.hold.iter().map(size).sum::<usize>();
-        hold + self.names.len() + self.patterns.len() + self.num_items
+        let names = self.names.iter().chain(&self.patterns);
+        hold + names.map(|name| size_of_text(name)).sum::<usize>() + self.num_items
     }
 
     /// Whether it accepts all that the other does.

@@ -63,6 +63,16 @@ fn copies_within_copies_are_counted() {
             .to_string()
             .contains("300000 values")
     );
+    // A long pattern that is looked at for each reference to it.
+    let refs = vec![json!({"$ref": "#/const"}); 250];
+    let pattern = json!({"patternProperties": {"a".repeat(100_000): true}});
+    let looked_at = json!({"allOf": refs, "const": pattern, "unevaluatedProperties": false});
+    assert!(
+        prepare(&looked_at)
+            .unwrap_err()
+            .to_string()
+            .contains("300000 values")
+    );
     let long = "x".repeat(200_000);
     check_refused(
         json!({"uniqueItems": true, "items": {"enum": [1, 2, 3, 4, long]}}),
@@ -100,6 +110,24 @@ fn schemas_within_one_another_are_counted() {
     let listed = nested(60, json!(1), |inner| json!([inner]));
     assert!(prepare(&json!({"not": {"const": listed}})).is_ok());
     assert!(prepare(&nested(60, json!(true), |inner| json!({ "items": inner }))).is_ok());
+    // References are followed, each to the bottom of another.
+    let link = |n: usize| {
+        let next = json!({"$ref": format!("#/$defs/{}", n + 1)});
+        nested(
+            12,
+            next,
+            |inner| json!({"anyOf": [inner, {"properties": {"a": true}}]}),
+        )
+    };
+    let mut links: Map<String, Value> = (0..15).map(|n| (n.to_string(), link(n))).collect();
+    links.insert("15".to_owned(), json!({"properties": {"b": true}}));
+    let chain = json!({"$ref": "#/$defs/0", "unevaluatedProperties": false, "$defs": links});
+    assert!(
+        prepare(&chain)
+            .unwrap_err()
+            .to_string()
+            .contains("within one another")
+    );
     // What is followed has no end.
     let around = json!({"$ref": "#/$defs/a", "$defs": {"a": {"anyOf": [
         {"$ref": "#/$defs/a", "properties": {"b": true}, "unevaluatedProperties": false}

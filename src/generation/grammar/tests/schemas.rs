@@ -1,7 +1,7 @@
 //! What answers of schemas may hold, character by character.
 
 use super::{accepts, grammars, id};
-use crate::generation::Format;
+use crate::generation::{Format, FormatError};
 use serde_json::{Value, json};
 use std::future::ready;
 
@@ -307,4 +307,38 @@ async fn short_arrays_are_written_out() {
         ),
     ])
     .await;
+}
+
+/// How often, and what is written around the schema within.
+type Level = (usize, fn(Value) -> Value);
+
+#[tokio::test]
+async fn schemas_as_deep_as_requests_may_be_are_compiled() {
+    let grammars = grammars(&[id("<|im_end|>")]);
+    let levels: [Level; 5] = [
+        (60, |inner| json!({ "items": inner })),
+        (60, |inner| json!({"not": {"items": inner, "maxItems": 1}})),
+        (60, |inner| json!({"if": inner, "else": {"minLength": 1}})),
+        (
+            30,
+            |inner| json!({"properties": {"a": inner}, "unevaluatedProperties": false}),
+        ),
+        (
+            30,
+            |inner| json!({"allOf": [inner, {"items": {"type": "null"}}]}),
+        ),
+    ];
+    for (count, level) in levels {
+        let schema = (0..count).fold(json!({"type": "array", "maxItems": 1}), |inner, _| {
+            level(inner)
+        });
+        let compiled = grammars
+            .compile(Format::JsonSchema(schema), ready(()))
+            .await;
+        // It may be refused, but ends nothing else.
+        assert!(
+            !matches!(compiled, Err(FormatError::Stopped)),
+            "{compiled:?}"
+        );
+    }
 }
