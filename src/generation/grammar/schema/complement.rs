@@ -8,7 +8,7 @@ use super::texts::all_texts_but;
 use super::written::{size, size_of_text};
 use super::{FormatError, Walk, escaped};
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// All types but `integer`, whose complement would be the numbers that are not whole.
 const TYPES: [&str; 6] = ["null", "boolean", "number", "string", "array", "object"];
@@ -30,13 +30,9 @@ pub fn all_of(schemas: Vec<Value>) -> Value {
 }
 
 /// Without those that change nothing, and each once: the compiler holds all against all.
-fn one_or(all: Vec<Value>, neutral: &Value, keyword: &str) -> Value {
-    let mut schemas: Vec<Value> = Vec::with_capacity(all.len());
-    for schema in all {
-        if schema != *neutral && !schemas.contains(&schema) {
-            schemas.push(schema);
-        }
-    }
+fn one_or(mut schemas: Vec<Value>, neutral: &Value, keyword: &str) -> Value {
+    let mut known = HashSet::new();
+    schemas.retain(|schema| schema != neutral && known.insert(schema.to_string()));
     match schemas.len() {
         0 => neutral.clone(),
         1 => schemas.swap_remove(0),

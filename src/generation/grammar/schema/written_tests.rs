@@ -14,8 +14,12 @@ fn nested(levels: usize, innermost: Value, level: impl Fn(Value) -> Value) -> Va
 #[track_caller]
 fn check_ends(schema: &Value) {
     let began = Instant::now();
-    let prepared = prepare(schema);
-    assert!(began.elapsed() < Duration::from_secs(20), "{prepared:?}");
+    let is_ok = prepare(schema).is_ok();
+    let took = began.elapsed();
+    assert!(
+        took < Duration::from_secs(20),
+        "{took:?}, accepted: {is_ok}"
+    );
 }
 
 #[test]
