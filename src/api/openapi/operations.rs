@@ -300,19 +300,16 @@ fn answered(answer: &Answer) -> ResponseBuilder {
             json(Ref::from_schema_name(*schema).into()),
         ),
         Answer::Streamed(schema, chunk) => {
-            let (holds, event) = match chunk {
-                Chunk::Schema(schema) => (
-                    format!("a `{schema}`, and the last `[DONE]`"),
-                    event(Some(schema)),
-                ),
-                Chunk::ResponseEvent => ("an event of the Responses API".to_owned(), event(None)),
+            let holds = match chunk {
+                Chunk::Schema(schema) => format!("a `{schema}`, and the last `[DONE]`"),
+                Chunk::ResponseEvent => "an event of the Responses API".to_owned(),
             };
             response
                 .description(format!(
                     "The answer; with `stream: true` server-sent events, each of which holds {holds}"
                 ))
                 .content("application/json", json(Ref::from_schema_name(*schema).into()))
-                .content("text/event-stream", json(event))
+                .content("text/event-stream", json(event()))
         }
         Answer::List(schema) => {
             let list = ArrayBuilder::new().items(Ref::from_schema_name(*schema));
@@ -333,16 +330,12 @@ fn answered(answer: &Answer) -> ResponseBuilder {
     }
 }
 
-/// One event of a stream, with JSON of this schema.
-fn event(schema: Option<&'static str>) -> RefOr<Schema> {
-    let json = ObjectBuilder::new()
-        .schema_type(Type::String)
-        .content_media_type("application/json")
-        .content_schema(schema.map(Ref::from_schema_name));
+/// One event of a stream. What it holds is JSON, but for the last of a chat.
+fn event() -> RefOr<Schema> {
     ObjectBuilder::new()
         .schema_type(Type::Object)
         .property("event", string())
-        .property("data", json)
+        .property("data", string())
         .required("data")
         .into()
 }
