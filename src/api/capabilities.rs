@@ -3,6 +3,7 @@
 
 use super::error::ApiError;
 use super::limits;
+use super::models::task_of;
 use super::parameters::{Outcome, Parameter};
 use super::reference::ENDPOINTS;
 use super::state::{ApiState, Served, ServedEncoding};
@@ -169,25 +170,22 @@ impl ModelCapabilities {
 
     fn encoder(served: &ServedEncoding) -> Self {
         let model = &served.model;
-        let (task, embeds, num_labels) = match model.task {
+        let (embeds, num_labels) = match model.task {
             EncoderTask::Embedding => {
                 let embeds = Embeds {
                     dimensions: model.hidden_size,
                     shorter_dimensions: model.matryoshka_dimensions.clone(),
                     input_types: model.prompts.keys().cloned().collect(),
                 };
-                ("embed", Some(embeds), None)
+                (Some(embeds), None)
             }
-            EncoderTask::Classification { num_labels } if model.is_reranker() => {
-                ("rerank", None, Some(num_labels))
-            }
-            EncoderTask::Classification { num_labels } => ("classify", None, Some(num_labels)),
+            EncoderTask::Classification { num_labels } => (None, Some(num_labels)),
         };
         Self {
             id: model.id.clone(),
             aliases: served.aliases.clone(),
             max_model_len: model.max_text_len(),
-            task,
+            task: task_of(model),
             generates: None,
             embeds,
             num_labels,

@@ -2,7 +2,7 @@
 
 use super::error::ApiError;
 use super::state::{ApiState, Models, Served, ServedEncoding};
-use crate::encoding::EncoderTask;
+use crate::encoding::{EncoderTask, ServedEncoder};
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
@@ -72,15 +72,10 @@ impl Model {
 
     fn encoder(served: &ServedEncoding) -> Self {
         let model = &served.model;
-        let task = match model.task {
-            EncoderTask::Embedding => "embed",
-            EncoderTask::Classification { .. } if model.is_reranker() => "rerank",
-            EncoderTask::Classification { .. } => "classify",
-        };
         Self::new(
             (&model.id, model.created),
             model.max_text_len(),
-            task,
+            task_of(model),
             &served.aliases,
         )
     }
@@ -100,5 +95,14 @@ impl Model {
             task,
             aliases: aliases.to_vec(),
         }
+    }
+}
+
+/// What an encoder does, in a word.
+pub fn task_of(model: &ServedEncoder) -> &'static str {
+    match model.task {
+        EncoderTask::Embedding => "embed",
+        EncoderTask::Classification { .. } if model.is_reranker() => "rerank",
+        EncoderTask::Classification { .. } => "classify",
     }
 }

@@ -111,6 +111,11 @@ fn object(properties: Value) -> Value {
     json!({"type": "object", "properties": properties, "required": names, "additionalProperties": false})
 }
 
+/// The same, or null.
+fn or_null(schema: Value) -> Value {
+    json!({"anyOf": [schema, {"type": "null"}]})
+}
+
 /// A map of schemas by their names.
 fn named<const N: usize>(schemas: [(&str, Value); N]) -> Map<String, Value> {
     schemas

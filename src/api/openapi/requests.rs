@@ -1,6 +1,6 @@
 //! Bodies of requests, from their tables.
 
-use super::named;
+use super::{named, or_null};
 use crate::api::limits;
 use crate::api::parameters::{self, Outcome, Parameter, Shape};
 use serde_json::{Map, Value, json};
@@ -35,6 +35,7 @@ fn object(table: &[Parameter]) -> Value {
 fn property(parameter: &Parameter) -> Value {
     let (mut schema, outcome) = match parameter.outcome {
         Outcome::Honoured if parameter.is_required => (shape(&parameter.shape), ""),
+        // Null says that it is left out.
         Outcome::Honoured => (or_null(shape(&parameter.shape)), ""),
         // Anything is taken, and listed.
         Outcome::Ignored | Outcome::SentBack => {
@@ -58,11 +59,6 @@ fn property(parameter: &Parameter) -> Value {
         schema["description"] = note.into();
     }
     schema
-}
-
-/// Null says that a property is left out.
-fn or_null(schema: Value) -> Value {
-    json!({"anyOf": [schema, {"type": "null"}]})
 }
 
 fn shape(shape: &Shape) -> Value {

@@ -1,6 +1,6 @@
 //! Stored things and their lists, which are built as JSON: their schemas by hand.
 
-use super::{named, object};
+use super::{named, object, or_null};
 use serde_json::{Map, Value, json};
 
 pub fn schemas() -> Map<String, Value> {
@@ -25,10 +25,6 @@ fn count() -> Value {
 
 fn list(items: Value) -> Value {
     json!({"type": "array", "items": items})
-}
-
-fn or_null(schema: Value) -> Value {
-    json!({"anyOf": [schema, {"type": "null"}]})
 }
 
 /// What a request said, given back.
