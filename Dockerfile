@@ -1,9 +1,16 @@
-# The CPU server. Build with `make image`.
+# The server. Build with `make image`; for NVIDIA GPUs with `FEATURES=cuda make image`.
 
 FROM rust:1.95-bookworm AS build
 WORKDIR /build
 COPY . .
-RUN cargo build --release --locked --bin guichet && mkdir /weights /state
+ARG FEATURES=""
+# CUDA's compiler comes from PyPI. Nothing of it is in the image: the driver, which the host gives,
+# is looked for when the server starts.
+RUN case "$FEATURES" in *cuda*) \
+        apt-get update && apt-get install -y --no-install-recommends python3-pip python3-venv && \
+        scripts/with-cuda cargo build --release --locked --bin guichet --features "$FEATURES";; \
+    *) cargo build --release --locked --bin guichet --features "$FEATURES";; \
+    esac && mkdir /weights /state
 
 FROM debian:bookworm-slim
 # Only `guichet pull` needs them; nothing goes out while serving.

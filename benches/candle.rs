@@ -6,8 +6,8 @@
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use candle_transformers::models::llama::{Cache, Config, Llama, LlamaConfig};
-use guichet::kernels::{AttentionSpan, KernelSet, Kernels, KvType, ThreadPool, WeightType};
-use guichet::model::{Checkpoint, Decoder, DecoderConfig, DecoderLimits, ForwardContext, KvCache};
+use guichet::kernels::{AttentionSpan, Batch, KernelSet, Kernels, KvType, ThreadPool, WeightType};
+use guichet::model::{Checkpoint, Decoder, DecoderConfig, DecoderLimits, KvCache};
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -54,7 +54,7 @@ impl Guichet {
             max_output_rows: 1,
             max_positions: 1024,
         };
-        let cache = KvCache::new(&config, kv_type(weight_type), 32)?;
+        let cache = KvCache::new(&config, &kernels, kv_type(weight_type), 32)?;
         let decoder = Decoder::load(
             config,
             &Checkpoint::open(dir)?,
@@ -79,17 +79,18 @@ impl Guichet {
             start,
             block_table: &self.block_table,
         }]];
-        let context = ForwardContext {
+        let batch = Batch {
             token_ids: ids,
             positions: &positions,
             spans: &spans,
-            output_rows: &[ids.len() - 1],
+            output_rows: &[ids.len() as u32 - 1],
         };
-        let logits = self.decoder.forward(&context, &self.cache)?;
-        let best = self
-            .decoder
-            .kernels()
-            .for_logits(&logits, |_, _, summary| summary.argmax)?;
+        let logits = self.decoder.forward(&batch, &self.cache)?;
+        let best = self.decoder.kernels().for_logits(
+            &logits,
+            |_| false,
+            |_, _, summary| summary.argmax,
+        )?;
         Ok(best[0] as u32)
     }
 }

@@ -6,12 +6,13 @@
 //!         [--kv-cache-dtype auto|int8] [--threads N]
 //!         [--prefill 512,2048] [--decode 1,16] [--context 512] [--rounds N] [--kernels NAME] [--json]
 //!         [--request 143,64 --streams 1,16,32]
+//!         [--device cuda [--deterministic false]] [--weights random:1] [--chunk 8192]
 
 mod machine;
 
 use clap::Parser;
 use guichet::engine::{
-    ModelOptions, Quantize, SampleRequest, SamplingParams, StepItem, StepRunner,
+    DeviceChoice, ModelOptions, Quantize, SampleRequest, SamplingParams, StepItem, StepRunner,
 };
 use guichet::kernels::KvType;
 use guichet::model::DecoderConfig;
@@ -23,8 +24,6 @@ use std::time::Instant;
 
 const BLOCK: usize = 32;
 const STEPS: usize = 32;
-/// Tokens of a step, as of the server.
-const CHUNK: usize = 512;
 
 #[derive(Parser)]
 struct Args {
@@ -54,6 +53,17 @@ struct Args {
     rounds: usize,
     #[arg(long)]
     kernels: Option<String>,
+    #[arg(long, default_value = "cpu", value_parser = ["cpu", "cuda"])]
+    device: String,
+    /// On a GPU.
+    #[arg(long, default_value_t = true, action = clap::ArgAction::Set)]
+    deterministic: bool,
+    /// `random:SEED` in place of the checkpoint's.
+    #[arg(long)]
+    weights: Option<String>,
+    /// Tokens of a step, as of the server.
+    #[arg(long, default_value_t = 512)]
+    chunk: usize,
     #[arg(long)]
     json: bool,
     /// What cargo passes.
@@ -64,14 +74,15 @@ struct Args {
 struct Bench {
     runner: Box<dyn StepRunner>,
     params: SamplingParams,
+    chunk: usize,
 }
 
 impl Bench {
     /// Computes `tokens` of sequence `index` from `start` on.
     fn prefill(&mut self, index: usize, tables: &[Vec<u32>], num_tokens: usize) {
         let tokens: Vec<u32> = (0..num_tokens).map(|i| (i * 37 % 40_000) as u32).collect();
-        for start in (0..num_tokens).step_by(CHUNK) {
-            let end = (start + CHUNK).min(num_tokens);
+        for start in (0..num_tokens).step_by(self.chunk) {
+            let end = (start + self.chunk).min(num_tokens);
             let item = StepItem {
                 sequence: index as u64,
                 tokens: &tokens[start..end],
@@ -251,6 +262,15 @@ fn median(rounds: usize, num_tokens: usize, mut run: impl FnMut()) -> f64 {
     num_tokens as f64 / seconds[rounds / 2]
 }
 
+/// The seed of `random:SEED`.
+fn random_weights(text: Option<&str>) -> Result<Option<u32>, Box<dyn Error>> {
+    let Some(text) = text else { return Ok(None) };
+    let seed = text
+        .strip_prefix("random:")
+        .ok_or("--weights is random:SEED")?;
+    Ok(Some(seed.parse()?))
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
     let args = Args::parse();
     let longest = args.prefill.iter().copied().max().unwrap_or(0);
@@ -266,7 +286,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         kernels: args.kernels,
         num_threads: args.threads,
         max_model_len: Some(len),
-        max_num_batched_tokens: CHUNK,
+        max_num_batched_tokens: Some(args.chunk),
+        max_num_seqs: widest.max(64),
+        device: match args.device.as_str() {
+            "cuda" => DeviceChoice::Cuda(0),
+            _ => DeviceChoice::Cpu,
+        },
+        deterministic: args.deterministic,
+        random_weights: random_weights(args.weights.as_deref())?,
         ..ModelOptions::default()
     };
     let started = Instant::now();
@@ -281,6 +308,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             temperature: 0.0,
             ..SamplingParams::default()
         },
+        chunk: args.chunk,
     };
     let blocks = len / BLOCK;
     let tables: Vec<Vec<Vec<u32>>> = (0..widest)
@@ -290,7 +318,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         .threads
         .map_or_else(|| std::thread::available_parallelism().map(usize::from), Ok)?;
     let config = DecoderConfig::from_dir(&args.model)?;
-    let roofline = Roofline::measure(config, &args.quantize, &args.kv_cache_dtype, num_threads);
+    // What a GPU could do at most is for others to measure.
+    let roofline = (args.device == "cpu")
+        .then(|| Roofline::measure(config, &args.quantize, &args.kv_cache_dtype, num_threads));
     let mut report = json!({
         "loaded_s": loaded,
         "prefill": {},
@@ -298,8 +328,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         "roofline": {
             "prefill": {},
             "decode": {},
-            "product_gops": roofline.product.map(|peak| peak / 1e9),
-            "read_gb_s": roofline.bandwidth / 1e9,
+            "product_gops": roofline.as_ref().and_then(|r| r.product).map(|peak| peak / 1e9),
+            "read_gb_s": roofline.as_ref().map(|r| r.bandwidth / 1e9),
         },
     });
     for num_tokens in &args.prefill {
@@ -308,10 +338,13 @@ fn main() -> Result<(), Box<dyn Error>> {
         });
         report["prefill"][num_tokens.to_string()] = json!(speed);
         report["roofline"]["prefill"][num_tokens.to_string()] =
-            json!(roofline.prefill(*num_tokens));
+            json!(roofline.as_ref().and_then(|r| r.prefill(*num_tokens)));
     }
     for num_seqs in &args.decode {
-        let context = if *num_seqs == 1 { 16 } else { args.context };
+        let context = match (*num_seqs, args.device.as_str()) {
+            (1, "cpu") => 16,
+            _ => args.context,
+        };
         for (index, tables) in tables[..*num_seqs].iter().enumerate() {
             bench.prefill(index, tables, context);
         }
@@ -320,12 +353,15 @@ fn main() -> Result<(), Box<dyn Error>> {
         });
         report["decode"][num_seqs.to_string()] = json!(speed);
         report["roofline"]["decode"][num_seqs.to_string()] =
-            json!(roofline.decode(*num_seqs, context));
+            json!(roofline.as_ref().and_then(|r| r.decode(*num_seqs, context)));
     }
     if let &[prompt, new] = &*args.request {
         for num_streams in &args.streams {
-            report["roofline"]["http"][num_streams.to_string()] =
-                json!(roofline.requests(*num_streams, prompt, new));
+            report["roofline"]["http"][num_streams.to_string()] = json!(
+                roofline
+                    .as_ref()
+                    .and_then(|r| r.requests(*num_streams, prompt, new))
+            );
         }
     }
     println!("{report}");

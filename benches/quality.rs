@@ -6,10 +6,8 @@
 //! `+kv8` keeps keys and values as 8 bits too.
 
 use clap::Parser;
-use guichet::kernels::{AttentionSpan, KernelSet, Kernels, KvType, ThreadPool, WeightType};
-use guichet::model::{
-    Checkpoint, Decoder, DecoderConfig, DecoderLimits, ForwardContext, KvCache, Precision,
-};
+use guichet::kernels::{AttentionSpan, Batch, KernelSet, Kernels, KvType, ThreadPool, WeightType};
+use guichet::model::{Checkpoint, Decoder, DecoderConfig, DecoderLimits, KvCache, Precision};
 use guichet::text::Tokenizer;
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -70,7 +68,12 @@ impl Model {
             max_output_rows: CONTEXT,
             max_positions: CONTEXT,
         };
-        let cache = KvCache::new(&config, kv_type, CONTEXT.div_ceil(KvCache::block_size()))?;
+        let cache = KvCache::new(
+            &config,
+            kernels,
+            kv_type,
+            CONTEXT.div_ceil(KvCache::block_size()),
+        )?;
         let checkpoint = Checkpoint::open(dir)?;
         Ok(Self {
             name: name.to_owned(),
@@ -88,23 +91,24 @@ impl Model {
             start: 0,
             block_table: &block_table,
         }]];
-        let output_rows: Vec<usize> = (0..ids.len()).collect();
-        let context = ForwardContext {
+        let output_rows: Vec<u32> = (0..ids.len() as u32).collect();
+        let batch = Batch {
             token_ids: ids,
             positions: &positions,
             spans: &spans,
             output_rows: &output_rows,
         };
-        let logits = self.decoder.forward(&context, &self.cache)?;
-        let rows = self
-            .decoder
-            .kernels()
-            .for_logits(&logits, |_, logits, summary| {
+        let logits = self.decoder.forward(&batch, &self.cache)?;
+        let rows = self.decoder.kernels().for_logits(
+            &logits,
+            |_| true,
+            |_, logits, summary| {
                 logits
                     .iter()
                     .map(|logit| logit - summary.log_sum_exp)
                     .collect::<Vec<f32>>()
-            })?;
+            },
+        )?;
         Ok(rows)
     }
 }

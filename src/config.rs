@@ -1,12 +1,17 @@
 //! The configuration: defaults, under a TOML file, under the environment, under the
 //! command line. Parsed and checked once, then frozen.
 
+mod model;
 mod origin;
 
+pub use model::{
+    DeviceConfig, DtypeChoice, KernelChoice, KvDtypeChoice, ModelConfig, QuantizeChoice,
+    RandomWeights,
+};
 pub use origin::ANY_ORIGIN;
 
-use crate::engine::{Dtype, ModelOptions, Quantize};
-use crate::kernels::{KvType, Placement};
+use crate::engine::{ModelOptions, StepTime};
+use crate::kernels::Placement;
 use crate::store::Retention;
 use crate::telemetry::{self, LogConfig, LogError};
 use crate::tenant::{KeyConfig, KeyError, KeyRing};
@@ -14,7 +19,6 @@ use figment::error::Kind;
 use figment::providers::{Env, Format as _, Serialized, Toml};
 use figment::{Figment, Source};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -58,71 +62,6 @@ pub struct ServerConfig {
     pub state_dir: PathBuf,
 }
 
-/// Section `[model]`, and each of `[[models]]`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct ModelConfig {
-    /// A checkpoint directory, or the name of one under `weights/`.
-    pub path: Option<PathBuf>,
-    /// The id that clients use; absent: the directory's name.
-    pub id: Option<String>,
-    /// Other ids that mean the same model.
-    pub aliases: Vec<String>,
-    pub dtype: DtypeChoice,
-    pub quantize: QuantizeChoice,
-    pub kv_cache_dtype: KvDtypeChoice,
-    /// A kernel set to pin, or `auto`.
-    pub kernels: KernelChoice,
-    pub max_model_len: Option<usize>,
-    /// Memory for this model's KV cache; absent: `engine.kv_cache_mib`.
-    pub kv_cache_mib: Option<u64>,
-    /// Of an encoder: what stands before a text, by the name of its use, beside and instead of
-    /// what the checkpoint says.
-    pub prompts: BTreeMap<String, String>,
-    /// Of these, the one for a text whose use is not named.
-    pub default_prompt: Option<String>,
-}
-
-/// Type in memory of weights that are not quantized, and of the KV cache unless it has its own.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum DtypeChoice {
-    /// The checkpoint's.
-    #[default]
-    Auto,
-    F32,
-    Bf16,
-}
-
-/// How weights are rounded at load.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum QuantizeChoice {
-    #[default]
-    None,
-    Int8,
-    Int4,
-}
-
-/// Type in memory of the KV cache.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum KvDtypeChoice {
-    /// That of [`DtypeChoice`].
-    #[default]
-    Auto,
-    Int8,
-}
-
-/// A kernel set, by its name, or the best for this processor.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "String", into = "String")]
-pub enum KernelChoice {
-    #[default]
-    Auto,
-    Named(String),
-}
-
 /// Section `[responses]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -159,15 +98,16 @@ impl ResponsesConfig {
 #[serde(deny_unknown_fields, default)]
 pub struct EngineSection {
     pub max_num_seqs: usize,
-    pub max_num_batched_tokens: usize,
+    /// Absent: 512 on a CPU, 8192 on a GPU.
+    pub max_num_batched_tokens: Option<usize>,
     /// Of one caller.
     pub max_num_waiting: usize,
     /// Of one caller.
     pub max_waiting_tokens: usize,
     pub max_kv_overcommit: usize,
     pub max_queue_ms: u64,
-    /// 0: no limit.
-    pub max_step_ms: u64,
+    /// 0: no limit; absent: 100 on a CPU, 12 on a GPU.
+    pub max_step_ms: Option<u64>,
     pub prefix_cache: PrefixCacheChoice,
     /// Absent: whatever of the KV cache nobody uses.
     pub prefix_cache_mib: Option<u64>,
@@ -247,7 +187,7 @@ impl Default for EngineSection {
             max_waiting_tokens: engine.max_waiting_tokens,
             max_kv_overcommit: engine.max_kv_overcommit,
             max_queue_ms: ms(engine.max_queue),
-            max_step_ms: engine.max_step.map_or(0, ms),
+            max_step_ms: None,
             prefix_cache: PrefixCacheChoice::PerCaller,
             prefix_cache_mib: None,
             stall_timeout_ms: ms(engine.stall_timeout),
@@ -255,25 +195,6 @@ impl Default for EngineSection {
             num_threads: None,
             pin_threads: engine.placement.pin_threads,
             interleave_memory: engine.placement.interleave_memory,
-        }
-    }
-}
-
-impl From<String> for KernelChoice {
-    fn from(name: String) -> Self {
-        if name == "auto" {
-            Self::Auto
-        } else {
-            Self::Named(name)
-        }
-    }
-}
-
-impl From<KernelChoice> for String {
-    fn from(choice: KernelChoice) -> Self {
-        match choice {
-            KernelChoice::Auto => "auto".to_owned(),
-            KernelChoice::Named(name) => name,
         }
     }
 }
@@ -318,7 +239,7 @@ impl Config {
             ("engine.max_num_seqs", engine.max_num_seqs, 1 << 16),
             (
                 "engine.max_num_batched_tokens",
-                engine.max_num_batched_tokens,
+                engine.max_num_batched_tokens.unwrap_or(1),
                 1 << 20,
             ),
             ("engine.max_num_waiting", engine.max_num_waiting, 1 << 20),
@@ -436,24 +357,13 @@ impl Config {
     /// What the engine needs to load a model.
     pub fn model_options(&self, model: &ModelConfig) -> ModelOptions {
         ModelOptions {
-            dtype: match model.dtype {
-                DtypeChoice::Auto => None,
-                DtypeChoice::F32 => Some(Dtype::F32),
-                DtypeChoice::Bf16 => Some(Dtype::Bf16),
-            },
-            quantize: match model.quantize {
-                QuantizeChoice::None => None,
-                QuantizeChoice::Int8 => Some(Quantize::Int8),
-                QuantizeChoice::Int4 => Some(Quantize::Int4),
-            },
-            kv_type: match model.kv_cache_dtype {
-                KvDtypeChoice::Auto => None,
-                KvDtypeChoice::Int8 => Some(KvType::Int8),
-            },
-            kernels: match &model.kernels {
-                KernelChoice::Auto => None,
-                KernelChoice::Named(name) => Some(name.clone()),
-            },
+            device: model.device.into(),
+            deterministic: model.deterministic,
+            random_weights: model.weights.map(|RandomWeights(seed)| seed),
+            dtype: model.dtype(),
+            quantize: model.quantize(),
+            kv_type: model.kv_type(),
+            kernels: model.kernels(),
             pool: None,
             num_threads: self.engine.num_threads,
             placement: Placement {
@@ -470,37 +380,16 @@ impl Config {
             max_waiting_tokens: self.engine.max_waiting_tokens,
             max_kv_overcommit: self.engine.max_kv_overcommit,
             max_queue: Duration::from_millis(self.engine.max_queue_ms),
-            max_step: (self.engine.max_step_ms > 0)
-                .then(|| Duration::from_millis(self.engine.max_step_ms)),
+            max_step: match self.engine.max_step_ms {
+                None => StepTime::Auto,
+                Some(0) => StepTime::Unlimited,
+                Some(ms) => StepTime::AtMost(Duration::from_millis(ms)),
+            },
             prefix_cache: self.engine.prefix_cache == PrefixCacheChoice::PerCaller,
             prefix_cache_bytes: self.engine.prefix_cache_mib.map(|mib| mib << 20),
             stall_timeout: Duration::from_millis(self.engine.stall_timeout_ms),
             quarantine_path: Some(self.server.state_dir.join("quarantine")),
         }
-    }
-}
-
-impl ModelConfig {
-    fn check(&self) -> Result<(), ConfigError> {
-        for (key, name) in [("model.id", self.id.as_ref())].into_iter().chain(
-            self.aliases
-                .iter()
-                .map(|alias| ("model.aliases", Some(alias))),
-        ) {
-            if name.is_some_and(|name| name.trim().is_empty()) {
-                return Err(ConfigError::Value {
-                    key,
-                    must: "a name, or left out",
-                });
-            }
-        }
-        if self.max_model_len == Some(0) {
-            return Err(ConfigError::Value {
-                key: "model.max_model_len",
-                must: "at least 1",
-            });
-        }
-        check_mib("model.kv_cache_mib", self.kv_cache_mib)
     }
 }
 

@@ -2,10 +2,10 @@
 //! second in decoding.
 
 use crate::rate::Rate;
-use candle_core::{DType, Device, Tensor};
+use candle_core::{Device, Tensor};
 use criterion::{BenchmarkId, Criterion, Throughput};
 use guichet::kernels::{
-    AttentionOptions, AttentionShape, AttentionSpan, KV_BLOCK_SIZE, Kernels, KvType, PagedLayout,
+    Array, AttentionOptions, AttentionShape, AttentionSpan, KV_BLOCK_SIZE, Kernels, KvType,
 };
 
 /// SmolLM2-135M's heads, those of a model of a billion parameters, and larger ones.
@@ -34,7 +34,7 @@ pub fn bench(criterion: &mut Criterion<Rate>, kernels: &Kernels, kv_type: KvType
         } = shape;
         let heads = format!("{num_heads}/{num_kv_heads}/{head_dim}");
         for len in [512, 2048] {
-            let layer = Layer::new(kv_type, shape, 1, 0, len).fill(kernels, shape);
+            let layer = Layer::new(kernels, kv_type, shape, 1, 0, len).fill(kernels, shape);
             let visible = len * (len + 1) / 2;
             let operations = 4 * head_dim * num_heads * visible;
             group.throughput(Throughput::Elements(operations as u64));
@@ -47,7 +47,10 @@ pub fn bench(criterion: &mut Criterion<Rate>, kernels: &Kernels, kv_type: KvType
             let bytes = 2 * num_kv_heads * head_dim * kv_type.num_bytes();
             let bytes = SEQUENCES * context * bytes;
             let layers: Vec<Layer> = (0..DECODE_BYTES.div_ceil(bytes))
-                .map(|_| Layer::new(kv_type, shape, SEQUENCES, context - 1, 1).fill(kernels, shape))
+                .map(|_| {
+                    Layer::new(kernels, kv_type, shape, SEQUENCES, context - 1, 1)
+                        .fill(kernels, shape)
+                })
                 .collect();
             group.throughput(Throughput::Bytes(bytes as u64));
             let mut turn = layers.iter().cycle();
@@ -65,9 +68,9 @@ pub fn bench(criterion: &mut Criterion<Rate>, kernels: &Kernels, kv_type: KvType
 
 /// One layer's cache, activations and sequences.
 struct Layer {
-    cache: Tensor,
-    qkv: Tensor,
-    out: Tensor,
+    cache: Array,
+    qkv: Array,
+    out: Array,
     tables: Vec<Vec<u32>>,
     rows: usize,
     start: usize,
@@ -76,6 +79,7 @@ struct Layer {
 impl Layer {
     /// Sequences whose next `rows` tokens stand at `start`.
     fn new(
+        kernels: &Kernels,
         kv_type: KvType,
         shape: AttentionShape,
         sequences: usize,
@@ -83,21 +87,14 @@ impl Layer {
         rows: usize,
     ) -> Self {
         let blocks = (start + rows).div_ceil(KV_BLOCK_SIZE);
-        let layout = PagedLayout::new(shape, kv_type);
         let noise = |rows: usize, width: usize| {
-            Tensor::rand(-1f32, 1., (rows, width), &Device::Cpu).expect("there is memory")
+            let noise = Tensor::rand(-1f32, 1., (rows, width), &Device::Cpu);
+            Array::from(noise.expect("there is memory"))
         };
         Self {
-            cache: Tensor::zeros(
-                (sequences * blocks, layout.block_len()),
-                match kv_type {
-                    KvType::F32 => DType::F32,
-                    KvType::Bf16 => DType::BF16,
-                    KvType::Int8 => DType::U8,
-                },
-                &Device::Cpu,
-            )
-            .expect("there is memory"),
+            cache: kernels
+                .kv_cache(shape, kv_type, sequences * blocks)
+                .expect("there is memory"),
             qkv: noise(sequences * rows, shape.qkv_width()),
             out: noise(sequences * rows, shape.q_width()),
             // Blocks of a sequence do not follow each other in a cache that has been in use.
@@ -118,8 +115,8 @@ impl Layer {
         for (sequence, block_table) in self.tables.iter().enumerate() {
             for start in (0..self.start).step_by(KV_BLOCK_SIZE) {
                 let rows = KV_BLOCK_SIZE.min(self.start - start);
-                let qkv = Tensor::rand(-1f32, 1., (rows, shape.qkv_width()), &Device::Cpu)
-                    .expect("there is memory");
+                let qkv = Tensor::rand(-1f32, 1., (rows, shape.qkv_width()), &Device::Cpu);
+                let qkv = Array::from(qkv.expect("there is memory"));
                 let spans = [AttentionSpan {
                     rows: 0..rows,
                     start,

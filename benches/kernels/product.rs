@@ -4,7 +4,7 @@
 use crate::rate::Rate;
 use candle_core::{Device, Tensor};
 use criterion::{BenchmarkId, Criterion, Throughput};
-use guichet::kernels::{Arrangement, Epilogue, Kernels, PackedWeight, RowSource, WeightType};
+use guichet::kernels::{Arrangement, Array, Epilogue, Kernels, RowSource, Use, WeightType};
 
 /// Inputs and outputs: a layer of SmolLM2-135M and one of a model of a billion parameters.
 const SHAPES: [(usize, usize); 2] = [(576, 1536), (2048, 8192)];
@@ -20,26 +20,18 @@ pub fn bench(criterion: &mut Criterion<Rate>, kernels: &Kernels, weight_type: We
         let noise = noise(k * n);
         let sources = [RowSource::F32(bytemuck::cast_slice(&noise))];
         let pack = || {
-            let (set, pool) = (kernels.set(), kernels.pool());
-            PackedWeight::pack(
-                &sources,
-                k,
-                Arrangement::Stacked,
-                weight_type,
-                None,
-                set,
-                pool,
-            )
+            kernels
+                .pack(&sources, k, Arrangement::Stacked, weight_type, None)
+                .expect("there is memory")
         };
         let first = pack();
         let bytes = first.num_bytes();
         let mut weights = vec![first];
         weights.extend((1..BYTES / bytes).map(|_| pack()));
         for rows in ROWS {
-            let x = Tensor::rand(-1f32, 1., (rows, k), &Device::Cpu).expect("there is memory");
-            let out = Tensor::zeros_like(&x.narrow(1, 0, 1).expect("a column"))
-                .and_then(|column| column.repeat((1, n)))
-                .expect("there is memory");
+            let x = Tensor::rand(-1f32, 1., (rows, k), &Device::Cpu);
+            let x = Array::from(x.expect("there is memory"));
+            let out = kernels.zeros(rows, n, Use::Sums).expect("there is memory");
             group.throughput(if rows == 1 {
                 Throughput::Bytes(bytes as u64)
             } else {

@@ -1,11 +1,11 @@
 //! The ops between products, which read and write activations: bytes a second.
 
 use crate::rate::Rate;
-use candle_core::{DType, Device, Tensor};
+use candle_core::{Device, Tensor};
 use criterion::{Criterion, Throughput};
 use guichet::kernels::{
-    Arrangement, AttentionShape, AttentionSpan, Epilogue, KV_BLOCK_SIZE, Kernels, KvType,
-    PackedWeight, PagedLayout, RowSource, WeightType,
+    Arrangement, Array, AttentionShape, AttentionSpan, Epilogue, KV_BLOCK_SIZE, Kernels, KvType,
+    RopeTable, RowSource, WeightType,
 };
 
 const ROWS: usize = 512;
@@ -20,34 +20,32 @@ const SHAPE: AttentionShape = AttentionShape {
 pub fn bench(criterion: &mut Criterion<Rate>, kernels: &Kernels) {
     let mut group = criterion.benchmark_group(format!("rows/{}", kernels.set()));
     let noise = |rows: usize, width: usize| {
-        Tensor::rand(-1f32, 1., (rows, width), &Device::Cpu).expect("there is memory")
+        let noise = Tensor::rand(-1f32, 1., (rows, width), &Device::Cpu);
+        Array::from(noise.expect("there is memory"))
     };
-    let bytes = |tensor: &Tensor| Throughput::Bytes((tensor.elem_count() * 4) as u64);
+    let bytes = |array: &Array| Throughput::Bytes((array.num_elements() * 4) as u64);
 
     let qkv = noise(ROWS, SHAPE.qkv_width());
     let positions: Vec<u32> = (0..ROWS as u32).collect();
     // A rotation by one angle keeps lengths.
-    let (cos, sin) = (
-        [0.6; ROWS * SHAPE.head_dim / 2],
-        [0.8; ROWS * SHAPE.head_dim / 2],
-    );
+    let angles = |value| kernels.vector(vec![value; ROWS * SHAPE.head_dim / 2]);
+    let table = RopeTable {
+        cos: angles(0.6).expect("there is memory"),
+        sin: angles(0.8).expect("there is memory"),
+    };
     group.throughput(bytes(&qkv));
     group.bench_function("rope", |bencher| {
         bencher.iter(|| {
             kernels
-                .rope(&qkv, SHAPE, &positions, &cos, &sin)
+                .rope(&qkv, SHAPE, &positions, &table)
                 .expect("shapes fit")
         });
     });
 
-    let layout = PagedLayout::new(SHAPE, KvType::Bf16);
     let blocks: Vec<u32> = (0..(ROWS / KV_BLOCK_SIZE) as u32).collect();
-    let cache = Tensor::zeros(
-        (blocks.len(), layout.block_len()),
-        DType::BF16,
-        &Device::Cpu,
-    );
-    let cache = cache.expect("there is memory");
+    let cache = kernels
+        .kv_cache(SHAPE, KvType::Bf16, blocks.len())
+        .expect("there is memory");
     let spans = [AttentionSpan {
         rows: 0..ROWS,
         start: 0,
@@ -63,19 +61,13 @@ pub fn bench(criterion: &mut Criterion<Rate>, kernels: &Kernels) {
 
     // A product of a single strip is hardly more than the norm and the rounding before it.
     let (x, out) = (noise(ROWS, HIDDEN), noise(ROWS, 1));
-    let norm = Tensor::ones(HIDDEN, DType::F32, &Device::Cpu).expect("there is memory");
+    let norm = kernels.vector(vec![1.0; HIDDEN]).expect("there is memory");
     let zeros = vec![0u8; HIDDEN * 4];
     let sources = [RowSource::F32(&zeros)];
     for weight_type in [WeightType::Bf16, WeightType::Int8, WeightType::Int4] {
-        let weight = PackedWeight::pack(
-            &sources,
-            HIDDEN,
-            Arrangement::Stacked,
-            weight_type,
-            None,
-            kernels.set(),
-            kernels.pool(),
-        );
+        let weight = kernels
+            .pack(&sources, HIDDEN, Arrangement::Stacked, weight_type, None)
+            .expect("there is memory");
         group.throughput(bytes(&x));
         group.bench_function(format!("norm and round to {weight_type:?}"), |bencher| {
             bencher.iter(|| {
@@ -86,20 +78,15 @@ pub fn bench(criterion: &mut Criterion<Rate>, kernels: &Kernels) {
         });
     }
 
-    let words = noise(VOCAB / 16, HIDDEN).to_vec2::<f32>().expect("rows");
+    let words = noise(VOCAB / 16, HIDDEN).to_rows().expect("rows");
     let sources: Vec<RowSource<'_>> = words
         .iter()
         .map(|row| RowSource::F32(bytemuck::cast_slice(row)))
         .collect();
-    let table = PackedWeight::pack(
-        &sources,
-        HIDDEN,
-        Arrangement::Stacked,
-        WeightType::Bf16,
-        None,
-        kernels.set(),
-        kernels.pool(),
-    );
+    let stacked = Arrangement::Stacked;
+    let table = kernels
+        .pack(&sources, HIDDEN, stacked, WeightType::Bf16, None)
+        .expect("there is memory");
     let ids: Vec<u32> = (0..ROWS as u32)
         .map(|i| i * 5 % (VOCAB as u32 / 16))
         .collect();
@@ -109,7 +96,7 @@ pub fn bench(criterion: &mut Criterion<Rate>, kernels: &Kernels) {
     });
 
     let logits = noise(1, VOCAB);
-    let row = logits.to_vec2::<f32>().expect("a row").remove(0);
+    let row = logits.to_rows().expect("a row").remove(0);
     let mut weights = vec![0.0; VOCAB];
     group.throughput(bytes(&logits));
     group.bench_function("argmax and log-sum-exp", |bencher| {

@@ -33,6 +33,14 @@ pub struct ServeArgs {
     #[arg(long, value_name = "ID")]
     model_id: Option<String>,
 
+    /// What computes: auto, cpu, cuda or cuda:N [default: auto, a GPU if this build has one]
+    #[arg(long, value_name = "DEVICE")]
+    device: Option<String>,
+
+    /// Weights that are made and not loaded, to see how fast a shape is: random:SEED
+    #[arg(long, value_name = "random:SEED")]
+    weights: Option<String>,
+
     /// Number type of weights and KV cache in memory [default: auto, the checkpoint's own]
     #[arg(long, value_parser = ["auto", "f32", "bf16"])]
     dtype: Option<String>,
@@ -82,6 +90,11 @@ impl ServeArgs {
         let model = [
             ("path", path),
             ("id", self.model_id.as_ref().map(|id| json!(id))),
+            ("device", self.device.as_ref().map(|device| json!(device))),
+            (
+                "weights",
+                self.weights.as_ref().map(|weights| json!(weights)),
+            ),
             ("dtype", self.dtype.as_ref().map(|dtype| json!(dtype))),
             (
                 "quantize",

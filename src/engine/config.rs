@@ -22,6 +22,8 @@ pub struct EngineConfig {
     /// How long a step should take while streams wait for their next token; prefills are cut
     /// to it. `None`: as long as `max_num_batched_tokens` take.
     pub max_step: Option<Duration>,
+    /// Prefill tokens of a step before any step has shown how long they take.
+    pub first_prefill: usize,
     /// Most sequences of one flow that are admitted beyond `max_num_seqs`.
     pub max_num_waiting: usize,
     /// Most prompt tokens of one flow that wait to be started.
@@ -67,6 +69,7 @@ impl EngineConfig {
             max_num_seqs: 64,
             max_num_outputs: 64,
             max_step: Some(Duration::from_millis(100)),
+            first_prefill: 64,
             max_num_waiting: 256,
             max_waiting_tokens: 262_144,
             max_kv_overcommit: 16,

@@ -66,7 +66,11 @@ impl Core {
     fn around(scheduler: Scheduler) -> Self {
         let config = &scheduler.config;
         Self {
-            pace: Pace::new(config.max_step, config.max_num_batched_tokens),
+            pace: Pace::new(
+                config.max_step,
+                config.first_prefill,
+                config.max_num_batched_tokens,
+            ),
             clients: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             next_id: 0,

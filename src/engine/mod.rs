@@ -41,7 +41,9 @@ pub use encoding::{
     EncodedTexts, EncodingConfig, EncodingEngine, EncodingStats, LoadedEncoder, TextRunner,
     TokenizedText, load_encoder,
 };
-pub use load::{Dtype, LoadError, LoadedModel, ModelOptions, Quantize, load};
+pub use load::{
+    DeviceChoice, Dtype, LoadError, LoadedModel, ModelOptions, Quantize, StepTime, load,
+};
 pub use model_runner::ModelRunner;
 pub use runner::{
     ItemOutput, RunnerError, SampleRequest, ScoreRequest, StepItem, StepOutput, StepRunner,

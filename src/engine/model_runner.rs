@@ -2,9 +2,9 @@ use super::constraint::{ConstraintError, Forerunner};
 use super::runner::{
     ItemOutput, RunnerError, SampleRequest, StepItem, StepOutput, StepRunner, TokenOutput,
 };
-use super::sampling::{sample, score};
-use crate::kernels::AttentionSpan;
-use crate::model::{Decoder, ForwardContext, KvCache, ModelError};
+use super::sampling::{needs_logits, sample, score};
+use crate::kernels::{AttentionSpan, Batch, Kernels};
+use crate::model::{Decoder, KvCache, ModelError};
 
 /// Computes steps with a decoder: the only place of the engine that touches a device.
 pub struct ModelRunner {
@@ -12,7 +12,7 @@ pub struct ModelRunner {
     cache: KvCache,
     token_ids: Vec<u32>,
     positions: Vec<u32>,
-    output_rows: Vec<usize>,
+    output_rows: Vec<u32>,
     /// There from the first constrained step on.
     forerunner: Option<Forerunner>,
 }
@@ -66,7 +66,8 @@ impl ModelRunner {
 
 impl StepRunner for ModelRunner {
     fn begin(&mut self) {
-        self.decoder.kernels().pool().place_caller();
+        // Where this fails, so will the first step, and say why.
+        let _ = self.decoder.kernels().enter();
     }
 
     fn execute(&mut self, step: &[StepItem<'_>]) -> Result<StepOutput, RunnerError> {
@@ -92,20 +93,19 @@ impl StepRunner for ModelRunner {
                 });
             }
             for (row, output) in output_rows(index, item) {
-                self.output_rows.push(first + row);
+                self.output_rows.push((first + row) as u32);
                 wanted.push(output);
             }
         }
-        let context = ForwardContext {
+        let batch = Batch {
             token_ids: &self.token_ids,
             positions: &self.positions,
             spans: &spans,
             output_rows: &self.output_rows,
         };
-        let logits = self
-            .decoder
-            .forward(&context, &self.cache)
-            .map_err(runner_error)?;
+        let kernels = self.decoder.kernels();
+        let error = |error: ModelError| runner_error(kernels, &error);
+        let logits = self.decoder.forward(&batch, &self.cache).map_err(error)?;
         let mut items: Vec<ItemOutput> = step
             .iter()
             .map(|item| ItemOutput {
@@ -114,11 +114,16 @@ impl StepRunner for ModelRunner {
             })
             .collect();
         if wanted.is_empty() {
+            kernels.wait().map_err(|e| error(e.into()))?;
             return Ok(StepOutput { items });
         }
-        let kernels = self.decoder.kernels();
+        let wants = |row: usize| {
+            let wanted: &OutputRow<'_> = &wanted[row];
+            let samples = wanted.sample.as_ref();
+            wanted.score.is_some() || samples.is_some_and(|(request, _)| needs_logits(request))
+        };
         let computed = kernels
-            .for_logits(&logits, |row, logits, summary| {
+            .for_logits(&logits, wants, |row, logits, summary| {
                 let wanted: &OutputRow<'_> = &wanted[row];
                 RowOutput {
                     sampled: wanted.sample.map(|(request, position)| {
@@ -129,7 +134,7 @@ impl StepRunner for ModelRunner {
                         .map(|(id, num_top)| score(logits, summary, id, num_top)),
                 }
             })
-            .map_err(|e| runner_error(e.into()))?;
+            .map_err(|e| error(e.into()))?;
         for (OutputRow { item, .. }, computed) in wanted.iter().zip(computed) {
             let output = &mut items[*item];
             output.scored.extend(computed.scored);
@@ -166,6 +171,10 @@ fn output_rows<'a>(
     })
 }
 
-fn runner_error(error: ModelError) -> RunnerError {
-    RunnerError::Step(error.to_string())
+/// A GPU that has refused an op once refuses all that follow.
+fn runner_error(kernels: &Kernels, error: &ModelError) -> RunnerError {
+    match kernels.gpu() {
+        Some(gpu) => RunnerError::Device(format!("{gpu}: {error}")),
+        None => RunnerError::Step(error.to_string()),
+    }
 }

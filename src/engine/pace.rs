@@ -1,10 +1,9 @@
 use std::time::Duration;
 
-/// Steps without streams may take so many times as long: nobody waits for a next token, and
-/// long ranges are computed faster.
+/// Steps without streams may take so many times as long, and as long as this: nobody waits for a
+/// next token, and long ranges are computed faster.
 const ALONE: u32 = 2;
-
-const FIRST_GUESS: f64 = 64.0;
+const MIN_ALONE: Duration = Duration::from_millis(100);
 
 /// Finds how many prefill tokens a step may have so that it takes the time it should.
 ///
@@ -38,11 +37,12 @@ struct Controller {
 }
 
 impl Pace {
-    /// `max_step` is for steps with streams; `limit` tokens are never exceeded.
-    pub fn new(max_step: Option<Duration>, limit: usize) -> Self {
+    /// `max_step` is for steps with streams; `first_guess` is how many tokens take so long at
+    /// most, and `limit` of them are never exceeded.
+    pub fn new(max_step: Option<Duration>, first_guess: usize, limit: usize) -> Self {
         let controller = |target: Duration| Controller {
             target,
-            max_prefill: FIRST_GUESS.min(limit as f64),
+            max_prefill: first_guess.min(limit) as f64,
             limit: limit as f64,
         };
         Self {
@@ -51,7 +51,7 @@ impl Pace {
                 max_step,
                 streams_take: max_step / 2,
             }),
-            alone: max_step.map(|max_step| controller(max_step * ALONE)),
+            alone: max_step.map(|max_step| controller((max_step * ALONE).max(MIN_ALONE))),
         }
     }
 
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn steps_come_to_take_the_time_they_should_and_follow_the_load() {
-        let mut pace = Pace::new(Some(Duration::from_millis(100)), 512);
+        let mut pace = Pace::new(Some(Duration::from_millis(100)), 64, 512);
         for num_decodes in [4, 60, 20] {
             for _ in 0..20 {
                 let num_prefill = pace.max_prefill(true);
@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn prefills_get_as_much_time_as_streams_that_take_long() {
-        let mut pace = Pace::new(Some(Duration::from_millis(20)), 512);
+        let mut pace = Pace::new(Some(Duration::from_millis(20)), 64, 512);
         // 35 ms without a prefill.
         let run = |pace: &mut Pace| {
             for _ in 0..40 {
@@ -168,7 +168,7 @@ mod tests {
 
     #[test]
     fn short_prefills_do_not_raise_the_limit_and_none_is_needed() {
-        let mut pace = Pace::new(Some(Duration::from_millis(50)), 512);
+        let mut pace = Pace::new(Some(Duration::from_millis(50)), 64, 512);
         let before = pace.max_prefill(true);
         for _ in 0..100 {
             pace.observe(true, 3, Duration::from_millis(2));
@@ -177,6 +177,6 @@ mod tests {
         assert_eq!(pace.max_prefill(true), before);
         pace.observe(false, 0, Duration::from_millis(2));
         assert_eq!(pace.max_prefill(false), before);
-        assert_eq!(Pace::new(None, 512).max_prefill(true), usize::MAX);
+        assert_eq!(Pace::new(None, 64, 512).max_prefill(true), usize::MAX);
     }
 }

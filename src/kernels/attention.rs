@@ -8,8 +8,8 @@ use super::cpu::attention::{self, MAX_HEAD_DIM, Pages, Partial, Query, Scratch};
 use super::cpu::kv::KvElement;
 use super::cpu::{AlignedBuffer, SplitMut};
 use super::storage::{self, KvRef};
-use super::{Kernels, PagedLayout};
-use candle_core::{CpuStorage, InplaceOp3, Layout, Result, Tensor};
+use super::{Array, Kernels, PagedLayout, Spans};
+use candle_core::{CpuStorage, InplaceOp3, Layout, Result};
 use plan::Rows;
 use std::cell::RefCell;
 use std::ops::Range;
@@ -65,25 +65,30 @@ impl Kernels {
     /// Attention of the step's rows, causal unless `options` say otherwise: `out` `[rows, heads * head_dim]`, `qkv` rotated,
     /// `cache` a layer's blocks with the step's own keys and values written.
     #[allow(clippy::too_many_arguments)]
-    pub fn paged_attention(
+    pub fn paged_attention<'a>(
         &self,
-        out: &Tensor,
-        qkv: &Tensor,
-        cache: &Tensor,
+        out: &Array,
+        qkv: &Array,
+        cache: &Array,
         shape: AttentionShape,
         scale: f32,
         options: AttentionOptions<'_>,
-        spans: &[AttentionSpan<'_>],
+        spans: impl Into<Spans<'a>>,
     ) -> Result<()> {
-        out.inplace_op3(
-            qkv,
-            cache,
+        let spans = spans.into();
+        #[cfg(feature = "cuda")]
+        if let Some(cuda) = &self.cuda {
+            return cuda.paged_attention(out, qkv, cache, shape, scale, options, spans);
+        }
+        out.cpu("paged_attention")?.inplace_op3(
+            qkv.cpu("paged_attention")?,
+            cache.cpu("paged_attention")?,
             &PagedAttention {
                 kernels: self,
                 shape,
                 scale,
                 options,
-                spans,
+                spans: spans.host,
             },
         )
     }

@@ -1,6 +1,6 @@
 use super::cpu::elementwise::{self, Activation};
-use super::{Kernels, storage};
-use candle_core::{CpuStorage, InplaceOp1, InplaceOp2, Layout, Result, Tensor};
+use super::{Array, Kernels, storage};
+use candle_core::{CpuStorage, InplaceOp1, InplaceOp2, Layout, Result};
 use std::ops::Range;
 
 struct Bias<'a> {
@@ -29,8 +29,8 @@ struct MeanRows<'a> {
 
 impl Kernels {
     /// `x = activation(x + bias)` for each row of `x`, in place.
-    pub fn bias(&self, x: &Tensor, bias: &[f32], activation: Activation) -> Result<()> {
-        x.inplace_op1(&Bias {
+    pub fn bias(&self, x: &Array, bias: &[f32], activation: Activation) -> Result<()> {
+        x.cpu("bias")?.inplace_op1(&Bias {
             kernels: self,
             bias,
             activation,
@@ -41,13 +41,13 @@ impl Kernels {
     /// root, then times `weight` and plus `shift`.
     pub fn layer_norm(
         &self,
-        x: &Tensor,
+        x: &Array,
         bias: &[f32],
         weight: &[f32],
         shift: &[f32],
         eps: f32,
     ) -> Result<()> {
-        x.inplace_op1(&LayerNorm {
+        x.cpu("layer_norm")?.inplace_op1(&LayerNorm {
             kernels: self,
             bias,
             weight,
@@ -57,9 +57,9 @@ impl Kernels {
     }
 
     /// Adds to each row of `x` the row of `table` `[_, width]` that `rows` names for it.
-    pub fn add_rows(&self, x: &Tensor, table: &Tensor, rows: &[u32]) -> Result<()> {
-        x.inplace_op2(
-            table,
+    pub fn add_rows(&self, x: &Array, table: &Array, rows: &[u32]) -> Result<()> {
+        x.cpu("add_rows")?.inplace_op2(
+            table.cpu("add_rows")?,
             &AddRows {
                 kernels: self,
                 rows,
@@ -68,9 +68,9 @@ impl Kernels {
     }
 
     /// `out [spans, width]` = the mean of the rows of `x` in each span, none of which is empty.
-    pub fn mean_rows(&self, out: &Tensor, x: &Tensor, spans: &[Range<usize>]) -> Result<()> {
-        out.inplace_op2(
-            x,
+    pub fn mean_rows(&self, out: &Array, x: &Array, spans: &[Range<usize>]) -> Result<()> {
+        out.cpu("mean_rows")?.inplace_op2(
+            x.cpu("mean_rows")?,
             &MeanRows {
                 kernels: self,
                 spans,

@@ -1,5 +1,5 @@
-use super::{Kernels, PackedWeight, storage};
-use candle_core::{CpuStorage, Error, InplaceOp1, Layout, Result, Tensor};
+use super::{Array, Indices, Kernels, PackedWeight, Weight, storage};
+use candle_core::{CpuStorage, Error, InplaceOp1, Layout, Result};
 
 struct Embedding<'a> {
     kernels: &'a Kernels,
@@ -9,17 +9,27 @@ struct Embedding<'a> {
 
 impl Kernels {
     /// `out [ids, hidden]` = the rows of `table` `[vocab, hidden]` that `ids` name.
-    pub fn embedding(&self, out: &Tensor, ids: &[u32], table: &PackedWeight) -> Result<()> {
-        if let Some(id) = ids.iter().find(|id| **id as usize >= table.n()) {
+    pub fn embedding<'a>(
+        &self,
+        out: &Array,
+        ids: impl Into<Indices<'a>>,
+        table: &Weight,
+    ) -> Result<()> {
+        let ids = ids.into();
+        if let Some(id) = ids.host.iter().find(|id| **id as usize >= table.n()) {
             return Err(Error::Msg(format!(
                 "embedding: id {id} is not among {} rows",
                 table.n()
             )));
         }
-        out.inplace_op1(&Embedding {
+        #[cfg(feature = "cuda")]
+        if let Some(cuda) = &self.cuda {
+            return cuda.embedding(out, ids, table);
+        }
+        out.cpu("embedding")?.inplace_op1(&Embedding {
             kernels: self,
-            table,
-            ids,
+            table: table.cpu("embedding")?,
+            ids: ids.host,
         })
     }
 }

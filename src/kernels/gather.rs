@@ -1,14 +1,26 @@
-use super::{Kernels, storage};
-use candle_core::{CpuStorage, InplaceOp2, Layout, Result, Tensor};
+use super::{Array, Indices, Kernels, storage};
+use candle_core::{CpuStorage, InplaceOp2, Layout, Result};
 
 struct GatherRows<'a> {
-    rows: &'a [usize],
+    rows: &'a [u32],
 }
 
 impl Kernels {
     /// `out [rows, width]` = the rows of `x` `[_, width]` that `rows` names.
-    pub fn gather_rows(&self, out: &Tensor, x: &Tensor, rows: &[usize]) -> Result<()> {
-        out.inplace_op2(x, &GatherRows { rows })
+    pub fn gather_rows<'a>(
+        &self,
+        out: &Array,
+        x: &Array,
+        rows: impl Into<Indices<'a>>,
+    ) -> Result<()> {
+        let rows = rows.into();
+        #[cfg(feature = "cuda")]
+        if let Some(cuda) = &self.cuda {
+            return cuda.gather_rows(out, x, rows);
+        }
+        let x = x.cpu("gather_rows")?;
+        out.cpu("gather_rows")?
+            .inplace_op2(x, &GatherRows { rows: rows.host })
     }
 }
 
@@ -28,7 +40,7 @@ impl InplaceOp2 for GatherRows<'_> {
         let x = storage::f32s(self.name(), x, x_layout)?;
         let out = storage::f32s_mut(self.name(), out, out_layout)?;
         for (out, row) in out.chunks_exact_mut(width).zip(self.rows) {
-            out.copy_from_slice(&x[row * width..][..width]);
+            out.copy_from_slice(&x[*row as usize * width..][..width]);
         }
         Ok(())
     }

@@ -1,17 +1,13 @@
 use super::cpu::gemm::{Input, Norm, gemm};
-use super::{Epilogue, Kernels, PackedWeight, storage};
-use candle_core::{CpuStorage, InplaceOp2, InplaceOp3, Layout, Result, Tensor};
+use super::{Array, Epilogue, Kernels, PackedWeight, Vector, Weight, storage};
+use candle_core::{CpuStorage, InplaceOp2, Layout, Result};
 use std::sync::PoisonError;
 
 struct Linear<'a> {
     kernels: &'a Kernels,
     weight: &'a PackedWeight,
     epilogue: Epilogue,
-}
-
-struct NormedLinear<'a> {
-    linear: Linear<'a>,
-    eps: f32,
+    norm: Option<Norm<'a>>,
 }
 
 impl Kernels {
@@ -19,38 +15,58 @@ impl Kernels {
     /// paired weight.
     pub fn linear(
         &self,
-        out: &Tensor,
-        x: &Tensor,
-        weight: &PackedWeight,
+        out: &Array,
+        x: &Array,
+        weight: &Weight,
         epilogue: Epilogue,
     ) -> Result<()> {
-        out.inplace_op2(
-            x,
-            &Linear {
-                kernels: self,
-                weight,
-                epilogue,
-            },
-        )
+        #[cfg(feature = "cuda")]
+        if let Some(cuda) = &self.cuda {
+            return cuda.linear(out, x, weight, epilogue);
+        }
+        self.product(out, x, None, weight, epilogue)
     }
 
     /// [`Kernels::linear`] of `x / rms(x) * norm`, rms over each row with `eps` inside the root
     /// (Zhang and Sennrich 2019).
     pub fn normed_linear(
         &self,
-        out: &Tensor,
-        x: &Tensor,
-        norm: &Tensor,
+        out: &Array,
+        x: &Array,
+        norm: &Vector,
         eps: f32,
-        weight: &PackedWeight,
+        weight: &Weight,
         epilogue: Epilogue,
     ) -> Result<()> {
-        let linear = Linear {
-            kernels: self,
-            weight,
-            epilogue,
+        #[cfg(feature = "cuda")]
+        if let Some(cuda) = &self.cuda {
+            return cuda.normed_linear(out, x, norm, eps, weight, epilogue);
+        }
+        let weight_of_norm = norm.cpu("normed_linear")?;
+        let norm = Norm {
+            weight: weight_of_norm,
+            eps,
         };
-        out.inplace_op3(x, norm, &NormedLinear { linear, eps })
+        self.product(out, x, Some(norm), weight, epilogue)
+    }
+
+    fn product(
+        &self,
+        out: &Array,
+        x: &Array,
+        norm: Option<Norm<'_>>,
+        weight: &Weight,
+        epilogue: Epilogue,
+    ) -> Result<()> {
+        out.cpu("linear")?.inplace_op2(
+            x.cpu("linear")?,
+            &Linear {
+                kernels: self,
+                weight: weight.cpu("linear")?,
+                epilogue,
+                norm,
+            },
+        )
     }
 }
 
@@ -87,31 +103,7 @@ impl InplaceOp2 for Linear<'_> {
     ) -> Result<()> {
         let x = storage::f32s(self.name(), x, x_layout)?;
         let out = storage::f32s_mut(self.name(), out, out_layout)?;
-        self.run(out, Input { x, norm: None });
-        Ok(())
-    }
-}
-
-impl InplaceOp3 for NormedLinear<'_> {
-    fn name(&self) -> &'static str {
-        "normed_linear"
-    }
-
-    fn cpu_fwd(
-        &self,
-        out: &mut CpuStorage,
-        out_layout: &Layout,
-        x: &CpuStorage,
-        x_layout: &Layout,
-        norm: &CpuStorage,
-        norm_layout: &Layout,
-    ) -> Result<()> {
-        let x = storage::f32s(self.name(), x, x_layout)?;
-        let weight = storage::f32s(self.name(), norm, norm_layout)?;
-        let out = storage::f32s_mut(self.name(), out, out_layout)?;
-        let eps = self.eps;
-        let norm = Some(Norm { weight, eps });
-        self.linear.run(out, Input { x, norm });
+        self.run(out, Input { x, norm: self.norm });
         Ok(())
     }
 }

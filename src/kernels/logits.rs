@@ -1,6 +1,6 @@
 use super::cpu::{SplitMut, elementwise};
-use super::{Kernels, storage};
-use candle_core::{CpuStorage, Error, Result, Storage, Tensor};
+use super::{Array, Kernels, storage};
+use candle_core::{CpuStorage, Error, Result, Storage};
 
 /// What greedy sampling and log-probabilities need of a row of logits.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -43,13 +43,20 @@ impl Kernels {
         elementwise::weights(self.set, logits, max, scale, out)
     }
 
-    /// Calls `with` with each row of `logits` `[rows, vocab]` and its summary, rows side by
-    /// side on the pool.
+    /// Calls `with` with each row of `logits` `[rows, vocab]` and its summary, rows side by side on
+    /// the pool. A device may leave a row empty that `wants` does not need.
     pub fn for_logits<R: Default + Clone + Send>(
         &self,
-        logits: &Tensor,
+        logits: &Array,
+        wants: impl Fn(usize) -> bool,
         with: impl Fn(usize, &[f32], RowSummary) -> R + Sync,
     ) -> Result<Vec<R>> {
+        #[cfg(feature = "cuda")]
+        if let Some(cuda) = &self.cuda {
+            return self.for_logits_of(cuda, logits, wants, with);
+        }
+        let _ = wants;
+        let logits = logits.cpu("for_logits")?;
         let (num_rows, vocab) = logits.dims2()?;
         let (storage, layout) = logits.storage_and_layout();
         let values = match &*storage {
@@ -62,14 +69,46 @@ impl Kernels {
                 ));
             }
         };
+        let row = |row: usize| &values[row * vocab..][..vocab];
+        Ok(self.for_each(num_rows, |index| {
+            with(index, row(index), self.summarize(row(index)))
+        }))
+    }
+
+    #[cfg(feature = "cuda")]
+    fn for_logits_of<R: Default + Clone + Send>(
+        &self,
+        cuda: &super::cuda::Cuda,
+        logits: &Array,
+        wants: impl Fn(usize) -> bool,
+        with: impl Fn(usize, &[f32], RowSummary) -> R + Sync,
+    ) -> Result<Vec<R>> {
+        let num_rows = logits.num_rows();
+        let wanted: Vec<usize> = (0..num_rows).filter(|row| wants(*row)).collect();
+        cuda.read_logits(logits, &wanted, |summaries, values| {
+            let vocab = values.len() / wanted.len().max(1);
+            self.for_each(num_rows, |row| {
+                let values = match wanted.binary_search(&row) {
+                    Ok(index) => &values[index * vocab..][..vocab],
+                    Err(_) => &[],
+                };
+                with(row, values, summaries[row])
+            })
+        })
+    }
+
+    fn for_each<R: Default + Clone + Send>(
+        &self,
+        num_rows: usize,
+        with: impl Fn(usize) -> R + Sync,
+    ) -> Vec<R> {
         let mut results = vec![R::default(); num_rows];
         let out = SplitMut::new(&mut results);
         self.pool.run(num_rows, &|row| {
-            let logits = &values[row * vocab..][..vocab];
             // SAFETY: each element is written by its own tile.
             let result = unsafe { out.part(row, 1) };
-            result[0] = with(row, logits, self.summarize(logits));
+            result[0] = with(row);
         });
-        Ok(results)
+        results
     }
 }

@@ -2,8 +2,11 @@ use super::cpu::attention::MAX_HEAD_DIM;
 use super::cpu::kv::{self, KvElement};
 use super::cpu::{SplitMut, elementwise};
 use super::storage::{self, KvMut};
-use super::{AttentionShape, AttentionSpan, KV_BLOCK_SIZE, Kernels, PagedLayout};
-use candle_core::{CpuStorage, InplaceOp1, InplaceOp2, Layout, Result, Tensor};
+use super::{
+    Array, AttentionShape, AttentionSpan, Indices, KV_BLOCK_SIZE, Kernels, PagedLayout, Spans,
+    Vector,
+};
+use candle_core::{CpuStorage, InplaceOp1, InplaceOp2, Layout, Result};
 
 struct Rope<'a> {
     kernels: &'a Kernels,
@@ -19,41 +22,65 @@ struct WriteKv<'a> {
     spans: &'a [AttentionSpan<'a>],
 }
 
+/// Cosines and sines of every position, `[positions][head_dim / 2]`.
+pub struct RopeTable {
+    pub cos: Vector,
+    pub sin: Vector,
+}
+
 impl Kernels {
-    /// Rotates the queries and keys inside `qkv` `[rows, (heads + 2 * kv_heads) * head_dim]`
-    /// in place (Su et al. 2021). `cos` and `sin` are `[positions][head_dim / 2]`.
-    pub fn rope(
+    /// [`Kernels::rope`], then [`Kernels::write_kv`].
+    pub fn rope_and_write<'a>(
         &self,
-        qkv: &Tensor,
+        qkv: &Array,
+        cache: &Array,
         shape: AttentionShape,
-        positions: &[u32],
-        cos: &[f32],
-        sin: &[f32],
+        table: &RopeTable,
+        positions: impl Into<Indices<'a>>,
+        spans: impl Into<Spans<'a>>,
     ) -> Result<()> {
-        qkv.inplace_op1(&Rope {
+        let (positions, spans) = (positions.into(), spans.into());
+        #[cfg(feature = "cuda")]
+        if let Some(cuda) = &self.cuda {
+            return cuda.rope_and_write(qkv, cache, shape, table, positions, spans);
+        }
+        self.rope(qkv, shape, positions, table)?;
+        self.write_kv(cache, qkv, shape, spans)
+    }
+
+    /// Rotates the queries and keys inside `qkv` `[rows, (heads + 2 * kv_heads) * head_dim]`
+    /// in place (Su et al. 2021).
+    pub fn rope<'a>(
+        &self,
+        qkv: &Array,
+        shape: AttentionShape,
+        positions: impl Into<Indices<'a>>,
+        table: &RopeTable,
+    ) -> Result<()> {
+        qkv.cpu("rope")?.inplace_op1(&Rope {
             kernels: self,
             shape,
-            positions,
-            cos,
-            sin,
+            positions: positions.into().host,
+            cos: table.cos.cpu("rope")?,
+            sin: table.sin.cpu("rope")?,
         })
     }
 
     /// Writes the keys and values of `qkv` into a layer's cache (see [`PagedLayout`]),
     /// rounded to the cache's type.
-    pub fn write_kv(
+    pub fn write_kv<'a>(
         &self,
-        cache: &Tensor,
-        qkv: &Tensor,
+        cache: &Array,
+        qkv: &Array,
         shape: AttentionShape,
-        spans: &[AttentionSpan<'_>],
+        spans: impl Into<Spans<'a>>,
     ) -> Result<()> {
-        cache.inplace_op2(
-            qkv,
+        cache.cpu("write_kv")?.inplace_op2(
+            qkv.cpu("write_kv")?,
             &WriteKv {
                 kernels: self,
                 shape,
-                spans,
+                spans: spans.into().host,
             },
         )
     }

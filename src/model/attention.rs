@@ -1,12 +1,12 @@
 use super::config::DecoderConfig;
-use super::decoder::{ForwardContext, Workspace};
+use super::decoder::Workspace;
 use super::family::WeightNames;
 use super::linear::{Linear, Loader};
 use super::norm::RmsNorm;
-use super::rotary::Rotary;
 use super::{ModelError, importance};
-use crate::kernels::{Arrangement, AttentionOptions, AttentionShape, Epilogue, Kernels};
-use candle_core::Tensor;
+use crate::kernels::{
+    Arrangement, Array, AttentionOptions, AttentionShape, Epilogue, Kernels, RopeTable, Step,
+};
 
 /// Grouped-query attention (Ainslie et al. 2023): `x += o(attend(rope(qkv(norm(x)))))`.
 pub struct Attention {
@@ -70,21 +70,14 @@ impl Attention {
         &self,
         kernels: &Kernels,
         work: &Workspace,
-        context: &ForwardContext<'_>,
-        rotary: &Rotary,
-        cache: &Tensor,
+        step: &Step<'_>,
+        rope: &RopeTable,
+        cache: &Array,
     ) -> Result<(), ModelError> {
-        let spans = &context.spans[self.kv_group];
+        let spans = step.spans(self.kv_group);
         self.qkv
             .forward_normed(kernels, &work.qkv, &work.x, &self.norm, Epilogue::Store)?;
-        kernels.rope(
-            &work.qkv,
-            self.shape,
-            context.positions,
-            &rotary.cos,
-            &rotary.sin,
-        )?;
-        kernels.write_kv(cache, &work.qkv, self.shape, spans)?;
+        kernels.rope_and_write(&work.qkv, cache, self.shape, rope, step.positions(), spans)?;
         kernels.paged_attention(
             &work.attended,
             &work.qkv,

@@ -49,6 +49,15 @@ impl DecoderConfig {
         Self::parse(&text).map_err(|message| ModelError::file(&path, message))
     }
 
+    /// Elements of all weights.
+    pub fn num_parameters(&self) -> usize {
+        let (hidden, ffn) = (self.hidden_size, self.intermediate_size);
+        let attention = self.attention.qkv_width() + self.attention.q_width();
+        let layer = hidden * (attention + 3 * ffn + 2);
+        let tables = if self.tie_word_embeddings { 1 } else { 2 };
+        self.num_layers * layer + tables * self.vocab_size * hidden + hidden
+    }
+
     fn parse(text: &str) -> Result<Self, String> {
         let config = family::parse(text)?;
         config.check()?;

@@ -4,23 +4,10 @@ use super::family::{LLAMA_NAMES, WeightNames};
 use super::linear::{Linear, Loader, Precision};
 use super::mlp::Mlp;
 use super::norm::RmsNorm;
-use super::rotary::Rotary;
+use super::rotary;
 use super::weights::Checkpoint;
-use super::zeros::zeros;
 use super::{KvCache, ModelError};
-use crate::kernels::{AttentionSpan, Epilogue, Kernels};
-use candle_core::Tensor;
-
-/// A step as the decoder sees it: a ragged batch of token ranges, row by row.
-pub struct ForwardContext<'a> {
-    pub token_ids: &'a [u32],
-    /// Position of each token in its sequence.
-    pub positions: &'a [u32],
-    /// For each KV group, the rows of each sequence with its block table.
-    pub spans: &'a [Vec<AttentionSpan<'a>>],
-    /// Rows whose logits are needed.
-    pub output_rows: &'a [usize],
-}
+use crate::kernels::{Array, Batch, Epilogue, Kernels, RopeTable, Step, Use};
 
 /// A decoder-only transformer with its weights packed for one kernel set.
 pub struct Decoder {
@@ -30,7 +17,7 @@ pub struct Decoder {
     layers: Vec<Layer>,
     norm: RmsNorm,
     head: Linear,
-    rotary: Rotary,
+    rope: RopeTable,
     max_rows: usize,
     max_output_rows: usize,
     workspace: Workspace,
@@ -46,52 +33,50 @@ struct Layer {
 #[derive(Clone)]
 pub struct Workspace {
     /// The residual stream `[rows, hidden]`.
-    pub x: Tensor,
-    pub qkv: Tensor,
-    pub attended: Tensor,
-    pub activated: Tensor,
+    pub x: Array,
+    pub qkv: Array,
+    pub attended: Array,
+    pub activated: Array,
 }
 
 impl Workspace {
-    fn new(config: &DecoderConfig, rows: usize) -> Result<Self, ModelError> {
-        let zeros = |width: usize| zeros::<f32>(rows, width);
+    fn new(config: &DecoderConfig, kernels: &Kernels, rows: usize) -> Result<Self, ModelError> {
         Ok(Self {
-            x: zeros(config.hidden_size)?,
-            qkv: zeros(config.attention.qkv_width())?,
-            attended: zeros(config.attention.q_width())?,
-            activated: zeros(config.intermediate_size)?,
+            x: kernels.zeros(rows, config.hidden_size, Use::Sums)?,
+            qkv: kernels.zeros(rows, config.attention.qkv_width(), Use::Heads)?,
+            attended: kernels.zeros(rows, config.attention.q_width(), Use::Inputs)?,
+            activated: kernels.zeros(rows, config.intermediate_size, Use::Inputs)?,
         })
     }
 
     fn narrow(&self, rows: usize) -> Result<Self, ModelError> {
         Ok(Self {
-            x: self.x.narrow(0, 0, rows)?,
-            qkv: self.qkv.narrow(0, 0, rows)?,
-            attended: self.attended.narrow(0, 0, rows)?,
-            activated: self.activated.narrow(0, 0, rows)?,
+            x: self.x.narrow(rows)?,
+            qkv: self.qkv.narrow(rows)?,
+            attended: self.attended.narrow(rows)?,
+            activated: self.activated.narrow(rows)?,
         })
     }
 }
 
 /// The rows that leave the decoder, from the residual stream to logits.
 struct Outputs {
-    gathered: Tensor,
-    logits: Tensor,
+    gathered: Array,
+    logits: Array,
 }
 
 impl Outputs {
-    fn new(config: &DecoderConfig, rows: usize) -> Result<Self, ModelError> {
-        let zeros = |width: usize| zeros::<f32>(rows, width);
+    fn new(config: &DecoderConfig, kernels: &Kernels, rows: usize) -> Result<Self, ModelError> {
         Ok(Self {
-            gathered: zeros(config.hidden_size)?,
-            logits: zeros(config.vocab_size)?,
+            gathered: kernels.zeros(rows, config.hidden_size, Use::Sums)?,
+            logits: kernels.zeros(rows, config.vocab_size, Use::Sums)?,
         })
     }
 
     fn narrow(&self, rows: usize) -> Result<Self, ModelError> {
         Ok(Self {
-            gathered: self.gathered.narrow(0, 0, rows)?,
-            logits: self.logits.narrow(0, 0, rows)?,
+            gathered: self.gathered.narrow(rows)?,
+            logits: self.logits.narrow(rows)?,
         })
     }
 }
@@ -143,13 +128,14 @@ impl Decoder {
         let norm = RmsNorm::load(&loader, names.final_norm, hidden, config.rms_norm_eps)?;
         checkpoint.finish()?;
         Ok(Self {
-            rotary: Rotary::new(
+            rope: rotary::table(
+                &kernels,
                 &config.rope,
                 config.attention.head_dim,
                 limits.max_positions,
-            ),
-            workspace: Workspace::new(&config, limits.max_rows)?,
-            outputs: Outputs::new(&config, limits.max_output_rows)?,
+            )?,
+            workspace: Workspace::new(&config, &kernels, limits.max_rows)?,
+            outputs: Outputs::new(&config, &kernels, limits.max_output_rows)?,
             max_rows: limits.max_rows,
             max_output_rows: limits.max_output_rows,
             config,
@@ -186,12 +172,8 @@ impl Decoder {
 
     /// Computes a step: writes keys and values into `cache`, returns the logits
     /// `[output_rows, vocab]` in f32, which the next step overwrites.
-    pub fn forward(
-        &self,
-        context: &ForwardContext<'_>,
-        cache: &KvCache,
-    ) -> Result<Tensor, ModelError> {
-        let (rows, outputs) = (context.token_ids.len(), context.output_rows.len());
+    pub fn forward(&self, batch: &Batch<'_>, cache: &KvCache) -> Result<Array, ModelError> {
+        let (rows, outputs) = (batch.token_ids.len(), batch.output_rows.len());
         if rows > self.max_rows || outputs > self.max_output_rows {
             let message = format!(
                 "a step of {rows} rows and {outputs} outputs exceeds {} and {}",
@@ -199,20 +181,27 @@ impl Decoder {
             );
             return Err(ModelError::Unsupported(message));
         }
+        let step = self.kernels.begin(*batch, self.config.attention)?;
+        self.kernels
+            .run(&step, cache.layer(0), || self.compute(&step, cache))?;
+        Ok(self.outputs.logits.narrow(outputs)?)
+    }
+
+    fn compute(&self, step: &Step<'_>, cache: &KvCache) -> Result<(), ModelError> {
         let kernels = &self.kernels;
-        let work = self.workspace.narrow(rows)?;
-        kernels.embedding(&work.x, context.token_ids, self.embedding.weight())?;
+        let work = self.workspace.narrow(step.num_rows())?;
+        kernels.embedding(&work.x, step.token_ids(), self.embedding.weight())?;
         for (index, layer) in self.layers.iter().enumerate() {
             layer
                 .attention
-                .forward(kernels, &work, context, &self.rotary, cache.layer(index))?;
+                .forward(kernels, &work, step, &self.rope, cache.layer(index))?;
             layer.mlp.forward(kernels, &work)?;
         }
         // Only the rows that someone looks at take part from here: the head is a large
         // share of a small model.
-        let out = self.outputs.narrow(outputs)?;
-        if outputs > 0 {
-            kernels.gather_rows(&out.gathered, &work.x, context.output_rows)?;
+        if step.num_outputs() > 0 {
+            let out = self.outputs.narrow(step.num_outputs())?;
+            kernels.gather_rows(&out.gathered, &work.x, step.output_rows())?;
             self.head.forward_normed(
                 kernels,
                 &out.logits,
@@ -221,7 +210,7 @@ impl Decoder {
                 Epilogue::Store,
             )?;
         }
-        Ok(out.logits)
+        Ok(())
     }
 }
 

@@ -14,7 +14,7 @@ pub fn of_normed(loader: &Loader<'_>, norm: &RmsNorm) -> Result<Importance, Mode
     if loader.precision.layers != WeightType::Int4 {
         return Ok(None);
     }
-    let weight = norm.weight.to_vec1::<f32>()?;
+    let weight = norm.weight.to_vec()?;
     Ok(Some(weight.into_iter().map(|x| x * x).collect()))
 }
 

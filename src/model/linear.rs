@@ -2,15 +2,14 @@ use super::ModelError;
 use super::importance::Importance;
 use super::norm::RmsNorm;
 use super::weights::Checkpoint;
-use crate::kernels::{Arrangement, Epilogue, Kernels, PackedWeight, WeightType};
-use candle_core::Tensor;
+use crate::kernels::{Arrangement, Array, Epilogue, Kernels, Weight, WeightType};
 use std::sync::Arc;
 
 /// A linear layer without bias. Adapters will live here, so that neither the decoder nor a
 /// family mentions them.
 #[derive(Clone)]
 pub struct Linear {
-    weight: Arc<PackedWeight>,
+    weight: Arc<Weight>,
 }
 
 /// Types of a decoder's weights in memory. Norms are f32 always.
@@ -82,22 +81,16 @@ impl Linear {
             .iter()
             .map(|(name, n)| loader.checkpoint.take(name, &[*n, k]))
             .collect::<Result<Vec<_>, _>>()?;
-        let kernels = loader.kernels;
-        let weight = PackedWeight::pack(
-            &sources,
-            k,
-            arrangement,
-            weight_type,
-            importance.as_deref(),
-            kernels.set(),
-            kernels.pool(),
-        );
+        let weight =
+            loader
+                .kernels
+                .pack(&sources, k, arrangement, weight_type, importance.as_deref())?;
         Ok(Self {
             weight: Arc::new(weight),
         })
     }
 
-    pub fn weight(&self) -> &PackedWeight {
+    pub fn weight(&self) -> &Weight {
         &self.weight
     }
 
@@ -109,8 +102,8 @@ impl Linear {
     pub fn forward(
         &self,
         kernels: &Kernels,
-        out: &Tensor,
-        x: &Tensor,
+        out: &Array,
+        x: &Array,
         epilogue: Epilogue,
     ) -> Result<(), ModelError> {
         Ok(kernels.linear(out, x, &self.weight, epilogue)?)
@@ -120,8 +113,8 @@ impl Linear {
     pub fn forward_normed(
         &self,
         kernels: &Kernels,
-        out: &Tensor,
-        x: &Tensor,
+        out: &Array,
+        x: &Array,
         norm: &RmsNorm,
         epilogue: Epilogue,
     ) -> Result<(), ModelError> {

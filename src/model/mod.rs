@@ -18,10 +18,9 @@ mod mlp;
 mod norm;
 mod rotary;
 mod weights;
-mod zeros;
 
 pub use config::{DecoderConfig, RopeConfig, RopeScaling};
-pub use decoder::{Decoder, DecoderLimits, ForwardContext};
+pub use decoder::{Decoder, DecoderLimits};
 pub use encoder::{
     Encoder, EncoderConfig, EncoderInput, EncoderLimits, EncoderTask, Pooling, SentenceConfig,
 };

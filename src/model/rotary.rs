@@ -1,24 +1,26 @@
+use super::ModelError;
 use super::config::{RopeConfig, RopeScaling};
+use crate::kernels::{Kernels, RopeTable};
 use std::f64::consts::PI;
 
-/// Cosines and sines of every position, `[positions][head_dim / 2]`.
-pub struct Rotary {
-    pub cos: Vec<f32>,
-    pub sin: Vec<f32>,
-}
-
-impl Rotary {
-    /// Angles are products of f32 values, as in `transformers`, whose rounding shows at
-    /// long positions.
-    pub fn new(config: &RopeConfig, head_dim: usize, num_positions: usize) -> Self {
-        let frequencies = inverse_frequencies(config, head_dim);
-        let angles = (0..num_positions)
-            .flat_map(|position| frequencies.iter().map(move |f| position as f32 * f));
-        let (cos, sin) = angles
-            .map(|angle| (f64::from(angle).cos() as f32, f64::from(angle).sin() as f32))
-            .unzip();
-        Self { cos, sin }
-    }
+/// Cosines and sines of rotary embeddings (Su et al. 2021). Angles are products of f32 values, as
+/// in `transformers`, whose rounding shows at long positions.
+pub fn table(
+    kernels: &Kernels,
+    config: &RopeConfig,
+    head_dim: usize,
+    num_positions: usize,
+) -> Result<RopeTable, ModelError> {
+    let frequencies = inverse_frequencies(config, head_dim);
+    let angles = (0..num_positions)
+        .flat_map(|position| frequencies.iter().map(move |f| position as f32 * f));
+    let (cos, sin) = angles
+        .map(|angle| (f64::from(angle).cos() as f32, f64::from(angle).sin() as f32))
+        .unzip();
+    Ok(RopeTable {
+        cos: kernels.vector(cos)?,
+        sin: kernels.vector(sin)?,
+    })
 }
 
 fn inverse_frequencies(config: &RopeConfig, head_dim: usize) -> Vec<f32> {

@@ -19,6 +19,13 @@ pub struct Checkpoint {
     tensors: BTreeMap<String, usize>,
     taken: RefCell<BTreeSet<String>>,
     dir: PathBuf,
+    random: Option<Random>,
+}
+
+/// In place of files: every tensor that is asked for, made of a seed.
+struct Random {
+    seed: u32,
+    num_elements: usize,
 }
 
 struct Shard {
@@ -58,7 +65,19 @@ impl Checkpoint {
             tensors,
             taken: RefCell::default(),
             dir: dir.to_owned(),
+            random: None,
         })
+    }
+
+    /// Random weights, to see how fast a model of some shape is without having it. Norms are 1.
+    pub fn random(seed: u32, num_elements: usize) -> Self {
+        Self {
+            shards: Vec::new(),
+            tensors: BTreeMap::new(),
+            taken: RefCell::default(),
+            dir: PathBuf::new(),
+            random: Some(Random { seed, num_elements }),
+        }
     }
 
     pub fn contains(&self, name: &str) -> bool {
@@ -67,6 +86,9 @@ impl Checkpoint {
 
     /// Elements of all tensors.
     pub fn num_elements(&self) -> usize {
+        if let Some(random) = &self.random {
+            return random.num_elements;
+        }
         let tensors = self
             .shards
             .iter()
@@ -97,6 +119,9 @@ impl Checkpoint {
     }
 
     fn tensor(&self, name: &str, shape: &[usize]) -> Result<RowSource<'_>, ModelError> {
+        if let Some(random) = &self.random {
+            return Ok(random.tensor(name, shape));
+        }
         let Some(shard) = self.tensors.get(name).map(|shard| &self.shards[*shard]) else {
             return Err(ModelError::file(
                 &self.dir,
@@ -164,6 +189,24 @@ impl Checkpoint {
                 Err(ModelError::file(&self.dir, message))
             }
         }
+    }
+}
+
+impl Random {
+    fn tensor(&self, name: &str, shape: &[usize]) -> RowSource<'static> {
+        let len = shape.iter().product();
+        if shape.len() < 2 {
+            return RowSource::Ones { len };
+        }
+        let mut hasher = blake3::Hasher::new();
+        let digest = hasher
+            .update(&self.seed.to_le_bytes())
+            .update(name.as_bytes())
+            .finalize();
+        let [a, b, c, d, ..] = *digest.as_bytes();
+        // A kernel takes it as a positive number of 32 bits.
+        let seed = u32::from_le_bytes([a, b, c, d]) >> 1;
+        RowSource::Random { seed, len }
     }
 }
 

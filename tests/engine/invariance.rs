@@ -27,7 +27,7 @@ fn check_invariance(
         let engine = start(
             dir,
             &ModelOptions {
-                max_num_batched_tokens: chunk,
+                max_num_batched_tokens: Some(chunk),
                 ..base.clone()
             },
         );

@@ -61,7 +61,7 @@ impl Model {
         let model = load(
             dir,
             &ModelOptions {
-                max_num_batched_tokens: WHOLE,
+                max_num_batched_tokens: Some(WHOLE),
                 ..options.clone()
             },
         )

@@ -1,6 +1,6 @@
 use guichet::engine::ModelRunner;
-use guichet::kernels::{AttentionSpan, KernelSet, Kernels, KvType, ThreadPool, WeightType};
-use guichet::model::{Checkpoint, Decoder, DecoderConfig, DecoderLimits, ForwardContext, KvCache};
+use guichet::kernels::{AttentionSpan, Batch, KernelSet, Kernels, KvType, ThreadPool, WeightType};
+use guichet::model::{Checkpoint, Decoder, DecoderConfig, DecoderLimits, KvCache};
 use safetensors::SafeTensors;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
@@ -77,7 +77,7 @@ impl Bench {
             WeightType::F32 => KvType::F32,
             _ => KvType::Bf16,
         };
-        let cache = KvCache::new(&config, kv_type, 16).unwrap();
+        let cache = KvCache::new(&config, &kernels, kv_type, 16).unwrap();
         let decoder =
             Decoder::load(config, &checkpoint, kernels, weight_type.into(), limits).unwrap();
         Self {
@@ -100,17 +100,17 @@ impl Bench {
             start,
             block_table: &self.block_table,
         }]];
-        let output_rows: Vec<usize> = (0..ids.len()).collect();
-        let context = ForwardContext {
+        let output_rows: Vec<u32> = (0..ids.len() as u32).collect();
+        let batch = Batch {
             token_ids: ids,
             positions: &positions,
             spans: &spans,
             output_rows: &output_rows,
         };
         self.decoder
-            .forward(&context, &self.cache)
+            .forward(&batch, &self.cache)
             .unwrap()
-            .to_vec2()
+            .to_rows()
             .unwrap()
     }
 

@@ -10,7 +10,7 @@ fn options() -> ModelOptions {
     ModelOptions {
         num_threads: Some(1),
         kv_cache_bytes: Some(1 << 20),
-        max_num_batched_tokens: 64,
+        max_num_batched_tokens: Some(64),
         max_num_seqs: 4,
         max_num_waiting: 4,
         ..ModelOptions::default()
@@ -191,7 +191,7 @@ fn a_tensor_in_two_shards_is_refused() {
 fn sizes_that_no_memory_holds_are_refused() {
     let dir = fixtures().join("tiny-llama");
     let absurd = ModelOptions {
-        max_num_batched_tokens: 1 << 45,
+        max_num_batched_tokens: Some(1 << 45),
         ..options()
     };
     let error = load(&dir, &absurd).err().unwrap();

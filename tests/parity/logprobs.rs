@@ -237,7 +237,7 @@ fn a_loaded_model_computes_as_many_outputs_as_it_promises() {
         let options = ModelOptions {
             num_threads: Some(2),
             kv_cache_bytes: Some(16 << 20),
-            max_num_batched_tokens,
+            max_num_batched_tokens: Some(max_num_batched_tokens),
             max_num_seqs,
             ..ModelOptions::default()
         };

@@ -137,7 +137,7 @@ impl Edits {
 }
 
 /// Whether a copy of the row has to be made.
-fn changes(request: &SampleRequest<'_>) -> bool {
+pub fn changes(request: &SampleRequest<'_>) -> bool {
     let params = request.params;
     let penalizes_answer = params.repetition_penalty != 1.0
         || params.frequency_penalty != 0.0

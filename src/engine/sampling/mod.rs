@@ -55,7 +55,20 @@ pub fn sample(
             scratch.choose(kernels, logits, summary, request, position)
         })?
     };
+    if id == summary.argmax && params.num_top_logprobs == 0 {
+        return Ok(TokenOutput {
+            id: id as u32,
+            logprob: summary.max - summary.log_sum_exp,
+            top: Vec::new(),
+        });
+    }
     Ok(score(logits, summary, id as u32, params.num_top_logprobs))
+}
+
+/// Whether [`sample`] looks at more than a row's summary.
+pub fn needs_logits(request: &SampleRequest<'_>) -> bool {
+    let params = request.params;
+    !params.is_greedy() || params.num_top_logprobs > 0 || edits::changes(request)
 }
 
 /// The log-probability of a token that is known, beside those of the `num_top` most probable.

@@ -1,7 +1,7 @@
 use super::*;
 use crate::kernels::cpu::attention::SPLIT;
-use crate::kernels::{KV_BLOCK_SIZE, KernelSet, KvType, ThreadPool};
-use candle_core::{DType, Device};
+use crate::kernels::{KV_BLOCK_SIZE, KernelSet, KvType, ThreadPool, Use};
+use candle_core::{DType, Device, Tensor};
 use half::bf16;
 
 /// Head sizes on both sides of every width that the kernels work in, and 1, 2, 3, 4 and
@@ -129,7 +129,7 @@ impl Case {
         let block_table: Vec<u32> = (0..num_blocks as u32).rev().collect();
         let write = |tokens: Range<usize>| {
             let qkv = qkv[tokens.start * width..tokens.end * width].to_vec();
-            let qkv = Tensor::from_vec(qkv, (tokens.len(), width), &Device::Cpu).unwrap();
+            let qkv = kernels.rows(qkv, width, Use::Heads).unwrap();
             let spans = [AttentionSpan {
                 rows: 0..tokens.len(),
                 start: tokens.start,
@@ -142,8 +142,9 @@ impl Case {
         let mut result = Vec::new();
         for start in (self.first..self.len).step_by(chunk) {
             let (qkv, spans) = write(start..self.len.min(start + chunk));
-            let out = Tensor::zeros((qkv.dims()[0], shape.q_width()), DType::F32, &Device::Cpu);
-            let out = out.unwrap();
+            let out = kernels
+                .zeros(qkv.num_rows(), shape.q_width(), Use::Sums)
+                .unwrap();
             let sinks = self.sinks();
             let options = AttentionOptions {
                 window: self.window,
@@ -154,7 +155,7 @@ impl Case {
             kernels
                 .paged_attention(&out, &qkv, &cache, shape, self.scale(), options, &spans)
                 .unwrap();
-            result.extend(out.flatten_all().unwrap().to_vec1::<f32>().unwrap());
+            result.extend(out.to_rows().unwrap().concat());
         }
         result
     }
@@ -167,7 +168,7 @@ impl Case {
     }
 }
 
-fn nan_cache(shape: AttentionShape, dtype: DType, num_blocks: usize) -> Tensor {
+fn nan_cache(shape: AttentionShape, dtype: DType, num_blocks: usize) -> Array {
     let kv_type = match dtype {
         DType::F32 => KvType::F32,
         DType::BF16 => KvType::Bf16,
@@ -177,11 +178,12 @@ fn nan_cache(shape: AttentionShape, dtype: DType, num_blocks: usize) -> Tensor {
     if kv_type == KvType::Int8 {
         // Scales of which each byte is 255 are NaN.
         let nan = vec![255u8; num_blocks * block_len];
-        return Tensor::from_vec(nan, (num_blocks, block_len), &Device::Cpu).unwrap();
+        let cache = Tensor::from_vec(nan, (num_blocks, block_len), &Device::Cpu);
+        return cache.unwrap().into();
     }
     let nan = vec![f32::NAN; num_blocks * block_len];
     let cache = Tensor::from_vec(nan, (num_blocks, block_len), &Device::Cpu).unwrap();
-    cache.to_dtype(dtype).unwrap()
+    cache.to_dtype(dtype).unwrap().into()
 }
 
 /// Calls `check` for every shape, supported kernel set and type of cache, for a prefill, and
@@ -318,6 +320,7 @@ fn batch_mates_and_threads_do_not_change_a_bit() {
             let block_table: Vec<u32> = (0..num_blocks as u32).collect();
             let qkv = noise(1140 * shape.qkv_width());
             let qkv = Tensor::from_vec(qkv, (1140, shape.qkv_width()), &Device::Cpu).unwrap();
+            let all_rows = Array::from(qkv.clone());
             let whole = AttentionSpan {
                 rows: 0..1140,
                 start: 0,
@@ -330,7 +333,7 @@ fn batch_mates_and_threads_do_not_change_a_bit() {
                     .clone()
                     .map(|(start, len)| qkv.narrow(0, start, len).unwrap())
                     .collect();
-                let rows = Tensor::cat(&rows, 0).unwrap();
+                let rows = Array::from(Tensor::cat(&rows, 0).unwrap());
                 let mut spans = Vec::new();
                 for (start, len) in parts {
                     let first = spans
@@ -343,14 +346,13 @@ fn batch_mates_and_threads_do_not_change_a_bit() {
                     });
                 }
                 let all = std::slice::from_ref(&whole);
-                kernels.write_kv(&cache, &qkv, shape, all).unwrap();
-                let num_rows = rows.dims()[0];
-                let out = Tensor::zeros((num_rows, shape.q_width()), DType::F32, &Device::Cpu);
+                kernels.write_kv(&cache, &all_rows, shape, all).unwrap();
+                let out = kernels.zeros(rows.num_rows(), shape.q_width(), Use::Sums);
                 let (out, options) = (out.unwrap(), AttentionOptions::default());
                 kernels
                     .paged_attention(&out, &rows, &cache, shape, 0.2, options, &spans)
                     .unwrap();
-                let out = out.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+                let out = out.to_rows().unwrap().concat();
                 out.into_iter().map(f32::to_bits).collect::<Vec<u32>>()
             };
             let alone: Vec<u32> = sequences.iter().flat_map(|one| step(&[*one], 1)).collect();

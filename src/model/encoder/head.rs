@@ -1,10 +1,8 @@
 use super::super::ModelError;
 use super::super::linear::{Loader, Precision};
-use super::super::zeros::zeros;
 use super::config::EncoderConfig;
 use super::layer::Dense;
-use crate::kernels::{Activation, AttentionSpan, Kernels, WeightType};
-use candle_core::Tensor;
+use crate::kernels::{Activation, Array, AttentionSpan, Kernels, Use, WeightType};
 use std::ops::Range;
 
 /// What an encoder was trained to say of a text.
@@ -28,7 +26,7 @@ pub enum Pooling {
 pub struct Head {
     kind: Kind,
     /// A row a text.
-    pooled: Tensor,
+    pooled: Array,
 }
 
 enum Kind {
@@ -40,8 +38,8 @@ enum Kind {
 struct Classifier {
     dense: Dense,
     out: Dense,
-    activated: Tensor,
-    scores: Tensor,
+    activated: Array,
+    scores: Array,
 }
 
 impl Head {
@@ -75,12 +73,12 @@ impl Head {
                 Kind::Classifier(Classifier {
                     dense: Dense::load(&loader, &[(dense, hidden)], hidden)?,
                     out: Dense::load(&loader, &[(out.to_owned(), num_labels)], hidden)?,
-                    activated: zeros::<f32>(max_texts, hidden)?,
-                    scores: zeros::<f32>(max_texts, num_labels)?,
+                    activated: loader.kernels.zeros(max_texts, hidden, Use::Sums)?,
+                    scores: loader.kernels.zeros(max_texts, num_labels, Use::Sums)?,
                 })
             }
         };
-        let pooled = zeros::<f32>(max_texts, hidden)?;
+        let pooled = loader.kernels.zeros(max_texts, hidden, Use::Sums)?;
         Ok(Self { kind, pooled })
     }
 
@@ -88,26 +86,26 @@ impl Head {
     pub fn forward(
         &self,
         kernels: &Kernels,
-        x: &Tensor,
+        x: &Array,
         spans: &[AttentionSpan<'_>],
     ) -> Result<Vec<Vec<f32>>, ModelError> {
         let num_texts = spans.len();
-        let pooled = self.pooled.narrow(0, 0, num_texts)?;
+        let pooled = self.pooled.narrow(num_texts)?;
         if let Kind::Pooled(Pooling::Mean) = self.kind {
             let spans: Vec<Range<usize>> = spans.iter().map(|span| span.rows.clone()).collect();
             kernels.mean_rows(&pooled, x, &spans)?;
         } else {
-            let first: Vec<usize> = spans.iter().map(|span| span.rows.start).collect();
+            let first: Vec<u32> = spans.iter().map(|span| span.rows.start as u32).collect();
             kernels.gather_rows(&pooled, x, &first)?;
         }
         let Kind::Classifier(classifier) = &self.kind else {
-            return Ok(pooled.to_vec2()?);
+            return Ok(pooled.to_rows()?);
         };
-        let activated = classifier.activated.narrow(0, 0, num_texts)?;
-        let scores = classifier.scores.narrow(0, 0, num_texts)?;
+        let activated = classifier.activated.narrow(num_texts)?;
+        let scores = classifier.scores.narrow(num_texts)?;
         let Classifier { dense, out, .. } = classifier;
         dense.forward(kernels, &activated, &pooled, Activation::Tanh)?;
         out.forward(kernels, &scores, &activated, Activation::None)?;
-        Ok(scores.to_vec2()?)
+        Ok(scores.to_rows()?)
     }
 }

@@ -3,9 +3,9 @@ use super::super::linear::{Linear, Loader};
 use super::Workspace;
 use super::config::EncoderConfig;
 use crate::kernels::{
-    Activation, Arrangement, AttentionOptions, AttentionShape, AttentionSpan, Epilogue, Kernels,
+    Activation, Arrangement, Array, AttentionOptions, AttentionShape, AttentionSpan, Epilogue,
+    Kernels,
 };
-use candle_core::Tensor;
 
 /// `norm(x + o(attend(qkv(x))))`, then `norm(x + down(activation(up(x))))`.
 pub struct Layer {
@@ -56,8 +56,8 @@ impl Dense {
     pub fn forward(
         &self,
         kernels: &Kernels,
-        out: &Tensor,
-        x: &Tensor,
+        out: &Array,
+        x: &Array,
         activation: Activation,
     ) -> Result<(), ModelError> {
         self.linear.forward(kernels, out, x, Epilogue::Store)?;
@@ -94,7 +94,7 @@ impl LayerNorm {
     pub fn forward(
         &self,
         kernels: &Kernels,
-        x: &Tensor,
+        x: &Array,
         bias: Option<&[f32]>,
     ) -> Result<(), ModelError> {
         let bias = bias.unwrap_or(&self.zeros);
@@ -145,7 +145,7 @@ impl Layer {
         &self,
         kernels: &Kernels,
         work: &Workspace,
-        keys_and_values: &Tensor,
+        keys_and_values: &Array,
         spans: &[AttentionSpan<'_>],
     ) -> Result<(), ModelError> {
         let (x, shape) = (&work.x, self.shape);

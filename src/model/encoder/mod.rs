@@ -12,11 +12,8 @@ pub use sentence::SentenceConfig;
 
 use super::linear::{Linear, Loader, Precision};
 use super::weights::Checkpoint;
-use super::zeros::zeros;
 use super::{KvCache, ModelError};
-use crate::kernels::{AttentionSpan, Kernels, KvType, PagedLayout, WeightType};
-use candle_core::{Device, Tensor};
-use half::bf16;
+use crate::kernels::{Array, AttentionSpan, Kernels, KvType, Use, WeightType};
 use head::Head;
 use layer::{Layer, LayerNorm};
 
@@ -25,15 +22,15 @@ pub struct Encoder {
     config: EncoderConfig,
     kernels: Kernels,
     words: Linear,
-    positions: Tensor,
-    types: Tensor,
+    positions: Array,
+    types: Array,
     norm: LayerNorm,
     layers: Vec<Layer>,
     head: Head,
     limits: EncoderLimits,
     workspace: Workspace,
     /// Keys and values of the layer that is being computed.
-    keys_and_values: Tensor,
+    keys_and_values: Array,
     block_table: Vec<u32>,
 }
 
@@ -56,15 +53,15 @@ pub struct EncoderInput<'a> {
 
 /// Activations of a batch, f32.
 struct Workspace {
-    x: Tensor,
-    qkv: Tensor,
-    attended: Tensor,
-    activated: Tensor,
+    x: Array,
+    qkv: Array,
+    attended: Array,
+    activated: Array,
 }
 
 impl Workspace {
-    fn new(config: &EncoderConfig, rows: usize) -> Result<Self, ModelError> {
-        let zeros = |width: usize| zeros::<f32>(rows, width);
+    fn new(config: &EncoderConfig, kernels: &Kernels, rows: usize) -> Result<Self, ModelError> {
+        let zeros = |width: usize| kernels.zeros(rows, width, Use::Sums);
         Ok(Self {
             x: zeros(config.hidden_size)?,
             qkv: zeros(config.attention.qkv_width())?,
@@ -75,10 +72,10 @@ impl Workspace {
 
     fn narrow(&self, rows: usize) -> Result<Self, ModelError> {
         Ok(Self {
-            x: self.x.narrow(0, 0, rows)?,
-            qkv: self.qkv.narrow(0, 0, rows)?,
-            attended: self.attended.narrow(0, 0, rows)?,
-            activated: self.activated.narrow(0, 0, rows)?,
+            x: self.x.narrow(rows)?,
+            qkv: self.qkv.narrow(rows)?,
+            attended: self.attended.narrow(rows)?,
+            activated: self.activated.narrow(rows)?,
         })
     }
 }
@@ -115,7 +112,7 @@ impl Encoder {
             let values = (0..rows * hidden)
                 .map(|i| source.get(i))
                 .collect::<Vec<_>>();
-            Ok::<_, ModelError>(Tensor::from_vec(values, (rows, hidden), &Device::Cpu)?)
+            Ok::<_, ModelError>(kernels.rows(values, hidden, Use::Sums)?)
         };
         let words = Linear::load_table(
             &loader,
@@ -141,14 +138,10 @@ impl Encoder {
             _ => KvType::Bf16,
         };
         let num_blocks = limits.max_rows / KvCache::block_size() + limits.max_texts;
-        let block_len = PagedLayout::new(config.attention, kv_type).block_len();
         Ok(Self {
-            keys_and_values: match kv_type {
-                KvType::F32 => zeros::<f32>(num_blocks, block_len)?,
-                _ => zeros::<bf16>(num_blocks, block_len)?,
-            },
+            keys_and_values: kernels.kv_cache(config.attention, kv_type, num_blocks)?,
             block_table: (0..num_blocks as u32).collect(),
-            workspace: Workspace::new(&config, limits.max_rows)?,
+            workspace: Workspace::new(&config, &kernels, limits.max_rows)?,
             words,
             positions,
             types,
@@ -176,7 +169,7 @@ impl Encoder {
     /// Memory of the packed weights, in bytes.
     pub fn num_bytes(&self) -> usize {
         let layers: usize = self.layers.iter().map(Layer::num_bytes).sum();
-        let tables = (self.positions.elem_count() + self.types.elem_count()) * size_of::<f32>();
+        let tables = (self.positions.num_elements() + self.types.num_elements()) * size_of::<f32>();
         layers + self.words.num_bytes() + tables
     }
 

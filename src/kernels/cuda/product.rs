@@ -1,0 +1,184 @@
+//! Linear layers.
+
+use super::array::{Array, Type};
+use super::device::{Address, Launch};
+use super::library::{Kind, Product};
+use super::{Cuda, ROW_ALIGNMENT, Scratch};
+use crate::kernels::{self, Arrangement, Epilogue, Vector};
+use candle_core::{Error, Result};
+
+/// Rows up to which a weight is read straight into registers.
+const FEW_ROWS: usize = 16;
+
+/// Where sums go, and as what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    StoreBf16,
+    StoreF32,
+    AddF32,
+    SwiGlu,
+}
+
+impl Mode {
+    fn new(epilogue: Epilogue, out: &Array) -> Result<Self> {
+        match (epilogue, out.element) {
+            (Epilogue::Store, Type::Bf16) => Ok(Self::StoreBf16),
+            (Epilogue::Store, Type::F32) => Ok(Self::StoreF32),
+            (Epilogue::Add, Type::F32) => Ok(Self::AddF32),
+            (Epilogue::SwiGlu, Type::Bf16) => Ok(Self::SwiGlu),
+            (_, element) => Err(Error::Msg(format!(
+                "linear: {epilogue:?} does not write {element:?} on CUDA"
+            ))),
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::StoreBf16 => "store_bf16",
+            Self::StoreF32 => "store_f32",
+            Self::AddF32 => "add_f32",
+            Self::SwiGlu => "swiglu",
+        }
+    }
+}
+
+impl Cuda {
+    pub fn linear(
+        &self,
+        out: &kernels::Array,
+        x: &kernels::Array,
+        weight: &kernels::Weight,
+        epilogue: Epilogue,
+    ) -> Result<()> {
+        let x = x.cuda("linear")?;
+        let inputs = x.expect(Type::Bf16, "linear")?;
+        self.multiply(out.cuda("linear")?, inputs, x.num_rows(), weight, epilogue)
+    }
+
+    pub fn normed_linear(
+        &self,
+        out: &kernels::Array,
+        x: &kernels::Array,
+        norm: &Vector,
+        eps: f32,
+        weight: &kernels::Weight,
+        epilogue: Epilogue,
+    ) -> Result<()> {
+        let (x, norm) = (x.cuda("normed_linear")?, norm.cuda("normed_linear")?);
+        let k_padded = weight.cuda("normed_linear")?.k_padded();
+        let rows = x.num_rows().next_multiple_of(ROW_ALIGNMENT);
+        let normed = self.scratch(Scratch::Normed, rows * k_padded * 2)?;
+        self.device.launch(
+            &Launch {
+                name: "rms_norm",
+                grid: [x.num_rows(), 1, 1],
+                threads: 256,
+                shared: 0,
+            },
+            &[
+                x.expect(Type::F32, "normed_linear")?.into(),
+                norm.expect(Type::F32, "normed_linear")?.into(),
+                normed.into(),
+                x.width().into(),
+                k_padded.into(),
+                eps.into(),
+            ],
+        )?;
+        let out = out.cuda("normed_linear")?;
+        self.multiply(out, normed, x.num_rows(), weight, epilogue)
+    }
+
+    fn multiply(
+        &self,
+        out: &Array,
+        x: Address,
+        rows: usize,
+        weight: &kernels::Weight,
+        epilogue: Epilogue,
+    ) -> Result<()> {
+        let weight = weight.cuda("linear")?;
+        let mode = Mode::new(epilogue, out)?;
+        let is_paired = weight.arrangement == Arrangement::Paired;
+        if is_paired != (mode == Mode::SwiGlu) {
+            return Err(Error::Msg("linear: a gate needs a pair of weights".into()));
+        }
+        let (n, k_padded) = (weight.n(), weight.k_padded());
+        let library = match &self.library {
+            Some(library) if rows > FEW_ROWS => library,
+            _ => {
+                let n = if is_paired { n / 2 } else { n };
+                return self.multiply_in_order(mode, weight.address(), x, out, rows, n, k_padded);
+            }
+        };
+        // A few sizes instead of all; rows past the last are memory of the same arrays.
+        let product = |out_stride, kind| Product {
+            rows: rows.next_multiple_of(ROW_ALIGNMENT),
+            n,
+            k: k_padded,
+            out_stride,
+            kind,
+        };
+        let kind = match mode {
+            Mode::StoreBf16 => Kind::StoreBf16,
+            Mode::StoreF32 => Kind::StoreF32,
+            Mode::AddF32 => Kind::AddF32,
+            Mode::SwiGlu => {
+                let product = product(n, Kind::StoreBf16);
+                let gate_up = self.scratch(Scratch::GateUp, product.rows * n * 2)?;
+                library.multiply(&self.device, product, weight.address(), x, gate_up)?;
+                return self.gate(gate_up, out, rows, n / 2);
+            }
+        };
+        let product = product(out.stride, kind);
+        library.multiply(&self.device, product, weight.address(), x, out.address())
+    }
+
+    /// By kernels that sum every row in the same order, whatever `rows` is.
+    #[allow(clippy::too_many_arguments)]
+    fn multiply_in_order(
+        &self,
+        mode: Mode,
+        weight: Address,
+        x: Address,
+        out: &Array,
+        rows: usize,
+        n: usize,
+        k_padded: usize,
+    ) -> Result<()> {
+        let (launch, name) =
+            super::variants::product(mode.name(), rows, n, self.device.max_shared());
+        self.device.launch(
+            &Launch {
+                name: &name,
+                ..launch
+            },
+            &[
+                weight.into(),
+                x.into(),
+                out.address().into(),
+                rows.into(),
+                n.into(),
+                k_padded.into(),
+                out.stride.into(),
+            ],
+        )
+    }
+
+    fn gate(&self, gate_up: Address, out: &Array, rows: usize, ffn: usize) -> Result<()> {
+        self.device.launch(
+            &Launch {
+                name: "swiglu",
+                grid: [rows, ffn.div_ceil(4096), 1],
+                threads: 256,
+                shared: 0,
+            },
+            &[
+                gate_up.into(),
+                out.address().into(),
+                ffn.into(),
+                (2 * ffn).into(),
+                out.stride.into(),
+            ],
+        )
+    }
+}

@@ -1,0 +1,164 @@
+use super::devices::{Devices, Noise, assert_near, bits, bytes, numbers};
+use guichet::kernels::{Arrangement, Array, Epilogue, Kernels, RowSource, Use, Weight, WeightType};
+
+const SHAPES: [(usize, usize); 7] = [
+    (4096, 4096),
+    (144, 48),
+    (80, 48),
+    (100, 200),
+    (33, 64),
+    (2048, 5120),
+    (257, 14_336),
+];
+const ROWS: [usize; 14] = [1, 2, 7, 8, 9, 16, 17, 33, 64, 65, 128, 129, 300, 1000];
+
+/// What becomes of sums: an epilogue, how weights are arranged, and what the output is.
+const KINDS: [(Epilogue, Arrangement, Use); 4] = [
+    (Epilogue::Store, Arrangement::Stacked, Use::Heads),
+    (Epilogue::Store, Arrangement::Stacked, Use::Sums),
+    (Epilogue::Add, Arrangement::Stacked, Use::Sums),
+    (Epilogue::SwiGlu, Arrangement::Paired, Use::Inputs),
+];
+
+struct Product {
+    n: usize,
+    k: usize,
+    weights: Vec<Vec<u8>>,
+    kind: (Epilogue, Arrangement, Use),
+}
+
+impl Product {
+    fn new(n: usize, k: usize, kind: (Epilogue, Arrangement, Use)) -> Self {
+        let mut noise = Noise::new((n * k) as u64);
+        let num_sources = if kind.1 == Arrangement::Paired { 2 } else { 1 };
+        let scale = 1.0 / (k as f32).sqrt();
+        let weights = (0..num_sources)
+            .map(|_| bytes(&noise.values(n * k, scale)))
+            .collect();
+        Self {
+            n,
+            k,
+            weights,
+            kind,
+        }
+    }
+
+    fn pack(&self, kernels: &Kernels) -> Weight {
+        let sources: Vec<_> = self.weights.iter().map(|w| RowSource::F32(w)).collect();
+        kernels
+            .pack(&sources, self.k, self.kind.1, WeightType::Bf16, None)
+            .unwrap()
+    }
+
+    fn compute(&self, kernels: &Kernels, weight: &Weight, x: &[f32], before: &[f32]) -> Vec<f32> {
+        let (epilogue, _, used_as) = self.kind;
+        let x = kernels.rows(x.to_vec(), self.k, Use::Inputs).unwrap();
+        let out: Array = kernels.rows(before.to_vec(), self.n, used_as).unwrap();
+        kernels.linear(&out, &x, weight, epilogue).unwrap();
+        numbers(&out)
+    }
+}
+
+#[test]
+#[ignore = "needs a GPU"]
+fn products_are_those_of_the_cpu() {
+    for deterministic in [true, false] {
+        let Devices { cpu, gpu } = Devices::new(deterministic);
+        for (n, k) in SHAPES {
+            for kind in KINDS {
+                let product = Product::new(n, k, kind);
+                let (on_cpu, on_gpu) = (product.pack(&cpu), product.pack(&gpu));
+                for rows in ROWS {
+                    let mut noise = Noise::new(rows as u64);
+                    let x = noise.values(rows * k, 1.0);
+                    // What is stored must not depend on what was there.
+                    let before = match kind.0 {
+                        Epilogue::Add => noise.values(rows * n, 1.0),
+                        _ => vec![f32::NAN; rows * n],
+                    };
+                    let expected = product.compute(&cpu, &on_cpu, &x, &before);
+                    let computed = product.compute(&gpu, &on_gpu, &x, &before);
+                    let what = format!("{deterministic} {n}x{k} {kind:?} {rows} rows");
+                    assert_near(&computed, &expected, 4e-3, &what);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs a GPU"]
+fn a_rows_bits_do_not_depend_on_how_many_there_are_and_where_it_stands() {
+    let gpu = Devices::new(true).gpu;
+    for (n, k) in SHAPES {
+        for kind in KINDS {
+            let product = Product::new(n, k, kind);
+            let weight = product.pack(&gpu);
+            let most = ROWS[ROWS.len() - 1];
+            let mut noise = Noise::new(3);
+            let x = noise.values(most * k, 1.0);
+            let before = noise.values(most * n, 1.0);
+            let all = bits(&product.compute(&gpu, &weight, &x, &before));
+            for rows in ROWS {
+                for first in [0, most / 2 - rows / 2, most - rows] {
+                    let part = product.compute(
+                        &gpu,
+                        &weight,
+                        &x[first * k..(first + rows) * k],
+                        &before[first * n..(first + rows) * n],
+                    );
+                    assert!(
+                        bits(&part) == all[first * n..(first + rows) * n],
+                        "{n}x{k} {kind:?}: {rows} rows from {first}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs a GPU"]
+fn a_norm_before_a_product_is_that_of_the_cpu() {
+    let Devices { cpu, gpu } = Devices::new(true);
+    for (n, k) in [(96, 48), (512, 4096)] {
+        let product = Product::new(n, k, KINDS[1]);
+        let mut noise = Noise::new(9);
+        let (x, norm) = (noise.values(20 * k, 3.0), noise.values(k, 1.0));
+        let compute = |kernels: &Kernels| {
+            let x = kernels.rows(x.clone(), k, Use::Sums).unwrap();
+            let norm = kernels.vector(norm.clone()).unwrap();
+            let out = kernels.zeros(20, n, Use::Sums).unwrap();
+            let weight = product.pack(kernels);
+            let store = Epilogue::Store;
+            kernels
+                .normed_linear(&out, &x, &norm, 1e-5, &weight, store)
+                .unwrap();
+            numbers(&out)
+        };
+        assert_near(&compute(&gpu), &compute(&cpu), 4e-3, "norm");
+    }
+}
+
+#[test]
+#[ignore = "needs a GPU"]
+fn random_weights_are_the_same_on_every_device() {
+    let Devices { cpu, gpu } = Devices::new(true);
+    let (n, k) = (70, 100);
+    let source = RowSource::Random {
+        seed: 12_345,
+        len: n * k,
+    };
+    let mut identity = vec![0.0; k * k];
+    (0..k).for_each(|i| identity[i * k + i] = 1.0);
+    let columns = |kernels: &Kernels| {
+        let weight = kernels
+            .pack(&[source], k, Arrangement::Stacked, WeightType::Bf16, None)
+            .unwrap();
+        let x = kernels.rows(identity.clone(), k, Use::Inputs).unwrap();
+        let out = kernels.zeros(k, n, Use::Sums).unwrap();
+        kernels.linear(&out, &x, &weight, Epilogue::Store).unwrap();
+        numbers(&out)
+    };
+    assert_eq!(columns(&gpu), columns(&cpu));
+}
