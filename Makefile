@@ -11,7 +11,7 @@ weights: build ; @scripts/timed "Fetching $(MODEL), unless weights/ has it" $(GU
 demo: weights ; @scripts/timed "Serving $(MODEL) and asking it" $(GUICHET) demo --model $(MODEL)
 serve: weights ; exec $(GUICHET) serve --model $(MODEL)
 prove: weights ; cargo test --locked --test prove -- --ignored --nocapture --test-threads 1
-test: weights ; python3 -m unittest discover -s tests/bench_serve && python3 -m unittest discover -s tests/gpu_check && cargo test --locked && tests/contract/run
+test: weights ; python3 -m unittest discover -s tests/bench_serve && python3 -m unittest discover -s tests/gpu_check && tests/cuda_on_cpu/run && cargo test --locked && tests/contract/run
 clients: weights ; tests/contract/run --all
 check:    ; cargo fmt --check && cargo clippy --locked --all-targets -- -D warnings && cargo check --locked --no-default-features && scripts/with-cuda cargo clippy --locked --all-targets --features cuda -- -D warnings && RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps
 bench: weights ; cargo bench --locked --profile dev --features bench-candle --bench candle && cargo bench --locked --profile dev --bench scheduler --bench decoder --bench kernels

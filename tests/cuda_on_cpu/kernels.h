@@ -1,0 +1,65 @@
+// The kernels as nvcc exports them.
+#pragma once
+
+#include "cuda/builtins.h"
+
+#include "cuda/cuda_bf16.h"
+
+typedef __nv_bfloat16 bf16;
+
+// The index of a row's largest logit, that logit, and a sum or its logarithm.
+struct alignas(16) Summary {
+  uint32_t index;
+  float max, sum;
+  uint32_t unused;
+};
+
+typedef void ProductKernel(const bf16 *weight, const bf16 *x, void *out, int num_rows, int n,
+                           int k_padded, int out_stride);
+typedef void DecodeKernel(const bf16 *qkv, const bf16 *cache, float *partials, const uint32_t *rows,
+                          const uint32_t *lens, const uint32_t *table_starts,
+                          const uint32_t *tables, const uint32_t *chunk_starts, int num_heads,
+                          int num_kv_heads, int head_dim, float scale, float softcap, int window);
+typedef void CombineKernel(const float *partials, bf16 *out, const float *sinks,
+                           const uint32_t *rows, const uint32_t *lens,
+                           const uint32_t *chunk_starts, int num_heads, int head_dim,
+                           int out_stride, int window);
+typedef void PrefillKernel(const bf16 *qkv, const bf16 *cache, bf16 *out, const float *sinks,
+                           const uint32_t *tiles, const uint32_t *tables, int num_heads,
+                           int num_kv_heads, int head_dim, int out_stride, float scale,
+                           float softcap, int window);
+
+extern "C" {
+
+#define IN_ALL_MODES(NAME) \
+  ProductKernel NAME##_store_bf16, NAME##_store_f32, NAME##_add_f32, NAME##_swiglu;
+IN_ALL_MODES(gemm_rows_1)
+IN_ALL_MODES(gemm_rows_2)
+IN_ALL_MODES(gemm_tiles_small)
+IN_ALL_MODES(gemm_tiles_medium)
+IN_ALL_MODES(gemm_tiles_large)
+IN_ALL_MODES(gemm_tiles_wide)
+#undef IN_ALL_MODES
+
+#define OF_SIZE(D)                       \
+  DecodeKernel attention_decode_##D;     \
+  CombineKernel attention_combine_##D;   \
+  PrefillKernel attention_prefill_##D;
+OF_SIZE(16)
+OF_SIZE(32)
+OF_SIZE(64)
+OF_SIZE(128)
+OF_SIZE(256)
+#undef OF_SIZE
+
+void embedding(const bf16 *table, const uint32_t *ids, float *x, int hidden, int k_padded);
+void rms_norm(const float *x, const float *weight, bf16 *out, int hidden, int k_padded, float eps);
+void swiglu(const bf16 *gate_up, bf16 *out, int ffn, int in_stride, int out_stride);
+void summarize(const float *logits, int vocab, int stride, Summary *partials);
+void summarize_finish(const Summary *partials, int num_parts, Summary *out);
+void fill_random_weights(bf16 *out, int num_rows, int k, int k_padded, uint32_t seed);
+void gather_rows(const float *x, const uint32_t *rows, float *out, int width);
+void rope_write_kv(bf16 *qkv, bf16 *cache, const float *cos, const float *sin,
+                   const uint32_t *positions, const uint32_t *slots, int num_heads,
+                   int num_kv_heads, int head_dim, int padded_dim);
+}
