@@ -12,10 +12,12 @@ mod server;
 pub use checkpoint::{ModelToServe, load_served_encoder, load_served_model, resolve_models};
 pub use server::serve;
 
-use crate::api::{ApiState, Models};
+use crate::api::{ApiState, DocumentReader, Models};
 use crate::config::{Config, ConfigError};
+use crate::document::sandbox::Parser;
 use crate::engine::LoadError;
 use crate::hub::lock::LockError;
+use crate::prompt::{BUILT_IN, PromptError, PromptLibrary};
 use crate::store::{Store, StoreError};
 use crate::tenant::{KeyError, KeyRing};
 use crate::text::TextError;
@@ -26,7 +28,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
-use tracing::info;
+use tracing::{info, warn};
 
 /// A server that listens and has no model yet.
 pub struct App {
@@ -62,6 +64,10 @@ pub enum AppError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
+    Prompt(#[from] PromptError),
+    #[error("the program's own file cannot be found, by which documents are read: {0}")]
+    Program(io::Error),
+    #[error(transparent)]
     Lock(#[from] LockError),
     #[error(transparent)]
     Text(#[from] TextError),
@@ -88,8 +94,11 @@ impl App {
         let listener = TcpListener::bind(address)
             .await
             .map_err(|source| AppError::Bind { address, source })?;
-        let state = ApiState::new(&config.server, KeyRing::new(&config.keys)?);
-        let state = Arc::new(state.with_store(open_store(&config).await?));
+        let state = ApiState::new(&config.server, KeyRing::new(&config.keys)?)
+            .with_store(open_store(&config).await?)
+            .with_prompts(PromptLibrary::load(BUILT_IN, &config.prompts.dirs)?)
+            .with_documents(document_reader(&config)?);
+        let state = Arc::new(state);
         Ok(Self {
             config,
             listener,
@@ -131,6 +140,21 @@ impl App {
         serve(listener, Arc::clone(&state), &config.server, stop).await;
         failure.map_or(Ok(()), Err)
     }
+}
+
+/// Reads documents in processes of this program.
+fn document_reader(config: &Config) -> Result<DocumentReader, AppError> {
+    let program = std::env::current_exe().map_err(AppError::Program)?;
+    let parser = Parser::new(program);
+    match parser.probe() {
+        Ok(strength) if strength.is_full() => info!("{strength}"),
+        Ok(strength) => warn!("{strength}: this system has no more"),
+        Err(error) => warn!("no document can be read here: {error}"),
+    }
+    Ok(DocumentReader {
+        parser: Arc::new(parser),
+        limits: config.documents.limits(),
+    })
 }
 
 /// The file of what is stored, unless nothing is.

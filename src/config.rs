@@ -1,9 +1,11 @@
 //! The configuration: defaults, under a TOML file, under the environment, under the
 //! command line. Parsed and checked once, then frozen.
 
+mod documents;
 mod model;
 mod origin;
 
+pub use documents::{DocumentsConfig, PromptsConfig};
 pub use model::{
     DeviceConfig, DtypeChoice, KernelChoice, KvDtypeChoice, ModelConfig, QuantizeChoice,
     RandomWeights,
@@ -37,6 +39,8 @@ pub struct Config {
     pub models: Vec<ModelConfig>,
     pub engine: EngineSection,
     pub responses: ResponsesConfig,
+    pub documents: DocumentsConfig,
+    pub prompts: PromptsConfig,
     pub log: LogConfig,
     pub keys: Vec<KeyConfig>,
 }
@@ -230,9 +234,12 @@ impl Config {
             models: _,
             engine,
             responses,
+            documents,
+            prompts: _,
             log,
             keys,
         } = self;
+        documents.check()?;
         for (key, value, max) in [
             ("server.max_connections", server.max_connections, 1 << 20),
             ("server.max_body_mib", server.max_body_mib, 1 << 10),

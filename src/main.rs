@@ -1,5 +1,9 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    guichet::cli::run()
+    // A process that reads one document, and does nothing else.
+    match guichet::document::sandbox::run_if_child() {
+        Some(code) => code,
+        None => guichet::cli::run(),
+    }
 }

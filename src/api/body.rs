@@ -26,10 +26,17 @@ impl FromRequest<Arc<ApiState>> for JsonBody {
             return Err(ApiError::media_type());
         }
         let announced = content_length(request.headers());
+        let max = match super::TAKE_DOCUMENTS.contains(&request.uri().path()) {
+            true => state
+                .max_body_bytes
+                .saturating_add(state.max_encoded_bytes()),
+            false => state.max_body_bytes,
+        };
         let read = async {
             // Over HTTP/2 one connection may send many bodies at once. Nobody closes the semaphore.
-            let _place = state.bodies.acquire().await.ok();
-            read(request.into_body(), announced, state.max_body_bytes).await
+            let places = state.places_of_body(announced, max);
+            let _place = state.bodies.acquire_many(places).await.ok();
+            read(request.into_body(), announced, max).await
         };
         let bytes = tokio::time::timeout(state.body_read_timeout, read)
             .await

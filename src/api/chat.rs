@@ -6,6 +6,7 @@ use super::chat_answer::{ChatChunks, ChatCompletion, Form};
 use super::delivery::deliver;
 use super::error::ApiError;
 use super::fields::Fields;
+use super::inputs;
 use super::logprobs;
 use super::messages;
 use super::output_format;
@@ -39,11 +40,12 @@ pub async fn create(
     State(state): State<Arc<ApiState>>,
     Extension(request_id): Extension<RequestId>,
     Extension(caller): Extension<Caller>,
-    JsonBody(body): JsonBody,
+    JsonBody(mut body): JsonBody,
 ) -> Result<Response, ApiError> {
     let mut ignored = state.ignored();
+    let served = state.generator(&Fields::root(&body)?)?;
+    let told = inputs::resolve(&state, caller, &mut body, inputs::CHAT, &mut ignored).await?;
     let fields = Fields::root(&body)?;
-    let served = state.generator(&fields)?;
     let request = ChatRequest::parse(&fields, served, &mut ignored)?;
     let ChatRequest {
         input,
@@ -67,13 +69,15 @@ pub async fn create(
         ignored.add("messages", "messages[].name")?;
     }
     let head = Head::new("chatcmpl", served, clock);
+    let told_of = told.clone();
     let chunks = |head, include_usage| ChatChunks {
         head,
         form,
         include_usage,
+        told,
     };
     let plain = |head, choices, usage| {
-        Json(ChatCompletion::new(head, form, choices, usage)).into_response()
+        Json(ChatCompletion::new(head, form, choices, usage, told_of)).into_response()
     };
     deliver(
         generation,

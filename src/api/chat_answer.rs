@@ -1,6 +1,7 @@
 //! The answers of `POST /v1/chat/completions`, plain and streamed.
 
 use super::answer::{Call, Choice, Head, Usage, finish_reason};
+use super::inputs::{DocumentTold, PromptTold, Told};
 use super::logprobs::ChatLogprobs;
 use super::sse::Chunks;
 use crate::generation::{FinishReason, Part, TokenLogprob};
@@ -33,6 +34,12 @@ pub struct ChatCompletion {
     system_fingerprint: String,
     choices: Vec<ChatChoice>,
     usage: Usage,
+    /// Not OpenAI's: the documents of the request, as they were read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    documents: Vec<DocumentTold>,
+    /// Not OpenAI's: the prompt that the request named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prompt: Option<PromptTold>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -90,6 +97,11 @@ pub struct ChatChunk {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Usage>)]
     usage: Option<Option<Usage>>,
+    /// Not OpenAI's: in the first chunk, as in a plain answer.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    documents: Vec<DocumentTold>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prompt: Option<PromptTold>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -181,7 +193,7 @@ impl Form {
 }
 
 impl ChatCompletion {
-    pub fn new(head: Head, form: Form, choices: Vec<Choice>, usage: Usage) -> Self {
+    pub fn new(head: Head, form: Form, choices: Vec<Choice>, usage: Usage, told: Told) -> Self {
         let choices = choices
             .into_iter()
             .enumerate()
@@ -201,6 +213,8 @@ impl ChatCompletion {
             system_fingerprint: head.system_fingerprint,
             choices,
             usage,
+            documents: told.documents,
+            prompt: told.prompt,
         }
     }
 }
@@ -209,6 +223,7 @@ pub struct ChatChunks {
     pub head: Head,
     pub form: Form,
     pub include_usage: bool,
+    pub told: Told,
 }
 
 impl ChatChunks {
@@ -223,6 +238,8 @@ impl ChatChunks {
             system_fingerprint: head.system_fingerprint,
             choices,
             usage: self.include_usage.then_some(usage),
+            documents: Vec::new(),
+            prompt: None,
         }
     }
 
@@ -254,7 +271,12 @@ impl Chunks for ChatChunks {
             content: Some(String::new()),
             ..Delta::default()
         };
-        Some(self.one(choice, delta, None, None))
+        let mut chunk = self.one(choice, delta, None, None);
+        if choice == 0 {
+            let told = self.told.clone();
+            (chunk.documents, chunk.prompt) = (told.documents, told.prompt);
+        }
+        Some(chunk)
     }
 
     fn part(&self, choice: usize, part: Part, logprobs: Vec<TokenLogprob>) -> ChatChunk {

@@ -1,5 +1,7 @@
 //! What a client sees when something is wrong, decided once.
 
+mod document;
+
 use super::error_body::{ErrorBody, ErrorObject};
 use super::request_id::RequestId;
 use crate::encoding::EncodingError;

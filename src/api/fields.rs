@@ -164,6 +164,19 @@ impl<'a> Field<'a> {
         }
     }
 
+    /// The items of an array of any length; what is no array has none.
+    pub fn elements(&self) -> impl Iterator<Item = Field<'a>> + use<'a> {
+        let items: &'a [Json] = match self.value {
+            Json::Array(items) => items,
+            _ => &[],
+        };
+        let path = self.path.clone();
+        items.iter().enumerate().map(move |(i, value)| Field {
+            path: format!("{path}[{i}]"),
+            value,
+        })
+    }
+
     /// Where an empty array asks for nothing.
     pub fn is_empty_array(&self) -> bool {
         matches!(self.value, Json::Array(items) if items.is_empty())

@@ -71,6 +71,35 @@ impl Json {
         }
     }
 
+    /// The value of an object under this name.
+    pub fn entry_mut(&mut self, name: &str) -> Option<&mut Json> {
+        match self {
+            Json::Object(entries) => entries
+                .iter_mut()
+                .find_map(|(key, value)| (key == name).then_some(value)),
+            _ => None,
+        }
+    }
+
+    /// Sets a property of an object; what is none stays as it is.
+    pub fn set(&mut self, name: &str, value: Json) {
+        match self.entry_mut(name) {
+            Some(entry) => *entry = value,
+            None => {
+                if let Json::Object(entries) = self {
+                    entries.push((name.to_owned(), value));
+                }
+            }
+        }
+    }
+
+    /// The same, unless it has a value.
+    pub fn set_absent(&mut self, name: &str, value: Json) {
+        if matches!(self.entry_mut(name), None | Some(Json::Null)) {
+            self.set(name, value);
+        }
+    }
+
     /// What it is, in words; never what it says.
     pub fn describe(&self) -> &'static str {
         match self {
@@ -80,6 +109,26 @@ impl Json {
             Json::String(_) => "a string",
             Json::Array(_) => "an array",
             Json::Object(_) => "an object",
+        }
+    }
+}
+
+impl From<&serde_json::Value> for Json {
+    fn from(value: &serde_json::Value) -> Self {
+        use serde_json::Value;
+        match value {
+            Value::Null => Json::Null,
+            Value::Bool(value) => Json::Bool(*value),
+            Value::Number(number) => match number.as_i64() {
+                Some(integer) => Json::Integer(integer),
+                None => Json::Float(number.as_f64().unwrap_or(f64::NAN)),
+            },
+            Value::String(text) => Json::String(text.clone()),
+            Value::Array(items) => Json::Array(items.iter().map(Json::from).collect()),
+            Value::Object(entries) => {
+                let entries = entries.iter();
+                Json::Object(entries.map(|(k, v)| (k.clone(), Json::from(v))).collect())
+            }
         }
     }
 }

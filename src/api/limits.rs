@@ -58,7 +58,7 @@ macro_rules! limits {
 }
 
 limits! {
-    MAX_BODY_BYTES = 8 << 20, "Bytes in a request body, unless `server.max_body_mib` says otherwise.";
+    MAX_BODY_BYTES = 8 << 20, "Bytes in a request body, unless `server.max_body_mib` says otherwise; where documents may be, those of the largest come on top (`documents.max_file_mib`).";
     MAX_JSON_DEPTH = 64, "Arrays and objects inside one another in a body.";
     MAX_JSON_VALUES = 1_000_000, "Values in a body, keys not counted.";
     MAX_MESSAGES = 4096, "Messages in a chat request.";
@@ -82,6 +82,9 @@ limits! {
     MAX_TOOL_CALLS = 128, "Calls in a message that is sent back.";
     MAX_TOOL_CALLS_BYTES = 1 << 20, "Bytes in the arguments of all calls that are sent back.";
     MAX_TEMPLATE_KWARGS = 64, "Variables in `chat_template_kwargs`.";
+    MAX_FILES = 16, "Files in the messages of one request.";
+    MAX_FILE_NAME_CHARS = 255, "Characters in `filename`.";
+    MAX_PROMPT_VARIABLES = 64, "Variables of a `prompt`.";
     MAX_DOCUMENTS = 256, "Objects in `documents` of a chat.";
     MAX_FUNCTION_NAME_CHARS = 64, "Characters in the name of a function.";
     MAX_SCHEMA_BYTES = 256 << 10, "Bytes in a JSON schema, or in all functions of `tools` together, as compact JSON.";

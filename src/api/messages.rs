@@ -137,12 +137,16 @@ fn text_part<'a>(part: &Field<'a>, ignored: &mut Ignored) -> Result<&'a str, Api
     let kind = fields.require("type")?;
     match kind.string()? {
         "text" => {}
-        "image_url" | "input_audio" | "file" | "refusal" => {
+        "image_url" | "input_audio" | "refusal" => {
             return Err(
-                kind.must("be `text`: this server takes no images, sounds, files or refusals")
+                kind.must("be `text` or `file`: this server takes no images, sounds or refusals")
             );
         }
-        _ => return Err(kind.must("be `text`")),
+        // Those that may be here have become texts.
+        "file" => {
+            return Err(kind.must("be `text` here: files are for messages of users and systems"));
+        }
+        _ => return Err(kind.must("be `text` or `file`")),
     }
     parameters::check(CONTENT_PART, &fields, ignored)?;
     fields.require("text")?.string()

@@ -13,6 +13,7 @@ mod chat_answer;
 mod completions;
 mod cors;
 mod delivery;
+mod documents;
 mod embeddings;
 mod error;
 mod error_body;
@@ -21,6 +22,7 @@ mod error_tests;
 mod fields;
 mod health;
 mod info;
+mod inputs;
 mod json;
 pub mod limits;
 mod logprobs;
@@ -31,6 +33,7 @@ pub mod openapi;
 mod output_format;
 pub mod parameters;
 mod prompt;
+mod prompts;
 mod random;
 pub mod reference;
 mod request;
@@ -46,7 +49,7 @@ mod tokens;
 mod tools;
 mod turns;
 
-pub use state::{ApiState, Models, Served, ServedEncoding};
+pub use state::{ApiState, DocumentReader, Models, Served, ServedEncoding};
 
 use axum::Router;
 use axum::http::{Method, Uri};
@@ -65,11 +68,16 @@ const RESPONSES: &str = "/v1/responses";
 const RERANK: &str = "/v1/rerank";
 /// As Hugging Face's text-embeddings-inference has it.
 const TEI_RERANK: &str = "/rerank";
+const PARSE: &str = "/v1/documents/parse";
+const PROMPTS: &str = "/v1/prompts";
 const CAPABILITIES: &str = "/v1/capabilities";
 const OPENAPI: &str = "/openapi.json";
 
+/// Routes whose bodies may hold documents.
+const TAKE_DOCUMENTS: [&str; 4] = [CHAT, RESPONSES, RENDER, PARSE];
+
 /// Routes that take a body.
-const POSTED: [&str; 9] = [
+const POSTED: [&str; 10] = [
     RESPONSES,
     CHAT,
     COMPLETIONS,
@@ -79,6 +87,7 @@ const POSTED: [&str; 9] = [
     EMBEDDINGS,
     RERANK,
     TEI_RERANK,
+    PARSE,
 ];
 
 /// Every route of the server.
@@ -100,6 +109,9 @@ pub fn router(state: Arc<ApiState>) -> Router {
             "/v1/responses/{id}/input_items",
             get(responses::input_items),
         )
+        .route(PARSE, post(documents::parse))
+        .route(PROMPTS, get(prompts::list))
+        .route("/v1/prompts/{id}", get(prompts::get))
         .route(EMBEDDINGS, post(embeddings::create))
         .route(RERANK, post(rerank::create))
         .route(TEI_RERANK, post(rerank::rank_texts))

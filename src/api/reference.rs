@@ -3,12 +3,13 @@
 use super::limits::{self, Range};
 use super::parameters::{
     ALLOWED_TOOL, ALLOWED_TOOLS, ASSISTANT_MESSAGE, CALLED_FUNCTION, CHAT, COMPLETIONS,
-    CONTENT_PART, DETOKENIZE, DOCUMENT, EMBEDDINGS, FUNCTION, JSON_SCHEMA, MESSAGE, NAMED_FUNCTION,
-    Outcome, Parameter, RERANK, RESPONSE_ALLOWED_TOOL, RESPONSE_CALL, RESPONSE_CALL_OUTPUT,
-    RESPONSE_FORMAT, RESPONSE_MESSAGE, RESPONSE_PART, RESPONSE_REASONING,
-    RESPONSE_REASONING_OPTIONS, RESPONSE_REASONING_PART, RESPONSE_TEXT, RESPONSE_TEXT_FORMAT,
-    RESPONSE_TOOL, RESPONSE_TOOL_CHOICE, RESPONSES, STREAM_OPTIONS, STRUCTURED_OUTPUTS, TEI_RERANK,
-    TOKENIZE, TOOL, TOOL_CALL, TOOL_CHOICE, TOOL_MESSAGE,
+    CONTENT_PART, DETOKENIZE, DOCUMENT, EMBEDDINGS, FILE, FILE_PART, FUNCTION, JSON_SCHEMA,
+    MESSAGE, NAMED_FUNCTION, Outcome, PARSE, PROMPT, Parameter, RERANK, RESPONSE_ALLOWED_TOOL,
+    RESPONSE_CALL, RESPONSE_CALL_OUTPUT, RESPONSE_FILE, RESPONSE_FORMAT, RESPONSE_MESSAGE,
+    RESPONSE_PART, RESPONSE_REASONING, RESPONSE_REASONING_OPTIONS, RESPONSE_REASONING_PART,
+    RESPONSE_TEXT, RESPONSE_TEXT_FORMAT, RESPONSE_TOOL, RESPONSE_TOOL_CHOICE, RESPONSES,
+    STREAM_OPTIONS, STRUCTURED_OUTPUTS, TEI_RERANK, TOKENIZE, TOOL, TOOL_CALL, TOOL_CHOICE,
+    TOOL_MESSAGE,
 };
 use crate::generation::SCHEMA_LIMITS;
 use std::fmt::Write as _;
@@ -27,6 +28,7 @@ pub const ENDPOINTS: &[(&str, &[Parameter])] = &[
     ("/rerank", TEI_RERANK),
     ("/tokenize", TOKENIZE),
     ("/detokenize", DETOKENIZE),
+    ("/v1/documents/parse", PARSE),
 ];
 
 const LIMITS_HEAD: &str = "# Limits
@@ -48,6 +50,7 @@ pub const OBJECTS: &[(&str, &[Parameter])] = &[
     ("`tool_choice` of a response", RESPONSE_TOOL_CHOICE),
     ("`input[]` of a response: a message", RESPONSE_MESSAGE),
     ("`input[].content[]` of a response", RESPONSE_PART),
+    ("`input[].content[]` of a response: a file", RESPONSE_FILE),
     ("`input[]` of a response: `function_call`", RESPONSE_CALL),
     (
         "`input[]` of a response: `function_call_output`",
@@ -68,6 +71,9 @@ pub const OBJECTS: &[(&str, &[Parameter])] = &[
     ("`messages[]` of the role assistant", ASSISTANT_MESSAGE),
     ("`messages[]` of the role tool", TOOL_MESSAGE),
     ("`messages[].content[]`", CONTENT_PART),
+    ("`messages[].content[]`: a file", FILE_PART),
+    ("`messages[].content[].file`", FILE),
+    ("`prompt`", PROMPT),
     ("`messages[].tool_calls[]`", TOOL_CALL),
     ("`messages[].tool_calls[].function`", CALLED_FUNCTION),
     ("`tools[]`", TOOL),

@@ -9,9 +9,12 @@ use super::responses::Background;
 use super::turns::Turns;
 use super::{CHAT, EMBEDDINGS, RERANK};
 use crate::config::ServerConfig;
+use crate::document::ParseLimits;
+use crate::document::sandbox::Parser;
 use crate::encoding::{EncoderTask, ServedEncoder};
 use crate::engine::EngineState;
 use crate::generation::{Caller, ServedModel};
+use crate::prompt::PromptLibrary;
 use crate::store::Store;
 use crate::tenant::KeyRing;
 use std::sync::{Arc, OnceLock};
@@ -76,13 +79,21 @@ fn is_called(asked: &str, id: &str, aliases: &[String]) -> bool {
     asked == id || aliases.iter().any(|alias| alias == asked)
 }
 
+/// Reads documents, each in a process of its own.
+pub struct DocumentReader {
+    pub parser: Arc<Parser>,
+    pub limits: ParseLimits,
+}
+
 /// Shared by all handlers; frozen but for the models, which arrive when they are loaded.
 pub struct ApiState {
     models: Arc<OnceLock<Models>>,
     pub(super) keys: KeyRing,
     pub(super) max_body_bytes: usize,
-    /// As many bodies may be on their way as there may be connections.
+    /// As many bodies may be on their way as there may be connections; a larger one counts as
+    /// several.
     pub(super) bodies: Semaphore,
+    max_bodies: usize,
     pub(super) body_read_timeout: Duration,
     /// From the admission of a request until its answer is complete.
     pub(super) request_timeout: Duration,
@@ -94,6 +105,11 @@ pub struct ApiState {
     /// What outlives a request, if anything does.
     pub(super) store: Option<Store>,
     pub(super) background: Background,
+    /// `None`: this server reads no documents.
+    pub(super) documents: Option<DocumentReader>,
+    /// To read one.
+    pub(super) readers: Turns,
+    pub(super) prompts: Arc<PromptLibrary>,
     /// To compile a format, on the one thread of the model for it.
     pub(super) compilers: Turns,
 }
@@ -106,6 +122,9 @@ impl ApiState {
             models,
             encoders: Turns::on_half_the_cores(keys.len()),
             compilers: Turns::new(keys.len(), 1),
+            documents: None,
+            readers: Turns::on_half_the_cores(keys.len()),
+            prompts: Arc::default(),
             keys,
             strict_parameters: server.strict_parameters,
             cors: cors::layer(&server.cors_origins),
@@ -113,6 +132,7 @@ impl ApiState {
             background: Background::default(),
             max_body_bytes: server.max_body_bytes(),
             bodies: Semaphore::new(server.max_connections),
+            max_bodies: server.max_connections,
             body_read_timeout: Duration::from_millis(server.body_read_timeout_ms),
             request_timeout: Duration::from_millis(server.request_timeout_ms),
         }
@@ -124,6 +144,18 @@ impl ApiState {
         self
     }
 
+    /// The same with a reader of documents.
+    pub fn with_documents(mut self, documents: DocumentReader) -> Self {
+        self.documents = Some(documents);
+        self
+    }
+
+    /// The same with prompts.
+    pub fn with_prompts(mut self, prompts: PromptLibrary) -> Self {
+        self.prompts = Arc::new(prompts);
+        self
+    }
+
     /// Waits for what nobody waits for and closes the store, at most until `deadline`.
     pub async fn finish(&self, deadline: Instant) {
         self.background.finish(deadline).await;
@@ -131,6 +163,24 @@ impl ApiState {
             // A file that is not closed is found whole all the same.
             let _ = tokio::time::timeout_at(deadline.into(), store.close()).await;
         }
+    }
+
+    /// What documents of a request may take of its body beside the rest: base64 writes three bytes
+    /// as four.
+    pub(super) fn max_encoded_bytes(&self) -> usize {
+        let max = self
+            .documents
+            .as_ref()
+            .map_or(0, |reader| reader.limits.max_input_bytes);
+        usize::try_from(max).map_or(usize::MAX, |max| (max / 3).saturating_mul(4))
+    }
+
+    /// What a body of at most `max` bytes counts as.
+    pub(super) fn places_of_body(&self, announced: Option<u64>, max: usize) -> u32 {
+        let announced = announced.and_then(|length| usize::try_from(length).ok());
+        let size = announced.unwrap_or(max).min(max);
+        let places = size.div_ceil(self.max_body_bytes.max(1)).max(1);
+        u32::try_from(places.min(self.max_bodies)).unwrap_or(u32::MAX)
     }
 
     /// For the parameters of one request.

@@ -5,6 +5,7 @@ use super::body::JsonBody;
 use super::chat::ChatRequest;
 use super::error::ApiError;
 use super::fields::Fields;
+use super::inputs;
 use super::parameters::{self, Ignored};
 use super::prompt;
 use super::state::ApiState;
@@ -109,11 +110,12 @@ pub async fn detokenize(
 pub async fn render(
     State(state): State<Arc<ApiState>>,
     Extension(caller): Extension<Caller>,
-    JsonBody(body): JsonBody,
+    JsonBody(mut body): JsonBody,
 ) -> Result<Response, ApiError> {
     let mut ignored = state.ignored();
+    let served = state.generator(&Fields::root(&body)?)?;
+    inputs::resolve(&state, caller, &mut body, inputs::CHAT, &mut ignored).await?;
     let fields = Fields::root(&body)?;
-    let served = state.generator(&fields)?;
     let prompt = ChatRequest::parse(&fields, served, &mut ignored)?.into_prompt();
     let model = Arc::clone(&served.model);
     let rendered = state

@@ -1,6 +1,6 @@
 //! `guichet ask`: one question, and the answer as it is written.
 
-use super::client::{Client, ClientError, Question};
+use super::client::{Client, ClientError, PromptName, Question, SentFile};
 use super::local_server::{DEFAULT_MODEL, LocalServer, LocalServerError};
 use std::borrow::Cow;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -9,11 +9,18 @@ use std::path::{Path, PathBuf};
 /// Ask a model one question and print the answer while it is written
 #[derive(Debug, clap::Args)]
 pub struct AskArgs {
-    /// The question, in quotes
-    question: String,
-    /// A text file that the question is about, such as a letter
-    #[arg(long, value_name = "FILE")]
-    file: Option<PathBuf>,
+    /// The question, in quotes; with --prompt what is to be added to it
+    #[arg(required_unless_present = "prompt")]
+    question: Option<String>,
+    /// A document that the question is about, such as a letter: PDF, DOCX, ODT, e-mail, text
+    #[arg(long = "file", value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// A prompt of the server, by its id (`guichet prompts` lists those that are built in)
+    #[arg(long, value_name = "ID")]
+    prompt: Option<String>,
+    /// A variable of the prompt; may be given several times
+    #[arg(long = "set", value_name = "NAME=VALUE", requires = "prompt", value_parser = variable)]
+    variables: Vec<(String, String)>,
     /// A running server, such as http://127.0.0.1:8080; without it the model is loaded here
     /// for this one question
     #[arg(long)]
@@ -39,15 +46,24 @@ pub enum AskError {
     Server(#[from] LocalServerError),
     #[error("{}: {source}", .path.display())]
     File { path: PathBuf, source: io::Error },
-    #[error("{}: this is not UTF-8 text; save or export it as text first", .0.display())]
-    NotText(PathBuf),
 }
 
 /// Prints the answer to standard output, and what went beside it to standard error.
 pub async fn run(args: AskArgs) -> Result<(), AskError> {
-    let content = match &args.file {
-        Some(path) => about(&read_text(path)?, &args.question),
-        None => args.question.clone(),
+    let question = Question {
+        model: String::new(),
+        content: args.question.clone().unwrap_or_default(),
+        files: args
+            .files
+            .iter()
+            .map(|path| read(path))
+            .collect::<Result<_, _>>()?,
+        prompt: args.prompt.clone().map(|id| PromptName {
+            id,
+            variables: args.variables.iter().cloned().collect(),
+        }),
+        max_tokens: args.max_tokens,
+        temperature: None,
     };
     match &args.url {
         Some(url) => {
@@ -55,44 +71,23 @@ pub async fn run(args: AskArgs) -> Result<(), AskError> {
                 .api_key
                 .clone()
                 .or_else(|| std::env::var("GUICHET_API_KEY").ok());
-            ask(
-                &Client::new(url, api_key),
-                args.model.clone(),
-                content,
-                args.max_tokens,
-            )
-            .await
+            ask(&Client::new(url, api_key), args.model.clone(), question).await
         }
         None => {
             let model = args.model.as_deref().unwrap_or(DEFAULT_MODEL);
             let server = LocalServer::start(Path::new(model)).await?;
-            ask(&server.client()?, None, content, args.max_tokens).await?;
+            ask(&server.client()?, None, question).await?;
             Ok(server.stop().await?)
         }
     }
 }
 
-/// A text, then the question about it.
-pub fn about(text: &str, question: &str) -> String {
-    format!("{}\n\n{question}", text.trim_end())
-}
-
-async fn ask(
-    client: &Client,
-    model: Option<String>,
-    content: String,
-    max_tokens: usize,
-) -> Result<(), AskError> {
+async fn ask(client: &Client, model: Option<String>, question: Question) -> Result<(), AskError> {
     let model = match model {
         Some(model) => model,
         None => client.first_model().await?,
     };
-    let question = Question {
-        model,
-        content,
-        max_tokens,
-        temperature: None,
-    };
+    let question = Question { model, ..question };
     let mut out = io::stdout();
     let to_terminal = out.is_terminal();
     let answer = client
@@ -105,6 +100,9 @@ async fn ask(
         Ok(answer) => {
             // Neither line is part of the answer; nobody may be reading any more.
             let _ = writeln!(out);
+            for line in &answer.left_out {
+                let _ = writeln!(io::stderr(), "({line})");
+            }
             if answer.finish_reason == "length" {
                 let _ = writeln!(
                     io::stderr(),
@@ -129,10 +127,19 @@ fn shown(text: &str, to_terminal: bool) -> Cow<'_, str> {
     Cow::Owned(text.chars().filter(|c| harmless(*c)).collect())
 }
 
-fn read_text(path: &Path) -> Result<String, AskError> {
+fn read(path: &Path) -> Result<SentFile, AskError> {
     let bytes = std::fs::read(path).map_err(|source| AskError::File {
         path: path.to_owned(),
         source,
     })?;
-    String::from_utf8(bytes).map_err(|_| AskError::NotText(path.to_owned()))
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    Ok(SentFile {
+        name: name.into_owned(),
+        bytes,
+    })
+}
+
+fn variable(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("it must be NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
 }

@@ -1,10 +1,13 @@
 //! What `ask` and `demo` need of an OpenAI-compatible server, spoken over HTTP.
 
 use super::sse::EventReader;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use futures_util::StreamExt as _;
 use reqwest::{RequestBuilder, Response, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -20,14 +23,32 @@ pub struct Client {
 pub struct Question {
     pub model: String,
     pub content: String,
+    /// Documents beside it.
+    pub files: Vec<SentFile>,
+    pub prompt: Option<PromptName>,
     pub max_tokens: usize,
     /// `None`: the model's default.
     pub temperature: Option<f32>,
 }
 
+#[derive(Debug, Clone)]
+pub struct SentFile {
+    pub name: String,
+    pub bytes: Vec<u8>,
+}
+
+/// A prompt of the server.
+#[derive(Debug, Clone, Serialize)]
+pub struct PromptName {
+    pub id: String,
+    pub variables: BTreeMap<String, String>,
+}
+
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answer {
     pub text: String,
+    /// What the documents hold and the model was not given, a line each.
+    pub left_out: Vec<String>,
     pub finish_reason: String,
     pub num_prompt_tokens: usize,
     pub num_completion_tokens: usize,
@@ -183,6 +204,8 @@ pub fn reason(error: &dyn std::error::Error) -> String {
 struct ChatRequest<'a> {
     model: &'a str,
     messages: serde_json::Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prompt: Option<&'a PromptName>,
     max_tokens: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     temperature: Option<f32>,
@@ -194,12 +217,35 @@ impl<'a> From<&'a Question> for ChatRequest<'a> {
     fn from(question: &'a Question) -> Self {
         Self {
             model: &question.model,
-            messages: json!([{ "role": "user", "content": question.content }]),
+            messages: messages(question),
+            prompt: question.prompt.as_ref(),
             max_tokens: question.max_tokens,
             temperature: question.temperature,
             stream: true,
             stream_options: json!({ "include_usage": true }),
         }
+    }
+}
+
+/// One message, or none where a prompt says all.
+fn messages(question: &Question) -> serde_json::Value {
+    if question.files.is_empty() && question.prompt.is_none() {
+        return json!([{"role": "user", "content": question.content}]);
+    }
+    let mut parts: Vec<_> = question
+        .files
+        .iter()
+        .map(|file| {
+            let data = BASE64_STANDARD.encode(&file.bytes);
+            json!({"type": "file", "file": {"filename": file.name, "file_data": data}})
+        })
+        .collect();
+    if !question.content.is_empty() {
+        parts.push(json!({"type": "text", "text": question.content}));
+    }
+    match parts.is_empty() {
+        true => json!([]),
+        false => json!([{"role": "user", "content": parts}]),
     }
 }
 
@@ -229,6 +275,20 @@ struct Chunk {
     choices: Vec<Choice>,
     usage: Option<Usage>,
     error: Option<ErrorDetail>,
+    #[serde(default)]
+    documents: Vec<DocumentTold>,
+}
+
+#[derive(Deserialize)]
+struct DocumentTold {
+    name: String,
+    left_out: Vec<LeftOut>,
+}
+
+#[derive(Deserialize)]
+struct LeftOut {
+    page: Option<u32>,
+    note: String,
 }
 
 #[derive(Deserialize)]
@@ -252,6 +312,7 @@ struct Usage {
 #[derive(Default)]
 struct PartialAnswer {
     text: String,
+    left_out: Vec<String>,
     finish_reason: Option<String>,
     usage: Option<Usage>,
     first: Option<Instant>,
@@ -262,6 +323,14 @@ impl PartialAnswer {
     fn add(&mut self, chunk: Chunk) -> Result<Option<String>, ClientError> {
         if let Some(error) = chunk.error {
             return Err(ClientError::BrokenOff(error.message));
+        }
+        for document in chunk.documents {
+            self.left_out
+                .extend(document.left_out.into_iter().map(|left_out| {
+                    let page = left_out.page.map(|page| format!(", page {page}"));
+                    let page = page.unwrap_or_default();
+                    format!("{}{page}: {}", document.name, left_out.note)
+                }));
         }
         self.usage = chunk.usage.or(self.usage.take());
         let Some(choice) = chunk.choices.into_iter().next() else {
@@ -281,6 +350,7 @@ impl PartialAnswer {
         let first = self.first.unwrap_or_else(Instant::now);
         Some(Answer {
             text: self.text,
+            left_out: self.left_out,
             finish_reason: self.finish_reason.unwrap_or_default(),
             num_prompt_tokens: usage.prompt_tokens,
             num_completion_tokens: usage.completion_tokens,

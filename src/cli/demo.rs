@@ -1,6 +1,5 @@
 //! `guichet demo`: a letter, a question, and the same question in a crowd.
 
-use super::ask::about;
 use super::client::{Answer, Client, ClientError, Question};
 use super::local_server::{DEFAULT_MODEL, LocalServer, LocalServerError};
 use crate::hub::{Catalogue, HubError, Manifest};
@@ -159,10 +158,17 @@ pub async fn run(args: DemoArgs) -> Result<(), DemoError> {
     Ok(say(&mut out, format_args!("\n{}", snippets(&model)))?)
 }
 
+/// A text, then the question about it.
+fn about(text: &str, question: &str) -> String {
+    format!("{}\n\n{question}", text.trim_end())
+}
+
 fn ask_about_letter(model: &str, question: &str) -> Question {
     Question {
         model: model.to_owned(),
         content: about(LETTER, question),
+        files: Vec::new(),
+        prompt: None,
         max_tokens: MAX_TOKENS,
         temperature: Some(0.0),
     }

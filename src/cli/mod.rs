@@ -10,6 +10,8 @@ mod health;
 mod import;
 mod keys;
 mod local_server;
+mod parse;
+mod prompts;
 mod pull;
 mod serve;
 mod sse;
@@ -34,6 +36,8 @@ struct Cli {
 enum Command {
     Serve(serve::ServeArgs),
     Ask(ask::AskArgs),
+    Parse(parse::ParseArgs),
+    Prompts(prompts::PromptsArgs),
     Pull(pull::PullArgs),
     Import(import::ImportArgs),
     Verify(verify::VerifyArgs),
@@ -50,6 +54,8 @@ pub fn run() -> ExitCode {
     match Cli::parse().command {
         Command::Serve(args) => report(args.run()),
         Command::Ask(args) => report(blocking(ask::run(args))),
+        Command::Parse(args) => report(args.run()),
+        Command::Prompts(args) => report(args.run()),
         Command::Pull(args) => pull::run(&args),
         Command::Import(args) => import::run(&args),
         Command::Verify(args) => verify::run(&args),

@@ -169,8 +169,8 @@ fn bodies() -> Vec<Case> {
         ),
         raw(
             "a body over the limit",
-            vec![b' '; (8 << 20) + 1],
-            "larger than the 8388608 bytes",
+            vec![b' '; 30758229],
+            "larger than the 30758228 bytes",
         )
         .status(413),
         raw("a form", "model=scripted", "Content-Type: application/json")
@@ -219,7 +219,7 @@ fn fields() -> Vec<Case> {
         chat(
             json!({"prompt": "hi"}),
             "prompt",
-            "is not a known parameter",
+            "must be an object",
         ),
         chat(
             json!({"tools": [{"type": "function"}]}),

@@ -8,6 +8,7 @@ mod chat;
 mod command_line;
 mod completions;
 mod connections;
+mod documents;
 mod echo;
 mod embeddings;
 mod logprobs;

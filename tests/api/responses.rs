@@ -665,7 +665,7 @@ async fn bad_responses_name_the_field() {
             "stored",
         ),
         (json!({"messages": []}), "messages", "not a known parameter"),
-        (json!({"prompt": {"id": "x"}}), "prompt", "not supported"),
+        (json!({"prompt": "x"}), "prompt", "must be an object"),
     ] {
         let answer = server.post(RESPONSES, &ask(more.clone())).await;
         assert_eq!(answer.status, 400, "{more}: {}", answer.text);

@@ -1,11 +1,14 @@
 //! A server on a free loopback port, and a client for it.
 
 use crate::scripted::{self, Script};
-use guichet::api::{ApiState, Models, Served};
+use guichet::api::{ApiState, DocumentReader, Models, Served};
 use guichet::app;
 use guichet::config::ServerConfig;
+use guichet::document::ParseLimits;
+use guichet::document::sandbox::Parser;
 use guichet::engine::EngineConfig;
 use guichet::generation::ServedModel;
+use guichet::prompt::{BUILT_IN, PromptLibrary};
 use guichet::store::Store;
 use guichet::tenant::{KeyConfig, KeyRing};
 use reqwest::header::HeaderMap;
@@ -134,7 +137,15 @@ impl TestServer {
     pub async fn listen(server: ServerConfig, keys: &[KeyConfig], store: Option<Store>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
-        let state = ApiState::new(&server, KeyRing::new(keys).unwrap());
+        let state = ApiState::new(&server, KeyRing::new(keys).unwrap())
+            .with_documents(DocumentReader {
+                parser: Arc::new(Parser::new(env!("CARGO_BIN_EXE_guichet").into())),
+                limits: ParseLimits {
+                    max_input_bytes: 16 << 20,
+                    ..ParseLimits::default()
+                },
+            })
+            .with_prompts(PromptLibrary::load(BUILT_IN, &[]).unwrap());
         let state = Arc::new(state.with_store(store));
         let (stop, stopped) = oneshot::channel();
         let serving = Arc::clone(&state);

@@ -1,6 +1,7 @@
 //! `GET /openapi.json`: what can be asked and what is answered, written from the tables that check
 //! requests and from the types of the answers. `docs/openapi.json` is the same.
 
+mod documents;
 mod operations;
 mod requests;
 mod responses;
@@ -75,6 +76,7 @@ pub fn document() -> Value {
     if let Some(schemas) = components["schemas"].as_object_mut() {
         schemas.values_mut().for_each(close);
         schemas.extend(responses::schemas());
+        schemas.extend(documents::schemas());
         schemas.extend(requests::schemas());
         schemas.sort_keys();
     }

@@ -1,8 +1,8 @@
 //! The routes, and what each of them takes and answers.
 
 use crate::api::{
-    CAPABILITIES, CHAT, COMPLETIONS, DETOKENIZE, EMBEDDINGS, OPENAPI, RENDER, RERANK, RESPONSES,
-    TEI_RERANK, TOKENIZE,
+    CAPABILITIES, CHAT, COMPLETIONS, DETOKENIZE, EMBEDDINGS, OPENAPI, PARSE, PROMPTS, RENDER,
+    RERANK, RESPONSES, TEI_RERANK, TOKENIZE,
 };
 use utoipa::openapi::path::{OperationBuilder, ParameterBuilder, ParameterIn};
 use utoipa::openapi::request_body::RequestBodyBuilder;
@@ -50,6 +50,7 @@ const PROBE: &[u16] = &[500, 503];
 const OPEN: &[u16] = &[401, 500];
 const READ: &[u16] = &[401, 500, 503];
 const READ_ONE: &[u16] = &[401, 404, 500, 503];
+const NAMED: &[u16] = &[401, 404, 500];
 const CANCEL: &[u16] = &[400, 401, 404, 500];
 const STORED: &[u16] = &[401, 404, 500];
 const ASK: &[u16] = &[400, 401, 404, 408, 413, 415, 500, 503, 504];
@@ -182,6 +183,28 @@ fn operations() -> Vec<Operation> {
             "DetokenizeRequest",
             Json("Detokenized"),
             ASK,
+        ),
+        asked(
+            "parse_document",
+            PARSE,
+            "The text of a document",
+            "ParseRequest",
+            Json("ParsedDocument"),
+            GENERATE,
+        ),
+        read(
+            "list_prompts",
+            PROMPTS,
+            "The prompts that requests may name",
+            Json("PromptList"),
+            OPEN,
+        ),
+        read(
+            "get_prompt",
+            "/v1/prompts/{id}",
+            "One of them",
+            Json("Prompt"),
+            NAMED,
         ),
         read(
             "get_info",

@@ -16,6 +16,7 @@ pub fn schemas() -> Map<String, Value> {
         ("RankRequest", object(parameters::TEI_RERANK)),
         ("TokenizeRequest", object(parameters::TOKENIZE)),
         ("DetokenizeRequest", object(parameters::DETOKENIZE)),
+        ("ParseRequest", object(parameters::PARSE)),
     ])
 }
 

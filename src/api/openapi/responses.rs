@@ -59,6 +59,7 @@ fn response() -> Value {
         "metadata": {"type": "object", "additionalProperties": text()},
         "parallel_tool_calls": {"type": "boolean"},
         "previous_response_id": or_null(text()),
+        "prompt": or_null(repeated()),
         "reasoning": object(json!({"effort": or_null(text()), "summary": {"type": "null"}})),
         "service_tier": word(&["default", "flex"]),
         "store": {"type": "boolean"},

@@ -1,10 +1,11 @@
 //! The table of `POST /v1/chat/completions`.
 
+use super::documents::{ALLOW_UNREADABLE_PAGES, CHAT_PROMPT};
 use super::sampling::*;
 use super::shape::{EFFORTS, MAX_TOKENS};
 use super::{
     ASSISTANT_MESSAGE, MESSAGE, Parameter, RESPONSE_FORMAT, Shape, TOOL, TOOL_CHOICE, TOOL_MESSAGE,
-    honoured, ignored, refused, required,
+    honoured, ignored, refused,
 };
 use crate::api::limits;
 
@@ -21,7 +22,9 @@ const MESSAGES: Shape = Shape::List(
 /// `POST /v1/chat/completions`.
 pub const CHAT: &[Parameter] = &[
     MODEL,
-    required("messages", MESSAGES, "see below"),
+    honoured("messages", MESSAGES, "required without `prompt`; see below"),
+    CHAT_PROMPT,
+    ALLOW_UNREADABLE_PAGES,
     honoured(
         "max_completion_tokens",
         MAX_TOKENS,

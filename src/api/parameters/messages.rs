@@ -22,9 +22,13 @@ pub const MESSAGE: &[Parameter] = &[
         "content",
         Shape::Either(&[
             Shape::Text,
-            Shape::List(&Shape::Object(CONTENT_PART), 1, limits::MAX_CONTENT_PARTS),
+            Shape::List(
+                &Shape::Either(&[Shape::Object(CONTENT_PART), Shape::Object(FILE_PART)]),
+                1,
+                limits::MAX_CONTENT_PARTS,
+            ),
         ]),
-        "a string or an array of text parts",
+        "a string or an array of parts: texts and files",
     ),
     honoured(
         "name",
@@ -122,6 +126,29 @@ pub const CALLED_FUNCTION: &[Parameter] = &[
         "a string, which should hold a JSON object",
     ),
     sent_back("parsed_arguments", PARSED),
+];
+
+/// A part of a message's content that is a file.
+pub const FILE_PART: &[Parameter] = &[
+    required("type", Shape::Word(&["file"]), "`file`"),
+    required("file", Shape::Object(FILE), "see below"),
+    ignored("prompt_cache_breakpoint", ""),
+    CACHE_CONTROL,
+];
+
+/// A file in such a part.
+pub const FILE: &[Parameter] = &[
+    required(
+        "file_data",
+        Shape::Text,
+        "base64, alone or in a data URL; see Documents",
+    ),
+    honoured(
+        "filename",
+        Shape::Short(limits::MAX_FILE_NAME_CHARS),
+        "shown to the model and in the answer; what a file is follows from its content",
+    ),
+    refused("file_id", &[], "this server keeps no files"),
 ];
 
 /// A part of a message's content.

@@ -1,5 +1,6 @@
 //! Tables of `POST /v1/responses`.
 
+use super::documents::{ALLOW_UNREADABLE_PAGES, RESPONSE_PROMPT};
 use super::messages::{CACHE_CONTROL, PARSED};
 use super::sampling::*;
 use super::shape::{EFFORTS, MAX_TOKENS};
@@ -15,13 +16,13 @@ const INPUT_ITEM: Shape = Shape::Either(&[
 
 pub const RESPONSES: &[Parameter] = &[
     MODEL,
-    required(
+    honoured(
         "input",
         Shape::Either(&[
             Shape::Text,
             Shape::List(&INPUT_ITEM, 1, limits::MAX_MESSAGES),
         ]),
-        "a string or an array of items",
+        "required without `prompt`; a string or an array of items",
     ),
     honoured(
         "instructions",
@@ -110,7 +111,8 @@ pub const RESPONSES: &[Parameter] = &[
     REPETITION_PENALTY,
     CHAT_TEMPLATE_KWARGS,
     refused("truncation", &[r#""disabled""#], "a prompt is never cut"),
-    refused("prompt", &[], ""),
+    RESPONSE_PROMPT,
+    ALLOW_UNREADABLE_PAGES,
     refused("conversation", &[], ""),
     refused("context_management", &["[]"], ""),
     refused("moderation", &[], ""),
@@ -237,13 +239,41 @@ pub const RESPONSE_MESSAGE: &[Parameter] = &[
         "content",
         Shape::Either(&[
             Shape::Text,
-            Shape::List(&Shape::Object(RESPONSE_PART), 1, limits::MAX_CONTENT_PARTS),
+            Shape::List(
+                &Shape::Either(&[Shape::Object(RESPONSE_PART), Shape::Object(RESPONSE_FILE)]),
+                1,
+                limits::MAX_CONTENT_PARTS,
+            ),
         ]),
-        "a string or an array of text parts",
+        "a string or an array of parts: texts and files",
     ),
     sent_back("id", OF_AN_ANSWER),
     sent_back("status", OF_AN_ANSWER),
     sent_back("phase", OF_AN_ANSWER),
+];
+
+/// A part of a message that is a file.
+pub const RESPONSE_FILE: &[Parameter] = &[
+    required("type", Shape::Word(&["input_file"]), "`input_file`"),
+    required(
+        "file_data",
+        Shape::Text,
+        "base64, alone or in a data URL; see Documents",
+    ),
+    honoured(
+        "filename",
+        Shape::Short(limits::MAX_FILE_NAME_CHARS),
+        "shown to the model and in the answer; what a file is follows from its content",
+    ),
+    refused("file_id", &[], "this server keeps no files"),
+    refused(
+        "file_url",
+        &[],
+        "this server fetches nothing: send the file",
+    ),
+    ignored("detail", "of images"),
+    ignored("prompt_cache_breakpoint", ""),
+    CACHE_CONTROL,
 ];
 
 /// A text part of a message.

@@ -183,12 +183,12 @@ fn text_part<'a>(part: &Field<'a>, ignored: &mut Ignored) -> Result<&'a str, Api
     let kind = fields.require("type")?;
     match kind.string()? {
         "input_text" | "output_text" | "text" => {}
-        "input_image" | "input_file" | "input_audio" | "refusal" => {
+        "input_image" | "input_audio" | "refusal" => {
             return Err(kind.must(
-                "be `input_text` or `output_text`: this server takes no images, sounds, files or refusals",
+                "be `input_text`, `input_file` or `output_text`: this server takes no images, sounds or refusals",
             ));
         }
-        _ => return Err(kind.must("be `input_text` or `output_text`")),
+        _ => return Err(kind.must("be `input_text`, `input_file` or `output_text`")),
     }
     parameters::check(RESPONSE_PART, &fields, ignored)?;
     fields.require("text")?.string()

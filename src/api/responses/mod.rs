@@ -14,6 +14,7 @@ use super::auth::Owner;
 use super::body::JsonBody;
 use super::error::ApiError;
 use super::fields::Fields;
+use super::inputs;
 use super::json::Json as Read;
 use super::request_id::RequestId;
 use super::state::ApiState;
@@ -56,11 +57,12 @@ pub async fn create(
     Extension(request_id): Extension<RequestId>,
     Extension(caller): Extension<Caller>,
     Extension(owner): Extension<Owner>,
-    JsonBody(body): JsonBody,
+    JsonBody(mut body): JsonBody,
 ) -> Result<Response, ApiError> {
     let mut ignored = state.ignored();
+    let served = state.generator(&Fields::root(&body)?)?;
+    let told = inputs::resolve(&state, caller, &mut body, inputs::RESPONSE, &mut ignored).await?;
     let fields = Fields::root(&body)?;
-    let served = state.generator(&fields)?;
     let mode = Mode::parse(&fields, state.store.is_some(), &mut ignored)?;
     let earlier = match &mode.previous {
         Some(id) => Some(earlier_items(&state, &owner, id).await?),
@@ -70,10 +72,11 @@ pub async fn create(
         input,
         ask,
         items,
-        echo,
+        mut echo,
         with_logprobs,
         short_ids,
     } = ResponseRequest::parse(&fields, served, &mode, earlier.as_ref(), &mut ignored)?;
+    told.write(&mut echo);
     // The one clock value of the request, which a template may print.
     let clock = SystemTime::now();
     let generation = Measured::start(

@@ -209,6 +209,7 @@ fn echo(
         "metadata": metadata(body)?,
         "parallel_tool_calls": given("parallel_tool_calls", true.into()),
         "previous_response_id": mode.previous,
+        "prompt": given("prompt", Value::Null),
         "reasoning": {"effort": effort, "summary": null},
         "service_tier": service_tier.map_or("default", ServiceTier::name),
         "store": mode.store,

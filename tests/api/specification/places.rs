@@ -35,6 +35,16 @@ pub const PLACES: &[(&str, &str, &str)] = &[
     (CHAT, "messages[]<developer>.content[]", PART),
     (CHAT, "messages[]<tool>.content[]", PART),
     (CHAT, "messages[]<user>.content[]<text>", PART),
+    (
+        CHAT,
+        "messages[]<user>.content[]<file>",
+        "`messages[].content[]`: a file",
+    ),
+    (
+        CHAT,
+        "messages[]<user>.content[]<file>.file",
+        "`messages[].content[].file`",
+    ),
     (CHAT, "messages[]<assistant>.content[]<text>", PART),
     (
         CHAT,
@@ -64,6 +74,8 @@ pub const PLACES: &[(&str, &str, &str)] = &[
     (COMPLETION, "stream_options", "`stream_options`"),
     (EMBEDDING, "", "/v1/embeddings"),
     (RESPONSE, "", "/v1/responses"),
+    (RESPONSE, "prompt", "`prompt`"),
+    (RESPONSE, "prompt.variables{}<input_text>", INPUT_PART),
     (RESPONSE, "text", "`text` of a response"),
     (RESPONSE, "text.format<text>", FORMAT),
     (RESPONSE, "text.format<json_object>", FORMAT),
@@ -84,6 +96,16 @@ pub const PLACES: &[(&str, &str, &str)] = &[
         RESPONSE,
         "input[]<InputMessage>.content[]<input_text>",
         INPUT_PART,
+    ),
+    (
+        RESPONSE,
+        "input[]<EasyInputMessage>.content[]<input_file>",
+        INPUT_FILE,
+    ),
+    (
+        RESPONSE,
+        "input[]<InputMessage>.content[]<input_file>",
+        INPUT_FILE,
     ),
     (
         RESPONSE,
@@ -120,10 +142,12 @@ const FORMAT: &str = "`text.format` of a response";
 const TOOL_CHOICE: &str = "`tool_choice` of a response";
 const INPUT_MESSAGE: &str = "`input[]` of a response: a message";
 const INPUT_PART: &str = "`input[].content[]` of a response";
+const INPUT_FILE: &str = "`input[].content[]` of a response: a file";
 const THOUGHT: &str = "`input[].content[]` and `summary[]` of a `reasoning`";
 
 /// Tables of what OpenAI has nothing of.
-pub const OTHERS: [&str; 8] = [
+pub const OTHERS: [&str; 9] = [
+    "/v1/documents/parse",
     "/v1/rerank",
     "/rerank",
     "/tokenize",

@@ -88,7 +88,7 @@ impl Request {
         let inner = inside(at, *step);
         match *step {
             Step::Item => json!([self.build(&inner, rest, value)]),
-            Step::Entry => json!({"1": self.build(&inner, rest, value)}),
+            Step::Entry => json!({entry(at): self.build(&inner, rest, value)}),
             Step::Kind(_) => self.build(&inner, rest, value),
             Step::Property(name) => {
                 let mut object = self.required(at);
@@ -160,11 +160,20 @@ pub fn concrete(path: &str) -> String {
             Step::Property(name) if at.is_empty() => at.push_str(name),
             Step::Property(name) => at = format!("{at}.{name}"),
             Step::Item => at.push_str("[0]"),
-            Step::Entry => at.push_str(".1"),
+            Step::Entry => at = format!("{at}.{}", entry(&at)),
             Step::Kind(_) => {}
         }
     }
     at
+}
+
+/// The name of an entry of an object that has entries of any name: a token id, which is a name,
+/// too, or what a prompt of ours calls one.
+fn entry(at: &str) -> &'static str {
+    match at {
+        "prompt.variables" => "focus",
+        _ => "1",
+    }
 }
 
 /// `a[]<b>.c` as `a[].c`: how a list of what is ignored calls it.

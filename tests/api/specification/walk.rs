@@ -10,6 +10,9 @@ use guichet::api::parameters::Outcome;
 use guichet::config::ServerConfig;
 use serde_json::{Value, json};
 
+/// A prompt that is built in, and has a variable `focus`.
+const PROMPT: &str = "resume-courrier";
+
 /// How a refusal tells what may be sent instead.
 const ADVICE: [&str; 3] = ["must ", "leave it out", "left out"];
 
@@ -163,6 +166,26 @@ fn fill_in(path: &str, body: &mut Value) {
     {
         item["call_id"] = "a".into();
     }
+    // A file has data, and a prompt of ours a letter.
+    for (place, kind) in [
+        ("/messages/0/content/0/file", "file"),
+        ("/input/0/content/0", "input_file"),
+    ] {
+        if let Some(file) = body.pointer_mut(place)
+            && (kind == "file" || file["type"] == kind)
+            && file["file_data"].is_null()
+            && file.is_object()
+        {
+            file["file_data"] = "YQ==".into();
+        }
+    }
+    if body["prompt"].is_object() {
+        if path != "prompt.id" {
+            body["prompt"]["id"] = PROMPT.into();
+        }
+        let letter = json!({"type": "input_file", "file_data": "YQ=="});
+        body["input"] = json!([{"role": "user", "content": [letter]}]);
+    }
     if let Some(annotations) = body.pointer_mut("/input/0/content/0/annotations")
         && !path.contains("annotations")
     {
@@ -190,6 +213,9 @@ fn values(request: &str, path: &str) -> Option<Vec<Value>> {
         (EMBEDDING, "model") => vec![EMBEDDER.into()],
         (_, "model") => vec![MODEL.into()],
         (EMBEDDING, "dimensions") => vec![24.into(), 48.into()],
+        (RESPONSE, "prompt.id") => vec![PROMPT.into()],
+        (RESPONSE, "prompt.version") => vec!["1".into()],
+        (_, path) if path.ends_with(".file_data") => vec!["YQ==".into(), "?".into()],
         (RESPONSE, "include") => vec![json!(["message.output_text.logprobs"])],
         _ => return None,
     })

@@ -3,6 +3,7 @@
 
 mod chat;
 mod completions;
+mod documents;
 mod encoders;
 mod forms;
 mod messages;
@@ -55,6 +56,7 @@ fn effects() -> impl Iterator<Item = Effect> {
     chat::effects()
         .into_iter()
         .chain(completions::effects())
+        .chain(documents::effects())
         .chain(encoders::effects())
         .chain(forms::effects())
         .chain(messages::effects())

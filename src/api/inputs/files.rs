@@ -1,0 +1,154 @@
+//! Parts of messages that are files.
+
+use super::{Conversation, object, text};
+use crate::api::documents::SentFile;
+use crate::api::error::ApiError;
+use crate::api::fields::{Field, Fields};
+use crate::api::json::Json;
+use crate::api::limits;
+use crate::api::parameters::{self, FILE_PART, Ignored, RESPONSE_FILE};
+use crate::document::Document;
+use crate::prompt::{PromptDocument, marked};
+
+/// A message of a conversation and a part of its content, each by its number.
+pub type Place = (usize, usize);
+
+/// A part before its file is read.
+pub struct FilePart {
+    pub place: Place,
+    pub file: SentFile,
+}
+
+/// The same afterwards.
+pub struct ReadFile {
+    pub place: Place,
+    pub name: String,
+    pub document: Document,
+}
+
+impl ReadFile {
+    pub fn for_prompt(&self) -> PromptDocument {
+        PromptDocument {
+            name: self.name.clone(),
+            pages: Some(self.document.pages.len()),
+            text: self.document.text.clone(),
+        }
+    }
+}
+
+/// The files in the messages of a conversation, in order. What else is in them, and whether it
+/// may be, is looked at when the messages are read.
+pub fn find(
+    body: &Fields<'_>,
+    conversation: Conversation,
+    ignored: &mut Ignored,
+) -> Result<Vec<FilePart>, ApiError> {
+    let mut files = Vec::new();
+    let list = body.get(conversation.list);
+    for (message, item) in list.iter().flat_map(Field::elements).enumerate() {
+        let Json::Object(_) = item.value() else {
+            continue;
+        };
+        let content = item.object()?.get("content");
+        for (part, item) in content.iter().flat_map(Field::elements).enumerate() {
+            let Json::Object(_) = item.value() else {
+                continue;
+            };
+            let fields = item.object()?;
+            let kind = fields.get("type");
+            let is_file = |field: &Field<'_>| match field.value() {
+                Json::String(kind) => kind == conversation.file_type,
+                _ => false,
+            };
+            if !kind.as_ref().is_some_and(is_file) {
+                continue;
+            }
+            if files.len() == limits::MAX_FILES {
+                return Err(item.must(format_args!(
+                    "not be here: a request holds at most {} files",
+                    limits::MAX_FILES
+                )));
+            }
+            let holder = match conversation.file_object {
+                None => {
+                    parameters::check(RESPONSE_FILE, &fields, ignored)?;
+                    fields
+                }
+                Some(name) => {
+                    parameters::check(FILE_PART, &fields, ignored)?;
+                    let file = fields.require(name)?.object()?;
+                    parameters::check(parameters::FILE, &file, ignored)?;
+                    file
+                }
+            };
+            files.push(FilePart {
+                place: (message, part),
+                file: SentFile::parse(&holder)?,
+            });
+        }
+    }
+    Ok(files)
+}
+
+/// Puts the text of each file, between marks that it cannot forge, in the place of its part.
+pub fn write(
+    body: &mut Json,
+    conversation: Conversation,
+    files: &[ReadFile],
+) -> Result<(), ApiError> {
+    if files.is_empty() {
+        return Ok(());
+    }
+    let documents: Vec<PromptDocument> = files.iter().map(ReadFile::for_prompt).collect();
+    let blocks = marked(&documents)
+        .ok_or_else(|| ApiError::internal("the documents hold every mark that was tried"))?;
+    for (file, block) in files.iter().zip(blocks) {
+        if let Some(part) = part_mut(body, conversation, file.place) {
+            *part = object([
+                ("type", text(conversation.text_type)),
+                ("text", text(block)),
+            ]);
+        }
+    }
+    Ok(())
+}
+
+/// Takes the parts away, and messages of which nothing is left.
+pub fn remove(body: &mut Json, conversation: Conversation, files: &[ReadFile]) {
+    let Some(Json::Array(messages)) = body.entry_mut(conversation.list) else {
+        return;
+    };
+    for (index, message) in messages.iter_mut().enumerate() {
+        let Some(Json::Array(parts)) = message.entry_mut("content") else {
+            continue;
+        };
+        let mut part = 0;
+        parts.retain(|_| {
+            part += 1;
+            !files.iter().any(|file| file.place == (index, part - 1))
+        });
+    }
+    let emptied = |index: usize, message: &mut Json| {
+        files.iter().any(|file| file.place.0 == index)
+            && matches!(message.entry_mut("content"), Some(Json::Array(parts)) if parts.is_empty())
+    };
+    let mut index = 0;
+    messages.retain_mut(|message| {
+        index += 1;
+        !emptied(index - 1, message)
+    });
+}
+
+fn part_mut(
+    body: &mut Json,
+    conversation: Conversation,
+    (message, part): Place,
+) -> Option<&mut Json> {
+    let Json::Array(messages) = body.entry_mut(conversation.list)? else {
+        return None;
+    };
+    let Json::Array(parts) = messages.get_mut(message)?.entry_mut("content")? else {
+        return None;
+    };
+    parts.get_mut(part)
+}

@@ -1,0 +1,102 @@
+//! What a chat says by reference: documents in its messages become text, and a prompt that it
+//! names becomes messages, before anything else is read of it.
+
+mod files;
+mod prompts;
+mod told;
+
+pub use told::{DocumentTold, PromptTold, Told};
+
+use super::error::ApiError;
+use super::fields::Fields;
+use super::json::Json;
+use super::parameters::Ignored;
+use super::state::ApiState;
+use crate::generation::Caller;
+use files::{FilePart, ReadFile};
+
+/// Where a route's conversation stands, and what its parts are called.
+#[derive(Debug, Clone, Copy)]
+pub struct Conversation {
+    /// `messages` or `input`.
+    pub list: &'static str,
+    /// The type of a part that is a file, and the object in it that holds the file, if there is one.
+    file_type: &'static str,
+    file_object: Option<&'static str>,
+    text_type: &'static str,
+    /// What the table calls the most tokens of an answer, and the form that it must have.
+    max_tokens: &'static str,
+    format: fn(Json) -> (&'static str, Json),
+}
+
+pub const CHAT: Conversation = Conversation {
+    list: "messages",
+    file_type: "file",
+    file_object: Some("file"),
+    text_type: "text",
+    max_tokens: "max_completion_tokens",
+    format: |schema| {
+        let json_schema = object([("name", text("answer")), ("schema", schema)]);
+        let format = object([("type", text("json_schema")), ("json_schema", json_schema)]);
+        ("response_format", format)
+    },
+};
+
+pub const RESPONSE: Conversation = Conversation {
+    list: "input",
+    file_type: "input_file",
+    file_object: None,
+    text_type: "input_text",
+    max_tokens: "max_output_tokens",
+    format: |schema| {
+        let format = object([
+            ("type", text("json_schema")),
+            ("name", text("answer")),
+            ("schema", schema),
+        ]);
+        ("text", object([("format", format)]))
+    },
+};
+
+/// Reads the documents of a body and renders its prompt. The body is then one that holds neither.
+pub async fn resolve(
+    state: &ApiState,
+    caller: Caller,
+    body: &mut Json,
+    conversation: Conversation,
+    ignored: &mut Ignored,
+) -> Result<Told, ApiError> {
+    let fields = Fields::root(body)?;
+    let allow_unreadable = (fields.get("allow_unreadable_pages"))
+        .map(|field| field.boolean())
+        .transpose()?
+        .unwrap_or(false);
+    let parts = files::find(&fields, conversation, ignored)?;
+    let prompt = prompts::named(state, &fields, ignored)?;
+    let mut files = Vec::with_capacity(parts.len());
+    for FilePart { place, file } in parts {
+        let document = file.read(state, caller, allow_unreadable).await?;
+        files.push(ReadFile {
+            place,
+            name: file.name,
+            document,
+        });
+    }
+    let told_prompt = match prompt {
+        Some(prompt) => Some(prompt.expand(body, conversation, &files)?),
+        None => {
+            files::write(body, conversation, &files)?;
+            None
+        }
+    };
+    Ok(Told::new(files, told_prompt))
+}
+
+fn text(text: impl Into<String>) -> Json {
+    Json::String(text.into())
+}
+
+fn object<const N: usize>(entries: [(&str, Json); N]) -> Json {
+    let entries = entries.map(|(name, value)| (name.to_owned(), value));
+    Json::Object(entries.into())
+}

@@ -1,0 +1,87 @@
+use super::files::ReadFile;
+use crate::document::{Document, Format, LeftOut};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
+
+/// What an answer says of the documents and the prompt that it was made from.
+#[derive(Debug, Clone, Default)]
+pub struct Told {
+    pub documents: Vec<DocumentTold>,
+    pub prompt: Option<PromptTold>,
+}
+
+/// A document as it was read; nothing of its content.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct DocumentTold {
+    name: String,
+    #[schema(value_type = String)]
+    format: Format,
+    pages: usize,
+    /// Of the text that was read, as `/v1/documents/parse` returns it.
+    text_sha256: String,
+    /// In bytes.
+    text_bytes: usize,
+    /// Those that show something of which no text could be read.
+    unreadable_pages: Vec<u32>,
+    /// What the file holds and the text does not.
+    #[schema(value_type = Vec<Object>)]
+    left_out: Vec<LeftOut>,
+}
+
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct PromptTold {
+    pub id: String,
+    pub version: String,
+    /// SHA-256 of the prompt's file.
+    pub digest: String,
+    /// That the answer is asked for in.
+    pub language: String,
+}
+
+impl Told {
+    pub fn new(files: Vec<ReadFile>, prompt: Option<PromptTold>) -> Self {
+        let documents = files.into_iter();
+        Self {
+            documents: documents
+                .map(|file| DocumentTold::new(file.name, file.document))
+                .collect(),
+            prompt,
+        }
+    }
+}
+
+impl Told {
+    /// Adds what there is to tell to a response object.
+    pub fn write(&self, response: &mut Map<String, Value>) {
+        if !self.documents.is_empty() {
+            response.insert("documents".to_owned(), json!(self.documents));
+        }
+        if let (Some(told), Some(Value::Object(prompt))) =
+            (&self.prompt, response.get_mut("prompt"))
+        {
+            for (name, value) in [
+                ("version", &told.version),
+                ("digest", &told.digest),
+                ("language", &told.language),
+            ] {
+                prompt.insert(name.to_owned(), value.as_str().into());
+            }
+        }
+    }
+}
+
+impl DocumentTold {
+    fn new(name: String, document: Document) -> Self {
+        let unreadable = document.pages.iter().filter(|page| page.is_unreadable);
+        Self {
+            name,
+            format: document.format,
+            pages: document.pages.len(),
+            unreadable_pages: unreadable.map(|page| page.number).collect(),
+            text_bytes: document.text.len(),
+            text_sha256: document.text_sha256,
+            left_out: document.left_out,
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! Characters become words and fragments of lines.
+
+use super::collector::Character;
+use super::geometry::Fragment;
+use crate::document::office::superscript;
+
+/// In heights of the font: a gap that parts words, and one that parts fragments.
+const WORD_GAP: f64 = 0.14;
+const FRAGMENT_GAP: f64 = 1.1;
+/// How far characters of one line may stand above or below one another.
+const SAME_LINE: f64 = 0.2;
+
+/// Fragments by how their text is turned, each turned as one reads it. `width` and `height` are
+/// the page's.
+pub fn fragments(characters: Vec<Character>, width: f64, height: f64) -> [Vec<Fragment>; 4] {
+    let mut turned: [Vec<Fragment>; 4] = Default::default();
+    let mut last = [false; 4];
+    let mut previous_turn = None;
+    for character in characters {
+        let turn = usize::from(character.turn & 3);
+        let list = &mut turned[turn];
+        let upright = |x: f64, y: f64| match turn {
+            0 => (x, y),
+            1 => (y, width - x),
+            2 => (width - x, height - y),
+            _ => (height - y, x),
+        };
+        let (x0, baseline) = upright(character.start.x, character.start.y);
+        let (x1, _) = upright(character.end.x, character.end.y);
+        if character.text.trim().is_empty() {
+            // A space ends the word, and where the next one stands says how far away it is.
+            if let Some(fragment) = list.last_mut()
+                && last[turn]
+                && !fragment.text.ends_with(' ')
+            {
+                fragment.text.push(' ');
+            }
+            continue;
+        }
+        let goes_on = last[turn] && previous_turn == Some(turn);
+        previous_turn = Some(turn);
+        last[turn] = true;
+        let size = character.size;
+        if goes_on
+            && let Some(fragment) = list.last_mut()
+            && continues(fragment, x0, baseline, size)
+        {
+            if is_doubled(fragment, &character.text, x0, x1) {
+                continue;
+            }
+            extend(fragment, &character.text, x0, x1, baseline, size);
+            continue;
+        }
+        list.push(Fragment {
+            text: character.text,
+            x0,
+            x1: x1.max(x0),
+            baseline,
+            size,
+        });
+    }
+    for list in &mut turned {
+        let whole = std::mem::take(list);
+        *list = joined(raised(whole));
+    }
+    turned
+}
+
+fn continues(fragment: &Fragment, x0: f64, baseline: f64, size: f64) -> bool {
+    let larger = size.max(fragment.size);
+    let gap = x0 - fragment.x1;
+    let shift = (baseline - fragment.baseline).abs();
+    let is_alike = shift < SAME_LINE * larger && (size - fragment.size).abs() < 0.25 * larger;
+    // Raised and lowered letters stand close to the others, and are not much smaller.
+    let is_attached = shift < 0.55 * larger
+        && gap.abs() < 0.35 * larger
+        && size.min(fragment.size) > 0.45 * larger;
+    gap > -0.5 * larger && gap < FRAGMENT_GAP * larger && (is_alike || is_attached)
+}
+
+/// Adds a character to the fragment that it continues.
+fn extend(fragment: &mut Fragment, text: &str, x0: f64, x1: f64, baseline: f64, size: f64) {
+    let rise = fragment.baseline - baseline;
+    let is_digit = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_digit());
+    if x0 - fragment.x1 > WORD_GAP * size.max(fragment.size) && !fragment.text.ends_with(' ') {
+        fragment.text.push(' ');
+    }
+    if size < 0.85 * fragment.size && rise > 0.15 * fragment.size && is_digit(text) {
+        fragment.text.push_str(&superscript(text));
+    } else {
+        // What came first was small: it hangs on this one.
+        if size > 1.15 * fragment.size {
+            if -rise > 0.15 * size && is_digit(fragment.text.trim()) {
+                fragment.text = superscript(fragment.text.trim());
+            }
+            fragment.baseline = baseline;
+            fragment.size = size;
+        }
+        fragment.text.push_str(text);
+    }
+    fragment.x1 = fragment.x1.max(x1);
+}
+
+/// Bold type is faked now and then by printing a letter twice.
+fn is_doubled(fragment: &Fragment, text: &str, x0: f64, x1: f64) -> bool {
+    let width = x1 - x0;
+    width > 0.0 && fragment.text.ends_with(text) && (fragment.x1 - x1).abs() < 0.15 * width
+}
+
+/// Small numbers that stand high beside a word are raised: the numbers of notes, and exponents.
+fn raised(mut fragments: Vec<Fragment>) -> Vec<Fragment> {
+    for index in 0..fragments.len() {
+        let Some(small) = fragments.get(index) else {
+            continue;
+        };
+        let is_number = !small.text.trim().is_empty()
+            && small.text.trim().chars().all(|c| c.is_ascii_digit())
+            && small.text.trim().len() <= 3;
+        if !is_number {
+            continue;
+        }
+        let near = |other: &Fragment| {
+            let rise = other.baseline - small.baseline;
+            small.size < 0.85 * other.size
+                && (0.15 * other.size..0.7 * other.size).contains(&rise)
+                && small.x0 < other.x1 + 0.6 * other.size
+                && small.x1 > other.x0 - 0.6 * other.size
+        };
+        let neighbours = [index.checked_sub(1), index.checked_add(1)]
+            .into_iter()
+            .flatten();
+        let found = neighbours
+            .filter_map(|other| fragments.get(other))
+            .find(|other| near(other));
+        let (baseline, size) = match found {
+            Some(other) => (other.baseline, other.size),
+            None => continue,
+        };
+        if let Some(small) = fragments.get_mut(index) {
+            small.text = superscript(small.text.trim());
+            small.baseline = baseline;
+            small.size = size;
+        }
+    }
+    fragments
+}
+
+/// Joins fragments of one line that stand side by side, in whatever order they came.
+fn joined(mut fragments: Vec<Fragment>) -> Vec<Fragment> {
+    let order = |a: &Fragment, b: &Fragment| {
+        a.baseline
+            .total_cmp(&b.baseline)
+            .then(a.x0.total_cmp(&b.x0))
+    };
+    fragments.sort_by(order);
+    // Baselines that are nearly the same become the same, so that sorting puts a line together.
+    let mut line: Option<(f64, f64)> = None;
+    for fragment in &mut fragments {
+        match line {
+            Some((baseline, size))
+                if (fragment.baseline - baseline).abs() < SAME_LINE * size.min(fragment.size) =>
+            {
+                fragment.baseline = baseline;
+            }
+            _ => line = Some((fragment.baseline, fragment.size)),
+        }
+    }
+    fragments.sort_by(order);
+    let mut lines: Vec<Fragment> = Vec::new();
+    for fragment in fragments {
+        if let Some(last) = lines.last_mut() {
+            let larger = last.size.max(fragment.size);
+            let gap = fragment.x0 - last.x1;
+            let is_one = last.baseline == fragment.baseline
+                && gap > -0.6 * larger
+                && gap < FRAGMENT_GAP * larger;
+            if is_one {
+                let is_apart = gap > WORD_GAP * larger || fragment.text.starts_with(' ');
+                if is_apart && !last.text.ends_with(' ') {
+                    last.text.push(' ');
+                }
+                last.text.push_str(&fragment.text);
+                last.x1 = last.x1.max(fragment.x1);
+                last.size = last.size.max(fragment.size);
+                continue;
+            }
+        }
+        lines.push(fragment);
+    }
+    for fragment in &mut lines {
+        fragment.text = without_leaders(fragment.text.trim());
+    }
+    lines.retain(|fragment| !fragment.text.is_empty());
+    lines
+}
+
+/// Dots that lead the eye to a page's number become one character.
+fn without_leaders(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut dots = String::new();
+    for c in text.chars().chain(['\0']) {
+        if c == '.' || (c == ' ' && !dots.is_empty()) {
+            dots.push(c);
+            continue;
+        }
+        match dots.matches('.').count() {
+            0..=3 => plain.push_str(&dots),
+            _ => plain.push_str(" … "),
+        }
+        dots.clear();
+        if c != '\0' {
+            plain.push(c);
+        }
+    }
+    plain.trim().to_owned()
+}

@@ -1,0 +1,40 @@
+/// The files of `prompts/`, which are part of the program; a test compares them with the folder.
+pub const BUILT_IN: &[(&str, &str)] = &[
+    (
+        "prompts/classement/1.md",
+        include_str!("../../prompts/classement/1.md"),
+    ),
+    (
+        "prompts/compte-rendu/1.md",
+        include_str!("../../prompts/compte-rendu/1.md"),
+    ),
+    (
+        "prompts/delais/1.md",
+        include_str!("../../prompts/delais/1.md"),
+    ),
+    (
+        "prompts/extraction-formulaire/1.md",
+        include_str!("../../prompts/extraction-formulaire/1.md"),
+    ),
+    ("prompts/falc/1.md", include_str!("../../prompts/falc/1.md")),
+    (
+        "prompts/langage-clair/1.md",
+        include_str!("../../prompts/langage-clair/1.md"),
+    ),
+    (
+        "prompts/note-de-synthese/1.md",
+        include_str!("../../prompts/note-de-synthese/1.md"),
+    ),
+    (
+        "prompts/reponse-courrier/1.md",
+        include_str!("../../prompts/reponse-courrier/1.md"),
+    ),
+    (
+        "prompts/resume-courrier/1.md",
+        include_str!("../../prompts/resume-courrier/1.md"),
+    ),
+    (
+        "prompts/traduction/1.md",
+        include_str!("../../prompts/traduction/1.md"),
+    ),
+];
