@@ -75,6 +75,7 @@ pub async fn create(
         form,
         include_usage,
         told,
+        said: Vec::new(),
     };
     let plain = |head, choices, usage| {
         Json(ChatCompletion::new(head, form, choices, usage, told_of)).into_response()

@@ -4,6 +4,7 @@ use super::answer::{Call, Choice, Head, Usage, finish_reason};
 use super::inputs::{DocumentTold, PromptTold, Told};
 use super::logprobs::ChatLogprobs;
 use super::sse::Chunks;
+use crate::document::checks::Report;
 use crate::generation::{FinishReason, Part, TokenLogprob};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -50,6 +51,10 @@ struct ChatChoice {
     logprobs: Option<ChatLogprobs>,
     #[schema(required)]
     finish_reason: Option<&'static str>,
+    /// Not OpenAI's: what the answer says otherwise than the documents of the request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    checks: Option<Report>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -112,6 +117,10 @@ struct ChunkChoice {
     logprobs: Option<ChatLogprobs>,
     #[schema(required)]
     finish_reason: Option<&'static str>,
+    /// Not OpenAI's: in the last chunk of a choice, as in a plain answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    checks: Option<Report>,
 }
 
 #[derive(Serialize, Default, ToSchema)]
@@ -199,6 +208,10 @@ impl ChatCompletion {
             .enumerate()
             .map(|(index, choice)| ChatChoice {
                 index,
+                checks: told
+                    .checker
+                    .as_ref()
+                    .map(|checker| checker.check(&choice.text)),
                 message: form.message(choice.text, choice.reasoning, choice.calls),
                 logprobs: form.logprobs(choice.logprobs),
                 finish_reason: choice.reason.map(|reason| form.finish_reason(reason)),
@@ -224,6 +237,8 @@ pub struct ChatChunks {
     pub form: Form,
     pub include_usage: bool,
     pub told: Told,
+    /// What each choice has said, for the checks.
+    pub said: Vec<String>,
 }
 
 impl ChatChunks {
@@ -256,6 +271,7 @@ impl ChatChunks {
                 delta,
                 logprobs,
                 finish_reason,
+                checks: None,
             }],
             None,
         )
@@ -279,7 +295,12 @@ impl Chunks for ChatChunks {
         Some(chunk)
     }
 
-    fn part(&self, choice: usize, part: Part, logprobs: Vec<TokenLogprob>) -> ChatChunk {
+    fn part(&mut self, choice: usize, part: Part, logprobs: Vec<TokenLogprob>) -> ChatChunk {
+        if let (Part::Content(text), Some(_)) = (&part, &self.told.checker) {
+            let num_choices = self.said.len().max(choice + 1);
+            self.said.resize(num_choices, String::new());
+            self.said[choice].push_str(text);
+        }
         let call = |delta| Delta {
             tool_calls: Some([delta]),
             ..Delta::default()
@@ -316,9 +337,14 @@ impl Chunks for ChatChunks {
         self.one(choice, delta, self.form.logprobs(logprobs), None)
     }
 
-    fn finish(&self, choice: usize, reason: FinishReason) -> ChatChunk {
+    fn finish(&mut self, choice: usize, reason: FinishReason) -> ChatChunk {
         let reason = self.form.finish_reason(reason);
-        self.one(choice, Delta::default(), None, Some(reason))
+        let mut chunk = self.one(choice, Delta::default(), None, Some(reason));
+        if let (Some(checker), Some(of_choice)) = (&self.told.checker, chunk.choices.first_mut()) {
+            let said = self.said.get(choice).map_or("", String::as_str);
+            of_choice.checks = Some(checker.check(said));
+        }
+        chunk
     }
 
     fn usage(&self, usage: Usage) -> Option<ChatChunk> {

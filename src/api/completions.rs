@@ -203,7 +203,7 @@ impl Chunks for CompletionChunks {
         None
     }
 
-    fn part(&self, choice: usize, part: Part, logprobs: Vec<TokenLogprob>) -> Completion {
+    fn part(&mut self, choice: usize, part: Part, logprobs: Vec<TokenLogprob>) -> Completion {
         // A completion is text and nothing else.
         let text = match part {
             Part::Content(text) | Part::Reasoning(text) | Part::Arguments { text, .. } => text,
@@ -219,7 +219,7 @@ impl Chunks for CompletionChunks {
         })
     }
 
-    fn finish(&self, choice: usize, reason: FinishReason) -> Completion {
+    fn finish(&mut self, choice: usize, reason: FinishReason) -> Completion {
         self.one(CompletionChoice {
             index: choice,
             text: String::new(),

@@ -81,6 +81,16 @@ impl Json {
         }
     }
 
+    /// The same to read it.
+    pub fn entry(&self, name: &str) -> Option<&Json> {
+        match self {
+            Json::Object(entries) => entries
+                .iter()
+                .find_map(|(key, value)| (key == name).then_some(value)),
+            _ => None,
+        }
+    }
+
     /// Sets a property of an object; what is none stays as it is.
     pub fn set(&mut self, name: &str, value: Json) {
         match self.entry_mut(name) {

@@ -18,8 +18,8 @@ pub trait Chunks: Send + 'static {
     /// What a choice begins with, before any text.
     fn first(&self, choice: usize) -> Option<Self::Chunk>;
     /// `logprobs` are those of the tokens that begin here, if the client asked for any.
-    fn part(&self, choice: usize, part: Part, logprobs: Vec<TokenLogprob>) -> Self::Chunk;
-    fn finish(&self, choice: usize, reason: FinishReason) -> Self::Chunk;
+    fn part(&mut self, choice: usize, part: Part, logprobs: Vec<TokenLogprob>) -> Self::Chunk;
+    fn finish(&mut self, choice: usize, reason: FinishReason) -> Self::Chunk;
     /// The chunk after the last choice, where the client asked for one.
     fn usage(&self, usage: Usage) -> Option<Self::Chunk>;
 }

@@ -7,6 +7,7 @@
 //!
 //! Knows nothing of HTTP, requests, prompts and models.
 
+pub mod checks;
 mod error;
 mod format;
 mod html;

@@ -216,11 +216,7 @@ fn fields() -> Vec<Case> {
             "prompt_logprobs",
             "is not a known parameter",
         ),
-        chat(
-            json!({"prompt": "hi"}),
-            "prompt",
-            "must be an object",
-        ),
+        chat(json!({"prompt": "hi"}), "prompt", "must be an object"),
         chat(
             json!({"tools": [{"type": "function"}]}),
             "tools[0].function",

@@ -350,3 +350,54 @@ async fn every_prompt_renders_and_its_schema_is_one_that_answers_can_keep_to() {
         }
     }
 }
+
+/// Plain, streamed and as a response: what a document says otherwise, and what nothing says.
+#[tokio::test]
+async fn what_an_answer_says_otherwise_than_its_documents_is_told() {
+    let letter = "Le montant de l'aide est de 1 234,56 €. Répondez avant le 3 mars 2026.";
+    let part = || file("lettre.txt", &base64(letter));
+    let wrong = "Le montant de l'aide est de 1 243,56 €. Répondez avant le 03.03.2026.";
+    let server = server(Script::saying(wrong)).await;
+    let answer = server.post(CHAT, &chat(json!([part()]))).await.json();
+    let checks = &answer["choices"][0]["checks"];
+    let findings = checks["findings"]
+        .as_array()
+        .unwrap_or_else(|| panic!("{answer}"));
+    assert_eq!(findings.len(), 1, "{checks}");
+    assert_eq!(
+        (&findings[0]["kind"], &findings[0]["status"]),
+        (&json!("amount"), &json!("changed"))
+    );
+    assert_eq!(findings[0]["answer"]["text"], "1 243,56 €");
+    assert_eq!(findings[0]["source"]["source"], "lettre.txt");
+
+    let mut stream = chat(json!([part()]));
+    stream["stream"] = true.into();
+    let chunks = server.post(CHAT, &stream).await.chunks();
+    let last = chunks
+        .iter()
+        .find(|chunk| chunk["choices"][0]["finish_reason"].is_string());
+    assert_eq!(last.unwrap()["choices"][0]["checks"], *checks);
+
+    let input = json!([{"role": "user", "content": [{"type": "input_file", "filename": "lettre.txt", "file_data": base64(letter)}]}]);
+    let response = server
+        .post(RESPONSES, &json!({"model": MODEL, "input": input}))
+        .await
+        .json();
+    assert_eq!(response["checks"], *checks, "{response}");
+
+    let asked = json!([part(), {"type": "text", "text": "Dis 1 243,56 €."}]);
+    let answer = server.post(CHAT, &chat(asked)).await.json();
+    assert_eq!(
+        answer["choices"][0]["checks"]["findings"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|finding| finding["status"] == "unsupported")
+            .count(),
+        0,
+        "what the caller asks for is supported: {answer}"
+    );
+    let plain = server.post(CHAT, &chat(json!("no document"))).await.json();
+    assert!(plain["choices"][0].get("checks").is_none());
+}

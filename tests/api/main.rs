@@ -18,6 +18,7 @@ mod operation;
 mod operators_choice;
 mod reference;
 mod responses;
+mod rewrites;
 mod sampling;
 mod scripted;
 mod serve_script;

@@ -1,10 +1,12 @@
 //! What a chat says by reference: documents in its messages become text, and a prompt that it
 //! names becomes messages, before anything else is read of it.
 
+mod checker;
 mod files;
 mod prompts;
 mod told;
 
+pub use checker::Checker;
 pub use told::{DocumentTold, PromptTold, Told};
 
 use super::error::ApiError;
@@ -12,6 +14,7 @@ use super::fields::Fields;
 use super::json::Json;
 use super::parameters::Ignored;
 use super::state::ApiState;
+use crate::document::checks::CheckOptions;
 use crate::generation::Caller;
 use files::{FilePart, ReadFile};
 
@@ -82,14 +85,21 @@ pub async fn resolve(
             document,
         });
     }
+    let mut request = checker::said(body.entry(conversation.list));
+    let mut options = CheckOptions::default();
     let told_prompt = match prompt {
-        Some(prompt) => Some(prompt.expand(body, conversation, &files)?),
+        Some(prompt) => {
+            request.push_str(&prompt.values());
+            options = prompt.check_options()?;
+            Some(prompt.expand(body, conversation, &files)?)
+        }
         None => {
             files::write(body, conversation, &files)?;
             None
         }
     };
-    Ok(Told::new(files, told_prompt))
+    let checker = Checker::new(&files, request, options);
+    Ok(Told::new(files, told_prompt, checker))
 }
 
 fn text(text: impl Into<String>) -> Json {

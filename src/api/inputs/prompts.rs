@@ -9,7 +9,8 @@ use crate::api::json::Json;
 use crate::api::limits;
 use crate::api::parameters::{self, Ignored, PROMPT, RESPONSE_PART};
 use crate::api::state::ApiState;
-use crate::prompt::{LookupError, PromptDocument, PromptLibrary, RenderError};
+use crate::document::checks::{CheckOptions, Kind, PlainLanguageLimits};
+use crate::prompt::{CheckKind, LookupError, PromptDocument, PromptLibrary, RenderError};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
@@ -96,6 +97,33 @@ impl Named {
             })
     }
 
+    /// All that the variables say, a line each.
+    pub fn values(&self) -> String {
+        let mut values = String::new();
+        for value in self.variables.values() {
+            match value {
+                Value::String(text) => values.push_str(text),
+                other => values.push_str(&other.to_string()),
+            }
+            values.push('\n');
+        }
+        values
+    }
+
+    /// What the prompt looks for in answers.
+    pub fn check_options(&self) -> Result<CheckOptions, ApiError> {
+        let checks = self.find()?.checks();
+        Ok(CheckOptions {
+            report_missing: checks.missing.iter().map(|kind| kind_of(*kind)).collect(),
+            plain_language: checks.plain_language.map(|limits| PlainLanguageLimits {
+                max_mean_sentence_words: limits.max_average_sentence_words.map(|max| max as f32),
+                max_longest_sentence_words: limits.max_sentence_words.map(|max| max as usize),
+                max_passive_share: limits.max_passive_share.map(|max| max as f32),
+            }),
+            ..CheckOptions::default()
+        })
+    }
+
     /// Puts the prompt's messages before those of the body, and its wishes where the body has none
     /// of its own.
     pub fn expand(
@@ -164,6 +192,21 @@ impl Named {
             body.set_absent(name, format);
         }
         Ok(told)
+    }
+}
+
+fn kind_of(kind: CheckKind) -> Kind {
+    match kind {
+        CheckKind::Number => Kind::Number,
+        CheckKind::Amount => Kind::Amount,
+        CheckKind::Date => Kind::Date,
+        CheckKind::Deadline => Kind::Duration,
+        CheckKind::Name => Kind::Name,
+        CheckKind::Email => Kind::Email,
+        CheckKind::Phone => Kind::Phone,
+        CheckKind::Iban => Kind::Iban,
+        CheckKind::FileNumber => Kind::FileNumber,
+        CheckKind::LegalReference => Kind::LegalReference,
     }
 }
 

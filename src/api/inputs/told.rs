@@ -1,3 +1,4 @@
+use super::checker::Checker;
 use super::files::ReadFile;
 use crate::document::{Document, Format, LeftOut};
 use serde::Serialize;
@@ -9,6 +10,8 @@ use utoipa::ToSchema;
 pub struct Told {
     pub documents: Vec<DocumentTold>,
     pub prompt: Option<PromptTold>,
+    /// There where there are documents.
+    pub checker: Option<Checker>,
 }
 
 /// A document as it was read; nothing of its content.
@@ -40,13 +43,14 @@ pub struct PromptTold {
 }
 
 impl Told {
-    pub fn new(files: Vec<ReadFile>, prompt: Option<PromptTold>) -> Self {
+    pub fn new(files: Vec<ReadFile>, prompt: Option<PromptTold>, checker: Option<Checker>) -> Self {
         let documents = files.into_iter();
         Self {
             documents: documents
                 .map(|file| DocumentTold::new(file.name, file.document))
                 .collect(),
             prompt,
+            checker,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::api::answer::Usage;
 use crate::api::error::ApiError;
+use crate::api::inputs::Checker;
 use crate::api::logprobs::ChatLogprobs;
 use crate::api::random;
 use crate::generation::{FinishReason, Part, TokenLogprob};
@@ -21,6 +22,7 @@ pub struct ResponseAnswer {
     events: VecDeque<Value>,
     /// The event that ends it, once it is finished.
     last: Option<&'static str>,
+    checker: Option<Checker>,
 }
 
 /// The item that is being written.
@@ -82,7 +84,14 @@ impl ResponseAnswer {
             sequence_number: 0,
             events: VecDeque::new(),
             last: None,
+            checker: None,
         }
+    }
+
+    /// Compares what is said in the end with what it was made from.
+    pub fn with_checker(mut self, checker: Option<Checker>) -> Self {
+        self.checker = checker;
+        self
     }
 
     pub fn id(&self) -> &str {
@@ -168,10 +177,17 @@ impl ResponseAnswer {
             // Nobody reads a stream of what was cancelled.
             End::Cancelled => ("cancelled", "response.incomplete"),
         };
+        let checks = self
+            .checker
+            .as_ref()
+            .map(|checker| checker.check(&self.said()));
         let mut set = |name: &str, value: Value| {
             self.response.insert(name.to_owned(), value);
         };
         set("status", status.into());
+        if let Some(checks) = checks {
+            set("checks", json!(checks));
+        }
         match end {
             End::Finished(reason, usage) => {
                 if reason == FinishReason::Length {
@@ -193,6 +209,16 @@ impl ResponseAnswer {
             End::Cancelled => {}
         }
         self.last = Some(event);
+    }
+
+    /// The text of all messages.
+    fn said(&self) -> String {
+        let texts = self
+            .output
+            .iter()
+            .filter_map(|item| item["content"].as_array());
+        let texts = texts.flatten().filter(|part| part["type"] == "output_text");
+        texts.filter_map(|part| part["text"].as_str()).collect()
     }
 
     /// The last event.

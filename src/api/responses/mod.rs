@@ -95,7 +95,8 @@ pub async fn create(
     let model = &served.model.id;
     let mut running = Running {
         generation,
-        answer: ResponseAnswer::new(model, clock, echo, with_logprobs, short_ids),
+        answer: ResponseAnswer::new(model, clock, echo, with_logprobs, short_ids)
+            .with_checker(told.checker),
         items,
         keep,
         is_named: mode.stream || mode.background,
