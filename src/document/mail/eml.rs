@@ -6,7 +6,12 @@ use crate::document::html;
 use crate::document::model::BlockKind;
 use crate::document::text::paragraphs;
 use crate::document::writer::Writer;
-use mail_parser::{Address, Message, MessageParser, MimeHeaders as _, PartType};
+use mail_parser::decoders::base64::base64_decode;
+use mail_parser::decoders::quoted_printable::quoted_printable_decode;
+use mail_parser::{
+    Address, Encoding, Message, MessageParser, MessagePart, MimeHeaders as _, PartType,
+};
+use std::borrow::Cow;
 
 pub fn read(bytes: &[u8], writer: &mut Writer<'_>) -> Result<(), DocumentError> {
     let message = MessageParser::default()
@@ -52,10 +57,26 @@ fn read_message(message: &Message<'_>, writer: &mut Writer<'_>) -> Result<(), Do
                 };
                 writer.attach(name, inner.raw_message())?;
             }
-            _ => writer.attach(name, part.contents())?,
+            _ => writer.attach(name, &contents(message, part))?,
         }
     }
     Ok(())
+}
+
+/// The bytes of an attachment. Text that does not name its encoding has been decoded for us, not
+/// always rightly; then it is taken as it was sent.
+fn contents<'a>(message: &'a Message<'_>, part: &'a MessagePart<'_>) -> Cow<'a, [u8]> {
+    let decoded = part.contents();
+    let is_lossy =
+        matches!(&part.body, PartType::Text(text) if text.contains(char::REPLACEMENT_CHARACTER));
+    let range = part.offset_body as usize..part.offset_end as usize;
+    let sent = message.raw_message().get(range).filter(|_| is_lossy);
+    let bytes = sent.and_then(|sent| match part.encoding {
+        Encoding::Base64 => base64_decode(sent),
+        Encoding::QuotedPrintable => quoted_printable_decode(sent),
+        Encoding::None => Some(sent.to_vec()),
+    });
+    bytes.map_or(Cow::Borrowed(decoded), Cow::Owned)
 }
 
 fn addresses(address: &Address<'_>) -> String {

@@ -2,7 +2,8 @@ use super::xml::{self, Element};
 use crate::document::error::{DocumentError, Limit};
 use crate::document::format::{Format, unsupported};
 use crate::document::limits::ParseLimits;
-use std::io::{Cursor, Read as _};
+use std::collections::HashMap;
+use std::io::{Cursor, ErrorKind, Read as _};
 use zip::ZipArchive;
 use zip::result::ZipError;
 
@@ -118,17 +119,23 @@ impl<'a> Archive<'a> {
                 };
             }
         };
+        let bomb = Err(DocumentError::Bomb {
+            format: self.format,
+            max: self.max_inflated,
+        });
+        // What the archive says of itself may be a lie, but nobody lies to look worse.
+        if entry.size() > self.left {
+            return bomb;
+        }
         let mut bytes = Vec::new();
         let inflated = entry.take(self.left + 1).read_to_end(&mut bytes);
         if bytes.len() as u64 > self.left {
-            return Err(DocumentError::Bomb {
-                format: self.format,
-                max: self.max_inflated,
-            });
+            return bomb;
         }
         self.left -= bytes.len() as u64;
         match inflated {
             Ok(_) => Ok(Some(bytes)),
+            Err(error) if error.kind() == ErrorKind::OutOfMemory => bomb,
             Err(_) => Err(malformed(
                 self.format,
                 &format!("its part {name} is damaged"),
@@ -184,6 +191,28 @@ pub fn resolve(base: &str, target: &str) -> String {
         }
     }
     path.join("/")
+}
+
+/// Where the relationships of a part lead, by their ids.
+pub fn relationships(
+    archive: &mut Archive<'_>,
+    part: &str,
+    limits: &ParseLimits,
+) -> Result<HashMap<String, String>, DocumentError> {
+    let (folder, file) = part.rsplit_once('/').unwrap_or(("", part));
+    let root = archive.xml(&format!("{folder}/_rels/{file}.rels"), limits)?;
+    let Some(root) = root else {
+        return Ok(HashMap::new());
+    };
+    let internal = root
+        .children()
+        .filter(|rel| rel.attribute("TargetMode") != Some("External"));
+    Ok(internal
+        .filter_map(|rel| {
+            let target = resolve(part, rel.attribute("Target")?);
+            Some((rel.attribute("Id")?.to_owned(), target))
+        })
+        .collect())
 }
 
 /// Refuses what no honest part has.

@@ -3,13 +3,10 @@
 
 pub(super) mod archive;
 pub(super) mod docx;
-mod docx_numbering;
-mod docx_styles;
 mod number_format;
 mod numbering;
 pub(super) mod ods;
 pub(super) mod odt;
-mod odt_styles;
 mod sheet;
 pub(super) mod xlsx;
 mod xml;

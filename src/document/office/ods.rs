@@ -1,8 +1,7 @@
 //! OpenDocument spreadsheets: a page a sheet, a table a page, values as they are shown.
 
 use super::archive::{Archive, malformed, too_many_nodes};
-use super::odt::{Inline, title};
-use super::odt_styles::Styles;
+use super::odt::{Inline, Styles, title};
 use super::sheet::Sheet;
 use super::xml::Element;
 use crate::document::error::DocumentError;

@@ -1,8 +1,7 @@
 //! Excel's XLSX: a page a sheet, a table a page. Values are those that were saved; formulas are
 //! not computed.
 
-use super::archive::{Archive, malformed};
-use super::docx::relationships;
+use super::archive::{Archive, malformed, relationships};
 use super::number_format::NumberFormat;
 use super::sheet::Sheet;
 use super::xml::Element;
@@ -18,7 +17,7 @@ pub fn read(bytes: &[u8], writer: &mut Writer<'_>) -> Result<(), DocumentError> 
     let limits = writer.limits;
     let mut archive = Archive::open(bytes, limits.max_inflated_bytes)?.named(Format::Xlsx);
     let workbook = archive.required(WORKBOOK, limits)?;
-    let targets = relationships(&mut archive, WORKBOOK, writer)?;
+    let targets = relationships(&mut archive, WORKBOOK, limits)?;
     let shared = archive.xml("xl/sharedStrings.xml", limits)?;
     let styles = archive.xml("xl/styles.xml", limits)?;
     let core = archive.xml("docProps/core.xml", limits)?;
@@ -121,8 +120,12 @@ impl Book {
             ("x:oddHeader", BlockKind::Header),
             ("x:oddFooter", BlockKind::Footer),
         ] {
-            if let Some(text) = part.at(&["x:headerFooter", place]) {
-                writer.block(kind, &without_codes(&text.text()))?;
+            if let Some(text) = part.at(&["x:headerFooter", place]).map(Element::text) {
+                let plain = without_codes(&text);
+                // `Page 1` and the sheet's own name are no text of the workbook.
+                if plain.split_whitespace().count() > 1 || !text.contains('&') {
+                    writer.block(kind, &plain)?;
+                }
             }
         }
         Ok(())
@@ -168,7 +171,7 @@ fn around(
     sheet: &str,
     writer: &mut Writer<'_>,
 ) -> Result<(), DocumentError> {
-    let targets = relationships(archive, sheet, writer)?;
+    let targets = relationships(archive, sheet, writer.limits)?;
     let mut sorted: Vec<&String> = targets.values().collect();
     sorted.sort();
     for target in sorted {
@@ -262,8 +265,18 @@ fn without_codes(text: &str) -> String {
                 chars.next();
                 plain.push('&');
             }
-            ('&', Some(_)) => {
+            // A color has six digits, and a size as many as it needs.
+            ('&', Some('K')) => {
+                chars.nth(6);
+                plain.push(' ');
+            }
+            ('&', Some(code)) => {
                 chars.next();
+                while code.is_ascii_digit()
+                    && chars.clone().next().is_some_and(|c| c.is_ascii_digit())
+                {
+                    chars.next();
+                }
                 plain.push(' ');
             }
             (c, _) => plain.push(c),
@@ -292,8 +305,8 @@ mod tests {
     #[test]
     fn codes_of_headers_are_no_text() {
         assert_eq!(
-            without_codes("&L&\"Arial,Bold\"Mairie && Cie&RPage &P").trim(),
-            "Mairie & Cie Page"
+            without_codes("&L&\"Arial,Bold\"&12Mairie && Cie&R&Kff0000Seite&P").trim(),
+            "Mairie & Cie  Seite"
         );
     }
 }

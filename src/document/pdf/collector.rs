@@ -22,7 +22,7 @@ pub struct Character {
     pub end: Point,
     /// The height of its font, in points.
     pub size: f64,
-    /// In quarters of a turn: 0 as one reads, 1 downwards, 2 upside down, 3 upwards.
+    /// In quarters of a turn: 0 as one reads, 1 downwards, 2 upside down, 3 upwards; 4 is aslant.
     pub turn: u8,
 }
 
@@ -74,6 +74,10 @@ impl Collector {
         };
         let end = transform * Point::new(f64::from(width.unwrap_or(500.0)), 0.0);
         let along = transform * Point::new(1000.0, 0.0) - start;
+        let (long, short) = (
+            along.x.abs().max(along.y.abs()),
+            along.x.abs().min(along.y.abs()),
+        );
         let turn = match (
             along.x.abs() >= along.y.abs(),
             along.x >= 0.0,
@@ -84,6 +88,7 @@ impl Collector {
             (true, false, _) => 2,
             (false, _, false) => 3,
         };
+        let turn = if short > 0.1 * long { 4 } else { turn };
         let text = match glyph.as_unicode() {
             Some(BfString::Char(c)) => c.to_string(),
             Some(BfString::String(text)) => text,

@@ -10,23 +10,33 @@ const FRAGMENT_GAP: f64 = 1.1;
 /// How far characters of one line may stand above or below one another.
 const SAME_LINE: f64 = 0.2;
 
-/// Fragments by how their text is turned, each turned as one reads it. `width` and `height` are
-/// the page's.
-pub fn fragments(characters: Vec<Character>, width: f64, height: f64) -> [Vec<Fragment>; 4] {
-    let mut turned: [Vec<Fragment>; 4] = Default::default();
-    let mut last = [false; 4];
+/// Fragments by how their text is turned, each turned as one reads it: in quarters of a turn, and
+/// aslant at last. `width` and `height` are the page's.
+pub fn fragments(characters: Vec<Character>, width: f64, height: f64) -> [Vec<Fragment>; 5] {
+    let mut turned: [Vec<Fragment>; 5] = Default::default();
+    let mut last = [false; 5];
     let mut previous_turn = None;
+    // How far text that stands aslant has come.
+    let mut slant = 0.0;
     for character in characters {
-        let turn = usize::from(character.turn & 3);
+        let turn = usize::from(character.turn).min(4);
         let list = &mut turned[turn];
         let upright = |x: f64, y: f64| match turn {
             0 => (x, y),
             1 => (y, width - x),
             2 => (width - x, height - y),
-            _ => (height - y, x),
+            3 => (height - y, x),
+            // Aslant, as stamps and watermarks are: letter by letter, in the order of the file.
+            _ => (slant, 0.0),
         };
         let (x0, baseline) = upright(character.start.x, character.start.y);
-        let (x1, _) = upright(character.end.x, character.end.y);
+        let (mut x1, _) = upright(character.end.x, character.end.y);
+        if turn == 4 {
+            let length =
+                (character.end.x - character.start.x).hypot(character.end.y - character.start.y);
+            slant += length;
+            x1 = x0 + length;
+        }
         if character.text.trim().is_empty() {
             // A space ends the word, and where the next one stands says how far away it is.
             if let Some(fragment) = list.last_mut()
@@ -96,9 +106,57 @@ fn extend(fragment: &mut Fragment, text: &str, x0: f64, x1: f64, baseline: f64, 
             fragment.baseline = baseline;
             fragment.size = size;
         }
-        fragment.text.push_str(text);
+        push_letter(fragment, text, x0);
     }
     fragment.x1 = fragment.x1.max(x1);
+}
+
+/// Accents as older TeX prints them, by themselves and over the letter, and as Unicode has them
+/// after it.
+const ACCENTS: [(char, char); 9] = [
+    ('`', '\u{300}'),
+    ('´', '\u{301}'),
+    ('ˆ', '\u{302}'),
+    ('˜', '\u{303}'),
+    ('¨', '\u{308}'),
+    ('˚', '\u{30a}'),
+    ('ˇ', '\u{30c}'),
+    ('¸', '\u{327}'),
+    ('˝', '\u{30b}'),
+];
+
+/// Adds a letter, with the accent that has been printed over it before, or after.
+fn push_letter(fragment: &mut Fragment, text: &str, x0: f64) {
+    let combining = |c: char| {
+        ACCENTS
+            .iter()
+            .find(|(own, _)| *own == c)
+            .map(|(_, combining)| *combining)
+    };
+    let overlaps = x0 < fragment.x1 - 0.1 * fragment.size;
+    let before = fragment.text.chars().next_back();
+    let (first, mut rest) = {
+        let mut chars = text.chars();
+        (chars.next(), chars)
+    };
+    match (before.and_then(combining), first) {
+        (Some(accent), Some(letter)) if overlaps && letter.is_alphabetic() => {
+            fragment.text.pop();
+            // Over an accent the letter i has no dot.
+            fragment.text.push(if letter == 'ı' { 'i' } else { letter });
+            fragment.text.push(accent);
+            fragment.text.push_str(rest.as_str());
+            return;
+        }
+        _ => {}
+    }
+    if let (Some(accent), true, None) = (first.and_then(combining), overlaps, rest.next())
+        && before.is_some_and(char::is_alphabetic)
+    {
+        fragment.text.push(accent);
+        return;
+    }
+    fragment.text.push_str(text);
 }
 
 /// Bold type is faked now and then by printing a letter twice.

@@ -6,8 +6,10 @@ mod collector;
 mod fragment;
 mod furniture;
 mod geometry;
+mod gutter;
 mod order;
 mod paragraph;
+mod region;
 mod rules;
 mod visibility;
 
@@ -177,10 +179,16 @@ impl PageText {
         let is_unreadable = is_scan
             || (num_seen == 0 && shows_something)
             || (num_unknown > 20 && num_unknown * 4 > num_seen as u64);
-        let [upright, down, over, up] = fragment::fragments(characters, width, height);
+        let [upright, down, over, up, aslant] = fragment::fragments(characters, width, height);
         let mut items = Vec::new();
         // A page that is laid on its side has all its text turned; a stamp in the margin comes last.
-        let mut turned = [(upright, true), (down, false), (over, false), (up, false)];
+        let mut turned = [
+            (upright, true),
+            (down, false),
+            (over, false),
+            (up, false),
+            (aslant, false),
+        ];
         turned.sort_by_key(|(fragments, _)| {
             std::cmp::Reverse(fragments.iter().map(Fragment::num_chars).sum::<usize>())
         });
@@ -255,15 +263,26 @@ impl Headings {
         }
         let is_note = paragraph.size < 0.95 * self.body
             && paragraph.area.y0 > 0.4 * page_height
-            && paragraph
-                .text
-                .starts_with(|c: char| "¹²³⁴⁵⁶⁷⁸⁹*†".contains(c));
+            && is_note_mark(
+                paragraph
+                    .text
+                    .split([' ', '\u{a0}'])
+                    .next()
+                    .unwrap_or_default(),
+            );
         match (is_note, paragraph.shape) {
             (true, _) => BlockKind::Footnote,
             (false, Shape::Item) => BlockKind::ListItem,
             (false, _) => BlockKind::Paragraph,
         }
     }
+}
+
+/// `¹`, `12` or `*` before a note.
+fn is_note_mark(word: &str) -> bool {
+    let raised = |c: char| "⁰¹²³⁴⁵⁶⁷⁸⁹*†".contains(c);
+    word.starts_with(raised)
+        || (word.len() <= 3 && !word.is_empty() && word.chars().all(|c| c.is_ascii_digit()))
 }
 
 fn is_heading(paragraph: &Paragraph, body: f64) -> bool {

@@ -12,8 +12,19 @@ pub enum Destination {
     Title,
     Comment,
     Picture,
-    /// Fonts, colours, styles, instructions of fields and all that is unknown.
+    Styles,
+    /// Fonts, colors, instructions of fields and all that is unknown.
     Unseen,
+}
+
+impl Destination {
+    /// Nothing in it is text of the document.
+    pub fn is_unseen(self) -> bool {
+        matches!(
+            self,
+            Self::Unseen | Self::Styles | Self::Comment | Self::Picture
+        )
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -65,15 +76,16 @@ impl Group {
             "title" => Destination::Title,
             "annotation" => Destination::Comment,
             "pict" => Destination::Picture,
+            "stylesheet" => Destination::Styles,
             // These hold text for the reader, optional as they are.
             "shptxt" | "shpinst" | "shppict" | "ud" | "fldrslt" => return false,
-            "fonttbl" | "colortbl" | "stylesheet" | "info" | "fldinst" | "nonshppict"
-            | "object" | "sn" | "sv" | "atnid" | "atnauthor" | "author" | "operator"
-            | "subject" | "keywords" | "comment" | "doccomm" | "creatim" | "revtim" | "printim"
-            | "upr" | "xe" | "tc" | "bkmkstart" | "bkmkend" | "listtable" | "listoverridetable"
-            | "revtbl" | "rsidtbl" | "generator" | "themedata" | "colorschememapping"
-            | "datastore" | "latentstyles" | "filetbl" | "ftnsep" | "ftnsepc" | "aftnsep"
-            | "aftnsepc" | "private" | "pgdsctbl" => Destination::Unseen,
+            "fonttbl" | "colortbl" | "info" | "fldinst" | "nonshppict" | "object" | "sn" | "sv"
+            | "atnid" | "atnauthor" | "author" | "operator" | "subject" | "keywords"
+            | "comment" | "doccomm" | "creatim" | "revtim" | "printim" | "upr" | "xe" | "tc"
+            | "bkmkstart" | "bkmkend" | "listtable" | "listoverridetable" | "revtbl"
+            | "rsidtbl" | "generator" | "themedata" | "colorschememapping" | "datastore"
+            | "latentstyles" | "filetbl" | "ftnsep" | "ftnsepc" | "aftnsep" | "aftnsepc"
+            | "private" | "pgdsctbl" => Destination::Unseen,
             _ if is_optional => Destination::Unseen,
             _ => return false,
         };

@@ -11,6 +11,7 @@ use super::model::{BlockKind, LeftOutKind};
 use super::office::superscript;
 use super::writer::Writer;
 use group::{Destination, Group, code_page};
+use std::collections::HashMap;
 use token::{Token, Tokens};
 
 /// Groups within one another that are read: more than Word nests.
@@ -28,6 +29,8 @@ pub(super) fn read(bytes: &[u8], writer: &mut Writer<'_>) -> Result<(), Document
         notes: Vec::new(),
         headers: Vec::new(),
         footers: Vec::new(),
+        styles: HashMap::new(),
+        style: None,
         aside: String::new(),
         num_notes: 0,
         level: None,
@@ -68,6 +71,10 @@ struct Reader<'a, 'w> {
     aside: String,
     num_notes: u64,
     level: Option<u8>,
+    /// Levels of headings by the numbers of their styles.
+    styles: HashMap<i32, u8>,
+    /// The style under definition.
+    style: Option<i32>,
     /// An item's number, as the program that wrote the file has computed it.
     label: String,
     in_table: bool,
@@ -162,11 +169,21 @@ impl Reader<'_, '_> {
                 self.paragraph()?;
                 self.writer.page_break()?;
             }
-            "pard" => {
+            "pard" if self.is_body() => {
                 self.level = None;
                 self.in_table = false;
             }
             "intbl" => self.in_table = true,
+            "s" if self.group().destination == Destination::Styles => self.style = number,
+            "s" => self.level = number.and_then(|style| self.styles.get(&style)).copied(),
+            "outlinelevel" if self.group().destination == Destination::Styles => {
+                let level = number
+                    .and_then(|level| u8::try_from(level).ok())
+                    .filter(|level| *level < 9);
+                if let (Some(style), Some(level)) = (self.style, level) {
+                    self.styles.insert(style, level);
+                }
+            }
             "outlinelevel" => {
                 self.level = number
                     .and_then(|level| u8::try_from(level).ok())
@@ -225,13 +242,7 @@ impl Reader<'_, '_> {
 
     fn push(&mut self, text: &str) {
         let group = self.group().clone();
-        if group.destination == Destination::Unseen
-            || group.destination == Destination::Comment
-            || group.destination == Destination::Picture
-        {
-            return;
-        }
-        if group.is_deleted {
+        if group.destination.is_unseen() || group.is_deleted {
             return;
         }
         if group.is_hidden || group.is_tiny {
@@ -254,7 +265,10 @@ impl Reader<'_, '_> {
             Destination::Note | Destination::Header | Destination::Footer => {
                 self.aside.push_str(&text)
             }
-            Destination::Unseen | Destination::Comment | Destination::Picture => {}
+            Destination::Unseen
+            | Destination::Styles
+            | Destination::Comment
+            | Destination::Picture => {}
         }
     }
 
@@ -297,6 +311,7 @@ impl Reader<'_, '_> {
             (None, true) => BlockKind::Paragraph,
         };
         if !text.trim().is_empty() {
+            self.write_headers()?;
             let text = if label.is_empty() {
                 text
             } else {
@@ -310,12 +325,23 @@ impl Reader<'_, '_> {
         Ok(())
     }
 
+    /// What stands at the head of the pages comes before the text: the file defines it there.
+    fn write_headers(&mut self) -> Result<(), DocumentError> {
+        for header in std::mem::take(&mut self.headers) {
+            self.writer.block(BlockKind::Header, &header)?;
+        }
+        Ok(())
+    }
+
     fn end_table(&mut self) -> Result<(), DocumentError> {
         let rows = std::mem::take(&mut self.rows);
         let rows: Vec<Vec<String>> = rows
             .into_iter()
             .filter(|row| row.iter().any(|cell| !cell.trim().is_empty()))
             .collect();
+        if !rows.is_empty() {
+            self.write_headers()?;
+        }
         if rows.iter().all(|row| row.len() <= 1) {
             for cell in rows.iter().flatten() {
                 self.writer.block(BlockKind::Paragraph, cell)?;
@@ -333,13 +359,9 @@ impl Reader<'_, '_> {
             self.rows.push(std::mem::take(&mut self.cells));
         }
         self.paragraph()?;
-        for (list, kind) in [
-            (self.headers, BlockKind::Header),
-            (self.footers, BlockKind::Footer),
-        ] {
-            for text in list {
-                self.writer.block(kind, &text)?;
-            }
+        self.write_headers()?;
+        for footer in self.footers {
+            self.writer.block(BlockKind::Footer, &footer)?;
         }
         Ok(())
     }
@@ -362,27 +384,4 @@ impl Reader<'_, '_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use crate::document::{BlockKind, LeftOutKind, ParseLimits, parse};
-
-    #[test]
-    fn text_tables_notes_and_hidden_text_are_told_apart() {
-        let rtf = br"{\rtf1\ansi\ansicpg1252\deff0{\fonttbl{\f0 Arial;}}{\info{\title Avis}}
-\pard\outlinelevel0 Titre\par
-\pard D\'e9cision \u8364?5\super 2\nosupersub{\v cach\'e9}{\footnote\chftn  Une note}\par
-\trowd\pard\intbl Nom\cell Prix\cell\row\trowd\intbl a\cell 1\cell\row
-\pard{\listtext\pard 1.\tab}Premier\par{\*\inconnu rien}fin\par}";
-        let document = parse(rtf, &ParseLimits::default()).unwrap();
-        assert_eq!(document.title.as_deref(), Some("Avis"));
-        assert_eq!(
-            document.text,
-            "Titre\n\nD\u{e9}cision \u{20ac}5\u{b2}\n\n\u{b9} Une note\n\n| Nom | Prix |\n|---|---|\n| a | 1 |\n\n1. Premier\n\nfin"
-        );
-        assert_eq!(document.blocks[0].kind, BlockKind::Heading { level: 1 });
-        assert_eq!(
-            (document.left_out[0].what, document.left_out[0].count),
-            (LeftOutKind::HiddenText, 5)
-        );
-        assert!(parse(&rtf[..rtf.len() - 1], &ParseLimits::default()).is_err());
-    }
-}
+mod tests;

@@ -1,10 +1,10 @@
 //! The child's side: gives up what it does not need, then reads and answers.
 
 use super::{Answer, CHILD, Strength};
-use crate::document::error::DocumentError;
+use crate::document::error::{DocumentError, Limit};
 use crate::document::limits::ParseLimits;
 use crate::document::parse;
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::process::ExitCode;
 
 /// The child ends with this when it cannot lock itself up.
@@ -44,8 +44,14 @@ fn run(limits: &ParseLimits) -> Result<(), String> {
         .lock()
         .take(limits.max_input_bytes.saturating_add(1))
         .read_to_end(&mut bytes)
-        .map_err(|error| DocumentError::Sandbox {
-            reason: format!("the document did not come through: {error}"),
+        .map_err(|error| match error.kind() {
+            ErrorKind::OutOfMemory => DocumentError::LimitExceeded {
+                limit: Limit::MemoryBytes,
+                max: limits.max_memory_bytes,
+            },
+            _ => DocumentError::Sandbox {
+                reason: format!("the document did not come through: {error}"),
+            },
         })
         .and_then(|_| parse(&bytes, limits));
     let mut stdout = std::io::BufWriter::new(std::io::stdout().lock());

@@ -1,7 +1,7 @@
 //! What OpenDocument's styles say of text: that nobody sees it, and how it is numbered.
 
-use super::numbering::format_number;
-use super::xml::Element;
+use crate::document::office::numbering::{format_number, superscript};
+use crate::document::office::xml::Element;
 use std::collections::HashMap;
 
 const MAX_INHERITANCE: usize = 20;
@@ -14,6 +14,9 @@ pub struct Styles {
     /// By family and name.
     styles: HashMap<(String, String), Style>,
     lists: HashMap<String, Vec<ListLevel>>,
+    /// Numbers of notes by their ids. Those in the file are as old as its last change of layout.
+    notes: HashMap<String, u64>,
+    num_notes: HashMap<String, u64>,
 }
 
 #[derive(Default)]
@@ -56,6 +59,13 @@ impl Styles {
                     let name = element.attribute("style:name").unwrap_or_default();
                     self.lists.insert(name.to_owned(), levels(element));
                 }
+                "text:note" => {
+                    let class = element.attribute("text:note-class").unwrap_or_default();
+                    let number = self.num_notes.entry(class.to_owned()).or_default();
+                    *number += 1;
+                    let id = element.attribute("text:id").unwrap_or_default();
+                    self.notes.insert(id.to_owned(), *number);
+                }
                 "text:outline-style" => {
                     self.lists.insert(OUTLINE.to_owned(), levels(element));
                 }
@@ -73,6 +83,21 @@ impl Styles {
                 && !self
                     .find(family, name, |style| style.has_background)
                     .unwrap_or(false))
+    }
+
+    /// What a note is called in the text: its number, or the sign that somebody chose for it.
+    pub fn citation(&self, note: &Element) -> String {
+        let written = note
+            .child("text:note-citation")
+            .map(Element::text)
+            .unwrap_or_default();
+        let number = note.attribute("text:id").and_then(|id| self.notes.get(id));
+        match number {
+            Some(number) if written.chars().all(|c| c.is_ascii_digit()) => {
+                superscript(&number.to_string())
+            }
+            _ => superscript(written.trim()),
+        }
     }
 
     pub fn is_raised(&self, name: &str) -> bool {

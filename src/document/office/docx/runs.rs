@@ -1,7 +1,7 @@
 //! The text of one paragraph, and what hangs on it.
 
+use super::styles::is_on;
 use crate::document::model::LeftOutKind;
-use crate::document::office::docx_styles::is_on;
 use crate::document::office::numbering::superscript;
 use crate::document::office::xml::{Element, Node};
 use crate::document::writer::Writer;

@@ -1,8 +1,8 @@
 //! Automatic numbers of paragraphs: `Article 3`, `2.1`, `b)`. They are nowhere in the text, and
 //! a document without them cannot be cited.
 
-use super::numbering::format_number;
-use super::xml::Element;
+use crate::document::office::numbering::format_number;
+use crate::document::office::xml::Element;
 use std::collections::HashMap;
 
 const NUM_LEVELS: usize = 9;

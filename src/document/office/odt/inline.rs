@@ -1,8 +1,8 @@
 //! The text of one paragraph, and what hangs on it.
 
+use super::styles::Styles;
 use crate::document::model::LeftOutKind;
 use crate::document::office::numbering::superscript;
-use crate::document::office::odt_styles::Styles;
 use crate::document::office::xml::{Element, Node};
 use crate::document::writer::Writer;
 
@@ -86,11 +86,7 @@ impl<'a> Inline<'a> {
             "text:line-break" => self.text.push('\n'),
             "text:soft-page-break" => self.text.push(PAGE_BREAK),
             "text:note" => {
-                let citation = child
-                    .child("text:note-citation")
-                    .map(Element::text)
-                    .unwrap_or_default();
-                self.text.push_str(&superscript(citation.trim()));
+                self.text.push_str(&self.styles.citation(child));
                 self.notes.push(child);
             }
             "office:annotation" => self.comment(),

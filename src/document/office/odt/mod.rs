@@ -1,21 +1,24 @@
 //! OpenDocument text, in the order of the file, with notes and text boxes after the paragraph
 //! that they hang on.
 
+mod furniture;
+mod inline;
+mod styles;
+
+pub(super) use inline::Inline;
+pub(super) use styles::Styles;
+
 use super::archive::{Archive, malformed};
-use super::numbering::superscript;
-use super::odt_styles::{Counters, OUTLINE, Styles};
 use super::xml::{Element, Node};
 use crate::document::error::DocumentError;
 use crate::document::format::Format;
 use crate::document::markdown_table;
 use crate::document::model::{BlockKind, LeftOutKind};
 use crate::document::writer::Writer;
-use std::collections::HashMap;
-
-#[path = "odt_inline.rs"]
-mod inline;
-pub(super) use inline::Inline;
+use furniture::furniture;
 use inline::PAGE_BREAK;
+use std::collections::HashMap;
+use styles::{Counters, OUTLINE};
 
 pub fn read(bytes: &[u8], writer: &mut Writer<'_>) -> Result<(), DocumentError> {
     let limits = writer.limits;
@@ -44,14 +47,14 @@ pub fn read(bytes: &[u8], writer: &mut Writer<'_>) -> Result<(), DocumentError> 
         depth: 0,
     };
     reader.writer.page(None)?;
-    let furniture = |kind: &str| furniture(&content, shared.as_ref(), kind);
-    for part in furniture("style:header") {
+    let parts = |kind: &str| furniture(&content, shared.as_ref(), kind);
+    for part in parts("style:header") {
         reader.blocks(part, Some(BlockKind::Header), &[])?;
     }
     reader.tracked(text);
     reader.blocks(text, None, &[])?;
-    reader.forms(text)?;
-    for part in furniture("style:footer") {
+    furniture::forms(text, reader.writer)?;
+    for part in parts("style:footer") {
         reader.blocks(part, Some(BlockKind::Footer), &[])?;
     }
     Ok(())
@@ -63,53 +66,6 @@ pub(super) fn title(
 ) -> Result<Option<String>, DocumentError> {
     let meta = archive.xml("meta.xml", writer.limits)?;
     Ok(meta.and_then(|meta| Some(meta.at(&["office:meta", "dc:title"])?.text())))
-}
-
-/// The headers or footers of the pages that the document uses, each text once.
-fn furniture<'a>(content: &Element, styles: Option<&'a Element>, kind: &str) -> Vec<&'a Element> {
-    let mut used: Vec<&str> = content
-        .all()
-        .filter_map(|element| element.attribute("style:master-page-name"))
-        .collect();
-    used.push("Standard");
-    let masters: Vec<&Element> = styles
-        .into_iter()
-        .flat_map(|styles| styles.descendants("style:master-page"))
-        .collect();
-    // A first page names what page follows it.
-    for _ in 0..masters.len().min(16) {
-        let next: Vec<&str> = masters
-            .iter()
-            .filter(|page| {
-                page.attribute("style:name")
-                    .is_some_and(|name| used.contains(&name))
-            })
-            .filter_map(|page| page.attribute("style:next-style-name"))
-            .filter(|name| !used.contains(name))
-            .collect();
-        used.extend(next);
-    }
-    let mut found: Vec<&Element> = Vec::new();
-    for page in masters {
-        if !page
-            .attribute("style:name")
-            .is_some_and(|name| used.contains(&name))
-        {
-            continue;
-        }
-        for part in page.children() {
-            let is_kind = part.name() == kind
-                || part
-                    .name()
-                    .strip_prefix(kind)
-                    .is_some_and(|rest| rest == "-first" || rest == "-left");
-            let is_shown = part.attribute("style:display") != Some("false");
-            if is_kind && is_shown && found.iter().all(|other| other.text() != part.text()) {
-                found.push(part);
-            }
-        }
-    }
-    found
 }
 
 struct Reader<'a, 'w> {
@@ -231,10 +187,6 @@ impl Reader<'_, '_> {
             }
         }
         for note in &inline.notes {
-            let citation = note
-                .child("text:note-citation")
-                .map(Element::text)
-                .unwrap_or_default();
             let mut text = Inline::new(self.styles);
             for paragraph in note
                 .child("text:note-body")
@@ -245,7 +197,7 @@ impl Reader<'_, '_> {
                 text.text.push('\n');
             }
             text.report(self.writer);
-            let text = format!("{} {}", superscript(citation.trim()), text.text.trim());
+            let text = format!("{} {}", self.styles.citation(note), text.text.trim());
             self.writer.block(BlockKind::Footnote, &text)?;
         }
         Ok(())
@@ -333,40 +285,6 @@ impl Reader<'_, '_> {
                 _ => Self::rows(child, rows, inline),
             }
         }
-    }
-
-    /// Values of controls: a form's answers.
-    fn forms(&mut self, text: &Element) -> Result<(), DocumentError> {
-        for control in text.descendants("office:forms").flat_map(Element::all) {
-            let name = control
-                .attribute("form:label")
-                .or(control.attribute("form:name"))
-                .unwrap_or_default();
-            let value = match control.name() {
-                "form:checkbox" | "form:radio" => {
-                    let state = control
-                        .attribute("form:current-state")
-                        .or(control.attribute("form:state"));
-                    let is_on = state == Some("checked")
-                        || control.attribute("form:current-selected") == Some("true");
-                    Some(if is_on { "☒" } else { "☐" })
-                }
-                "form:text"
-                | "form:textarea"
-                | "form:formatted-text"
-                | "form:date"
-                | "form:number"
-                | "form:combobox" => control
-                    .attribute("form:current-value")
-                    .or(control.attribute("form:value")),
-                _ => None,
-            };
-            if let Some(value) = value {
-                self.writer
-                    .block(BlockKind::FormField, &format!("{name}: {value}"))?;
-            }
-        }
-        Ok(())
     }
 
     fn tracked(&mut self, text: &Element) {

@@ -1,9 +1,12 @@
 //! Word's DOCX: the body in order, with what stands apart from it (notes, text boxes, headers and
 //! footers) after the paragraph, or at the ends of the document.
 
-use super::archive::{Archive, resolve};
-use super::docx_numbering::Numbering;
-use super::docx_styles::{self, Styles, is_on};
+mod furniture;
+mod numbering;
+mod runs;
+mod styles;
+
+use super::archive::{Archive, relationships, resolve};
 use super::numbering::superscript;
 use super::xml::{Element, Node};
 use crate::document::error::DocumentError;
@@ -11,11 +14,11 @@ use crate::document::format::Format;
 use crate::document::markdown_table;
 use crate::document::model::{BlockKind, LeftOutKind};
 use crate::document::writer::Writer;
-use std::collections::HashMap;
-
-#[path = "docx_runs.rs"]
-mod runs;
+use furniture::Furniture;
+use numbering::Numbering;
 use runs::Inline;
+use std::collections::HashMap;
+use styles::Styles;
 
 const DOCUMENT: &str = "word/document.xml";
 
@@ -24,7 +27,7 @@ pub fn read(bytes: &[u8], writer: &mut Writer<'_>) -> Result<(), DocumentError> 
     let mut archive = Archive::open(bytes, limits.max_inflated_bytes)?.named(Format::Docx);
     let main = main_part(&mut archive, writer)?;
     let document = archive.required(&main, limits)?;
-    let targets = relationships(&mut archive, &main, writer)?;
+    let targets = relationships(&mut archive, &main, limits)?;
     let mut notes = HashMap::new();
     for (kind, part) in [("footnote", "footnotes.xml"), ("endnote", "endnotes.xml")] {
         if let Some(root) = archive.xml(&resolve(&main, part), limits)? {
@@ -80,84 +83,7 @@ fn main_part(archive: &mut Archive<'_>, writer: &Writer<'_>) -> Result<String, D
     Ok(found.unwrap_or(DOCUMENT).trim_start_matches('/').to_owned())
 }
 
-/// Where the relationships of a part lead, by their ids.
-pub(super) fn relationships(
-    archive: &mut Archive<'_>,
-    part: &str,
-    writer: &Writer<'_>,
-) -> Result<HashMap<String, String>, DocumentError> {
-    let (folder, file) = part.rsplit_once('/').unwrap_or(("", part));
-    let root = archive.xml(&format!("{folder}/_rels/{file}.rels"), writer.limits)?;
-    let Some(root) = root else {
-        return Ok(HashMap::new());
-    };
-    let internal = root
-        .children()
-        .filter(|rel| rel.attribute("TargetMode") != Some("External"));
-    Ok(internal
-        .filter_map(|rel| {
-            let target = resolve(part, rel.attribute("Target")?);
-            Some((rel.attribute("Id")?.to_owned(), target))
-        })
-        .collect())
-}
-
-/// Headers and footers that a page of the document shows, each once.
-#[derive(Default)]
-struct Furniture {
-    headers: Vec<Element>,
-    footers: Vec<Element>,
-}
-
-impl Furniture {
-    fn read(
-        archive: &mut Archive<'_>,
-        document: &Element,
-        settings: Option<&Element>,
-        targets: &HashMap<String, String>,
-        writer: &Writer<'_>,
-    ) -> Result<Self, DocumentError> {
-        let even = settings
-            .and_then(|all| all.child("w:evenAndOddHeaders"))
-            .is_some_and(is_on);
-        let mut furniture = Self::default();
-        let mut seen = Vec::new();
-        for section in document.descendants("w:sectPr") {
-            let title = section.child("w:titlePg").is_some_and(is_on);
-            for reference in section.children() {
-                let shown = match reference.attribute("w:type") {
-                    Some("first") => title,
-                    Some("even") => even,
-                    _ => true,
-                };
-                let target = reference.attribute("r:id").and_then(|id| targets.get(id));
-                let (true, Some(target)) = (shown, target) else {
-                    continue;
-                };
-                let list = match reference.name() {
-                    "w:headerReference" => &mut furniture.headers,
-                    "w:footerReference" => &mut furniture.footers,
-                    _ => continue,
-                };
-                if seen.contains(target) {
-                    continue;
-                }
-                seen.push(target.clone());
-                if let Some(part) = archive.xml(target, writer.limits)? {
-                    let is_new = list
-                        .iter()
-                        .all(|other: &Element| other.text() != part.text());
-                    if is_new {
-                        list.push(part);
-                    }
-                }
-            }
-        }
-        Ok(furniture)
-    }
-}
-
-pub(super) struct Reader<'a, 'w> {
+struct Reader<'a, 'w> {
     writer: &'a mut Writer<'w>,
     styles: Styles,
     numbering: Numbering,
@@ -228,7 +154,7 @@ impl<'a> Reader<'a, '_> {
             .unwrap_or_else(|| self.styles.heading_level(style));
         let numbering = properties
             .and_then(|all| all.child("w:numPr"))
-            .and_then(docx_styles::numbering)
+            .and_then(styles::numbering)
             .or_else(|| self.styles.numbering(style))
             .filter(|(id, _)| id != "0");
         let label = match inline.is_empty() {
@@ -396,9 +322,7 @@ impl<'a> Reader<'a, '_> {
         for child in parent.children() {
             match child.name() {
                 "w:p" => {
-                    let numbering = child
-                        .at(&["w:pPr", "w:numPr"])
-                        .and_then(docx_styles::numbering);
+                    let numbering = child.at(&["w:pPr", "w:numPr"]).and_then(styles::numbering);
                     let label = numbering
                         .and_then(|(id, level)| self.numbering.next(&id, level.unwrap_or(0)));
                     if let Some(label) = label {

@@ -1,6 +1,6 @@
 //! What a paragraph's style says of it: whether it is a heading, and how it is numbered.
 
-use super::xml::Element;
+use crate::document::office::xml::Element;
 use std::collections::HashMap;
 
 /// Styles inherit from one another no deeper than this.

@@ -1,0 +1,134 @@
+//! How much of a text comes out of each format: words in their order, against the text that the
+//! documents were made from (`scripts/document-fixtures`).
+
+use super::{fixture, read};
+use guichet::document::{BlockKind, LeftOutKind};
+use unicode_normalization::UnicodeNormalization as _;
+
+/// Words in compatibility form, so that a raised digit counts as the digit that it is.
+fn words(text: &str) -> Vec<String> {
+    let text: String = text.nfkc().collect();
+    let words = text
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|word| !word.is_empty());
+    words.map(str::to_owned).collect()
+}
+
+/// The harmonic mean of precision and recall, where a word counts if it stands in the longest
+/// common sequence.
+fn f1(found: &str, wanted: &str) -> f64 {
+    let (found, wanted) = (words(found), words(wanted));
+    let mut row = vec![0_usize; wanted.len() + 1];
+    for word in &found {
+        let mut diagonal = 0;
+        for (index, other) in wanted.iter().enumerate() {
+            let above = row[index + 1];
+            row[index + 1] = if word == other {
+                diagonal + 1
+            } else {
+                above.max(row[index])
+            };
+            diagonal = above;
+        }
+    }
+    2.0 * row[wanted.len()] as f64 / (found.len() + wanted.len()) as f64
+}
+
+#[test]
+fn every_format_keeps_the_words_in_their_order() {
+    let mut all_hold = true;
+    for (kind, file, text) in [
+        ("docx", "letter", ".txt"),
+        ("odt", "letter", ".txt"),
+        ("rtf", "letter", ".txt"),
+        ("html", "letter", ".txt"),
+        ("pdf", "letter", ".paged.txt"),
+        ("xlsx", "sheet", ".txt"),
+        ("ods", "sheet", ".txt"),
+        ("txt", "latin", ".txt"),
+    ] {
+        for language in ["fr", "de", "en"] {
+            let document = read(&format!("{file}-{language}.{kind}")).unwrap();
+            let source = if file == "latin" { "letter" } else { file };
+            let wanted = String::from_utf8(fixture(&format!("{source}-{language}{text}"))).unwrap();
+            let share = f1(&document.text, &wanted);
+            println!(
+                "{kind} {language}: F1 {share:.4} of {} words",
+                words(&wanted).len()
+            );
+            all_hold &= share >= 0.98;
+        }
+    }
+    assert!(all_hold, "a format is below 0.98");
+}
+
+#[test]
+fn tables_headings_items_and_notes_are_told_apart() {
+    for file in [
+        "letter-fr.docx",
+        "letter-fr.odt",
+        "letter-fr.pdf",
+        "letter-fr.rtf",
+    ] {
+        let document = read(file).unwrap();
+        let of = |kind: fn(BlockKind) -> bool| {
+            let blocks = document.blocks.iter().filter(|block| kind(block.kind));
+            blocks
+                .map(|block| document.slice(&block.range))
+                .collect::<Vec<_>>()
+        };
+        let tables = of(|kind| kind == BlockKind::Table);
+        assert_eq!(tables.len(), 1, "{file}");
+        assert!(
+            tables[0].starts_with(
+                "| Taxe | Base | Montant |\n|---|---|---|\n| Part communale | 120 m² | 1 234,56 € |"
+            ),
+            "{file}: {}",
+            tables[0]
+        );
+        let headings = of(|kind| matches!(kind, BlockKind::Heading { .. }));
+        assert_eq!(
+            headings,
+            [
+                "Décision relative à votre demande de permis de construire",
+                "Voies et délais de recours"
+            ],
+            "{file}"
+        );
+        assert_eq!(
+            of(|kind| kind == BlockKind::ListItem)[1],
+            "2. La façade est enduite à la chaux naturelle.",
+            "{file}"
+        );
+    }
+}
+
+#[test]
+fn tracked_changes_are_read_as_accepted_and_counted() {
+    for file in ["letter-de.docx", "letter-de.odt", "letter-de.rtf"] {
+        let document = read(file).unwrap();
+        assert!(
+            document.text.contains("Die Genehmigung wird erteilt und"),
+            "{file}"
+        );
+        assert!(!document.text.contains("abgelehnt"), "{file}");
+        let deletion = document
+            .left_out
+            .iter()
+            .find(|left| left.what == LeftOutKind::Deletion);
+        assert!(deletion.is_some(), "{file}: {:?}", document.left_out);
+    }
+}
+
+#[test]
+fn a_mail_is_read_with_its_table() {
+    let document = read("letter-fr.eml").unwrap();
+    assert!(
+        document
+            .text
+            .contains("| Part départementale | 120 m² | 617,28 € |"),
+        "{}",
+        document.text
+    );
+    assert_eq!(document.attachments[0].name, "table.csv");
+}
