@@ -18,7 +18,7 @@ pub struct ModelOptions {
     pub kv_type: Option<KvType>,
     /// Whole numbers in place of the checkpoint's weights.
     pub quantize: Option<Quantize>,
-    /// Name of a kernel set to pin (see [`KernelSet`]); `None` takes the best.
+    /// Name of a kernel set to pin (see [`crate::kernels::KernelSet`]); `None` takes the best.
     pub kernels: Option<String>,
     /// Threads that models share; `None`: some of its own, as the next two say.
     pub pool: Option<Arc<ThreadPool>>,
