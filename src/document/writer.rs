@@ -177,31 +177,20 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// Adds another document's pages to this one's.
+    /// Adds another document's pages to this one's. Its text stands here as it stood there.
     fn append(&mut self, name: &str, document: Document) -> Result<Range<usize>, DocumentError> {
+        let within = |inner: &str| format!("{name} / {inner}");
+        let mut blocks = document.blocks.iter().peekable();
         let mut start = None;
         for page in &document.pages {
-            self.page(Some(match &page.name {
-                Some(inner) => format!("{name} / {inner}"),
-                None => name.to_owned(),
-            }))?;
+            let page_name = page.name.as_deref().map_or_else(|| name.to_owned(), within);
+            self.page(Some(page_name))?;
             if start.is_none() {
                 self.block(BlockKind::Attachment, name)?;
                 start = Some(self.next_start());
             }
-            for block in document
-                .blocks
-                .iter()
-                .filter(|block| block.page == page.number)
-            {
+            while let Some(block) = blocks.next_if(|block| block.page <= page.number) {
                 self.normal_block(block.kind, document.slice(&block.range))?;
-            }
-            for left in document
-                .left_out
-                .iter()
-                .filter(|left| left.page.is_none_or(|p| p == page.number))
-            {
-                self.leave_out(left.what, left.count, &left.note);
             }
             if page.is_unreadable
                 && let Some(own) = self.pages.last_mut()
@@ -212,6 +201,28 @@ impl<'a> Writer<'a> {
         let start = start
             .unwrap_or_else(|| self.next_start())
             .min(self.text.len());
+        let first_page = self.pages.len().saturating_sub(document.pages.len());
+        for left in document.left_out {
+            let page = left
+                .page
+                .and_then(|page| Some(first_page + usize::try_from(page).ok()?));
+            self.left_out.push(LeftOut {
+                page: page.and_then(|page| u32::try_from(page).ok()),
+                note: within(&left.note),
+                ..left
+            });
+        }
+        for inner in document.attachments {
+            let count = self.attachments.len() as u64 + 1;
+            self.check(Limit::Attachments, count, self.limits.max_attachments)?;
+            self.attachments.push(Attachment {
+                name: within(&inner.name),
+                range: inner
+                    .range
+                    .map(|range| range.start + start..range.end + start),
+                ..inner
+            });
+        }
         Ok(start..self.text.len())
     }
 

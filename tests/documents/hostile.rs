@@ -301,16 +301,23 @@ fn memory_is_bounded_whatever_asks_for_it() {
     let parser = parser();
     let limits = ParseLimits {
         max_memory_bytes: 24 << 20,
+        max_blocks: u64::MAX,
         ..limits()
     };
-    let error = parser.parse(&vec![b'a'; 40 << 20], &limits).unwrap_err();
-    assert_eq!(
-        error,
-        DocumentError::LimitExceeded {
-            limit: Limit::MemoryBytes,
-            max: 24 << 20
-        }
-    );
+    for bytes in [
+        vec![b'a'; 40 << 20],
+        format!("<html>{}", "<p>a".repeat(3_000_000)).into_bytes(),
+    ] {
+        let error = parser.parse(&bytes, &limits).unwrap_err();
+        let limit = Limit::MemoryBytes;
+        assert_eq!(
+            error,
+            DocumentError::LimitExceeded {
+                limit,
+                max: 24 << 20
+            }
+        );
+    }
 }
 
 #[test]

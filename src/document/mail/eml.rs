@@ -130,6 +130,36 @@ mod tests {
     }
 
     #[test]
+    fn attachments_of_attachments_are_found_where_they_say() {
+        let inner = MAIL
+            .replace("boundary=b", "boundary=c")
+            .replace("--b", "--c");
+        let outer = format!(
+            "From: a@b.fr\r\nTo: c@d.fr\r\nSubject: Tr\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n\
+             --b\r\nContent-Type: text/plain\r\n\r\nVoir ci-joint.\r\n\
+             --b\r\nContent-Type: message/rfc822\r\nContent-Disposition: attachment; filename=\"m.eml\"\r\n\r\n{inner}\r\n--b--\r\n"
+        );
+        let document = parse(outer.as_bytes(), &ParseLimits::default()).unwrap();
+        let found = document.attachments.iter().map(|attachment| {
+            let text = attachment.range.as_ref().map(|range| document.slice(range));
+            (
+                attachment.name.as_str(),
+                text.and_then(|text| text.lines().next()),
+            )
+        });
+        let found: Vec<_> = found.collect();
+        assert!(
+            found.contains(&("m.eml / note.txt", Some("Texte de la note"))),
+            "{found:?}"
+        );
+        assert!(
+            found.contains(&("m.eml", Some("From: Mairie d'Évry <mairie@example.fr>"))),
+            "{found:?}"
+        );
+        assert!(document.is_consistent());
+    }
+
+    #[test]
     fn a_letter_that_mentions_its_sender_is_no_mail() {
         assert!(!super::super::looks_like_mail("Madame,\nFrom: x\nTo: y\n"));
     }

@@ -1,7 +1,7 @@
 //! Characters become words and fragments of lines.
 
 use super::collector::Character;
-use super::geometry::Fragment;
+use super::geometry::{Area, Fragment};
 use crate::document::office::superscript;
 
 /// In heights of the font: a gap that parts words, and one that parts fragments.
@@ -11,8 +11,14 @@ const FRAGMENT_GAP: f64 = 1.1;
 const SAME_LINE: f64 = 0.2;
 
 /// Fragments by how their text is turned, each turned as one reads it: in quarters of a turn, and
-/// aslant at last. `width` and `height` are the page's.
-pub fn fragments(characters: Vec<Character>, width: f64, height: f64) -> [Vec<Fragment>; 5] {
+/// aslant at last. `width` and `height` are the page's; `borders` are lines from top to bottom,
+/// across which no fragment goes.
+pub fn fragments(
+    characters: Vec<Character>,
+    width: f64,
+    height: f64,
+    borders: &[Area],
+) -> [Vec<Fragment>; 5] {
     let mut turned: [Vec<Fragment>; 5] = Default::default();
     let mut last = [false; 5];
     let mut previous_turn = None;
@@ -54,6 +60,7 @@ pub fn fragments(characters: Vec<Character>, width: f64, height: f64) -> [Vec<Fr
         if goes_on
             && let Some(fragment) = list.last_mut()
             && continues(fragment, x0, baseline, size)
+            && !(turn == 0 && is_parted(fragment.x1, x0, baseline, borders))
         {
             if is_doubled(fragment, &character.text, x0, x1) {
                 continue;
@@ -69,11 +76,21 @@ pub fn fragments(characters: Vec<Character>, width: f64, height: f64) -> [Vec<Fr
             size,
         });
     }
-    for list in &mut turned {
+    for (turn, list) in turned.iter_mut().enumerate() {
         let whole = std::mem::take(list);
-        *list = joined(raised(whole));
+        *list = joined(raised(whole), if turn == 0 { borders } else { &[] });
     }
     turned
+}
+
+/// Whether a line stands between two places on a baseline.
+fn is_parted(from: f64, to: f64, baseline: f64, borders: &[Area]) -> bool {
+    let is_between = |border: &Area| {
+        let x = (border.x0 + border.x1) / 2.0;
+        (from - 1.0..to + 1.0).contains(&x)
+            && (border.y0 - 1.0..border.y1 + 1.0).contains(&baseline)
+    };
+    to > from && borders.iter().any(is_between)
 }
 
 fn continues(fragment: &Fragment, x0: f64, baseline: f64, size: f64) -> bool {
@@ -204,7 +221,7 @@ fn raised(mut fragments: Vec<Fragment>) -> Vec<Fragment> {
 }
 
 /// Joins fragments of one line that stand side by side, in whatever order they came.
-fn joined(mut fragments: Vec<Fragment>) -> Vec<Fragment> {
+fn joined(mut fragments: Vec<Fragment>, borders: &[Area]) -> Vec<Fragment> {
     let order = |a: &Fragment, b: &Fragment| {
         a.baseline
             .total_cmp(&b.baseline)
@@ -231,7 +248,8 @@ fn joined(mut fragments: Vec<Fragment>) -> Vec<Fragment> {
             let gap = fragment.x0 - last.x1;
             let is_one = last.baseline == fragment.baseline
                 && gap > -0.6 * larger
-                && gap < FRAGMENT_GAP * larger;
+                && gap < FRAGMENT_GAP * larger
+                && !is_parted(last.x1, fragment.x0, fragment.baseline, borders);
             if is_one {
                 let is_apart = gap > WORD_GAP * larger || fragment.text.starts_with(' ');
                 if is_apart && !last.text.ends_with(' ') {

@@ -179,7 +179,8 @@ impl PageText {
         let is_unreadable = is_scan
             || (num_seen == 0 && shows_something)
             || (num_unknown > 20 && num_unknown * 4 > num_seen as u64);
-        let [upright, down, over, up, aslant] = fragment::fragments(characters, width, height);
+        let [upright, down, over, up, aslant] =
+            fragment::fragments(characters, width, height, &rules::borders(&collector.rules));
         let mut items = Vec::new();
         // A page that is laid on its side has all its text turned; a stamp in the margin comes last.
         let mut turned = [

@@ -19,12 +19,7 @@ pub fn take_tables(rules: &[Area], fragments: &mut Vec<Fragment>) -> Vec<RuledTa
         .filter(|rule| rule.height() <= TOLERANCE && rule.width() > 8.0)
         .take(MAX_LINES)
         .collect();
-    let down: Vec<Area> = rules
-        .iter()
-        .copied()
-        .filter(|rule| rule.width() <= TOLERANCE && rule.height() > 4.0)
-        .take(MAX_LINES)
-        .collect();
+    let down = borders(rules);
     let mut tables = Vec::new();
     for grid in grids(&across, &down) {
         if let Some(table) = grid.table(fragments) {
@@ -32,6 +27,14 @@ pub fn take_tables(rules: &[Area], fragments: &mut Vec<Fragment>) -> Vec<RuledTa
         }
     }
     tables
+}
+
+/// Lines from top to bottom.
+pub fn borders(rules: &[Area]) -> Vec<Area> {
+    let down = rules
+        .iter()
+        .filter(|rule| rule.width() <= TOLERANCE && rule.height() > 4.0);
+    down.copied().take(MAX_LINES).collect()
 }
 
 struct Grid {

@@ -194,9 +194,9 @@ pub fn effects() -> Vec<Effect> {
     ]
 }
 
-/// A PDF with one page that shows a picture and has no text, as base64 has it.
+/// A PDF with a page that shows a picture and has no text, as base64 has it.
 fn scan() -> String {
     use base64::Engine as _;
-    let pdf = include_bytes!("../../../fixtures/documents/scan.pdf");
+    let pdf = include_bytes!("../../../fixtures/documents/scanned-annex.pdf");
     base64::engine::general_purpose::STANDARD.encode(pdf)
 }
