@@ -202,7 +202,10 @@ async fn what_is_no_document_is_refused_by_its_place() {
 #[tokio::test]
 async fn pages_without_text_are_listed_or_allowed() {
     let server = server(Script::saying("ok")).await;
-    let body = chat(json!([file("scanned-annex.pdf", &fixture("scanned-annex.pdf"))]));
+    let body = chat(json!([file(
+        "scanned-annex.pdf",
+        &fixture("scanned-annex.pdf")
+    )]));
     let found = error(&server.post(CHAT, &body).await, 422);
     assert_eq!(found["code"], "document_unreadable_pages", "{found}");
     let mut allowed = body;
