@@ -272,6 +272,39 @@ async fn a_prompt_puts_its_messages_first_and_its_wishes_where_there_are_none() 
     assert_eq!(answer["max_output_tokens"], 700);
 }
 
+/// Under whichever of its names a request says something, the prompt does not say it again.
+#[tokio::test]
+async fn what_a_request_says_itself_its_prompt_leaves_alone() {
+    let server = server(Script::saying("abcdef")).await;
+    for (id, more, content) in [
+        ("resume-courrier", json!({"max_tokens": 3}), "abc"),
+        ("resume-courrier", json!({"max_completion_tokens": 2}), "ab"),
+        (
+            "delais",
+            json!({"max_tokens": 3, "guided_regex": "[a-z]*"}),
+            "abc",
+        ),
+        (
+            "delais",
+            json!({"max_tokens": 3, "response_format": {"type": "text"}}),
+            "abc",
+        ),
+    ] {
+        let mut body = chat(json!([file("a.txt", &base64("Bonjour."))]));
+        body["prompt"] = json!({"id": id});
+        body.as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        let answer = server.post(CHAT, &body).await;
+        assert_eq!(answer.status, 200, "{id} {more}: {}", answer.text);
+        assert_eq!(
+            answer.json()["choices"][0]["message"]["content"],
+            content,
+            "{id} {more}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn a_prompt_that_is_not_there_or_not_filled_in_is_refused_by_its_field() {
     let server = server(Script::saying("ok")).await;

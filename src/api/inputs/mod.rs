@@ -27,8 +27,10 @@ pub struct Conversation {
     file_type: &'static str,
     file_object: Option<&'static str>,
     text_type: &'static str,
-    /// What the table calls the most tokens of an answer, and the form that it must have.
-    max_tokens: &'static str,
+    /// Names of the most tokens of an answer, the first of them ours.
+    max_tokens: &'static [&'static str],
+    /// Names under which a request may say what form its answer must have.
+    formats: &'static [&'static str],
     format: fn(Json) -> (&'static str, Json),
 }
 
@@ -37,7 +39,15 @@ pub const CHAT: Conversation = Conversation {
     file_type: "file",
     file_object: Some("file"),
     text_type: "text",
-    max_tokens: "max_completion_tokens",
+    max_tokens: &["max_completion_tokens", "max_tokens"],
+    formats: &[
+        "response_format",
+        "structured_outputs",
+        "guided_json",
+        "guided_regex",
+        "guided_choice",
+        "guided_grammar",
+    ],
     format: |schema| {
         let json_schema = object([("name", text("answer")), ("schema", schema)]);
         let format = object([("type", text("json_schema")), ("json_schema", json_schema)]);
@@ -50,7 +60,8 @@ pub const RESPONSE: Conversation = Conversation {
     file_type: "input_file",
     file_object: None,
     text_type: "input_text",
-    max_tokens: "max_output_tokens",
+    max_tokens: &["max_output_tokens"],
+    formats: &["text"],
     format: |schema| {
         let format = object([
             ("type", text("json_schema")),

@@ -181,15 +181,25 @@ impl Named {
                 sampling.repetition_penalty.map(Json::Float),
             ),
             ("seed", sampling.seed.map(integer)),
-            (conversation.max_tokens, sampling.max_tokens.map(integer)),
         ] {
             if let Some(value) = value {
                 body.set_absent(name, value);
             }
         }
-        if let Some(schema) = rendered.schema {
+        let says = |body: &Json, names: &[&str]| {
+            let mut said = names.iter().filter_map(|name| body.entry(name));
+            said.any(|value| *value != Json::Null)
+        };
+        if let Some(max_tokens) = sampling.max_tokens
+            && !says(body, conversation.max_tokens)
+        {
+            body.set(conversation.max_tokens[0], integer(max_tokens));
+        }
+        if let Some(schema) = rendered.schema
+            && !says(body, conversation.formats)
+        {
             let (name, format) = (conversation.format)(Json::from(&schema));
-            body.set_absent(name, format);
+            body.set(name, format);
         }
         Ok(told)
     }
