@@ -57,10 +57,10 @@ pub async fn parse(
         .transpose()?
         .unwrap_or(false);
     let file = SentFile::parse(&fields)?;
-    let document = file.read(&state, caller, allow_unreadable).await?;
+    let (name, document) = file.read(&state, caller, allow_unreadable).await?;
     let mut response = Json(ParsedDocument {
         object: "document",
-        name: file.name,
+        name,
         document,
     })
     .into_response();
@@ -83,18 +83,18 @@ impl SentFile {
         })
     }
 
-    /// Reads it in a process of its own, when it is the caller's turn.
+    /// Its name, and the document that a process of its own reads when it is the caller's turn.
     pub async fn read(
-        &self,
+        self,
         state: &ApiState,
         caller: Caller,
         allow_unreadable: bool,
-    ) -> Result<Document, ApiError> {
+    ) -> Result<(String, Document), ApiError> {
+        let Self { name, bytes, path } = self;
         let Some(reader) = &state.documents else {
             return Err(ApiError::internal("there is no reader of documents"));
         };
         let (reader, limits) = (Arc::clone(&reader.parser), reader.limits.clone());
-        let bytes = self.bytes.clone();
         // Waiting here and not on a thread, a client that leaves gives up its place.
         let place = state.readers.place(caller).await;
         let read = tokio::task::spawn_blocking(move || {
@@ -109,7 +109,10 @@ impl SentFile {
             true => document,
             false => document.and_then(Document::with_all_pages_readable),
         };
-        document.map_err(|error| ApiError::from_document(&error, &self.path, &self.name))
+        match document {
+            Ok(document) => Ok((name, document)),
+            Err(error) => Err(ApiError::from_document(&error, &path, &name)),
+        }
     }
 }
 

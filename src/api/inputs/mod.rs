@@ -89,10 +89,10 @@ pub async fn resolve(
     let prompt = prompts::named(state, &fields, ignored)?;
     let mut files = Vec::with_capacity(parts.len());
     for FilePart { place, file } in parts {
-        let document = file.read(state, caller, allow_unreadable).await?;
+        let (name, document) = file.read(state, caller, allow_unreadable).await?;
         files.push(ReadFile {
             place,
-            name: file.name,
+            name,
             document,
         });
     }

@@ -53,9 +53,7 @@ impl Told {
             checker,
         }
     }
-}
 
-impl Told {
     /// Adds what there is to tell to a response object.
     pub fn write(&self, response: &mut Map<String, Value>) {
         if !self.documents.is_empty() {
