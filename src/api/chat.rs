@@ -2,7 +2,7 @@
 
 use super::answer::{Head, Measured};
 use super::body::JsonBody;
-use super::chat_answer::{ChatChunks, ChatCompletion, Form};
+use super::chat_answer::{ChatChunks, ChatCompletion, Form, Heard};
 use super::delivery::deliver;
 use super::error::ApiError;
 use super::fields::Fields;
@@ -49,10 +49,11 @@ pub async fn create(
     let request = ChatRequest::parse(&fields, served, &mut ignored)?;
     let ChatRequest {
         input,
-        ask,
+        mut ask,
         form,
         delivery,
     } = request;
+    told.ask(&mut ask)?;
     // The one clock value of the request, which a template may print.
     let clock = SystemTime::now();
     let generation = Measured::start(
@@ -74,8 +75,8 @@ pub async fn create(
         head,
         form,
         include_usage,
+        heard: Heard::default(),
         told,
-        said: Vec::new(),
     };
     let plain = |head, choices, usage| {
         Json(ChatCompletion::new(head, form, choices, usage, told_of)).into_response()

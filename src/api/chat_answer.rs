@@ -1,5 +1,6 @@
 //! The answers of `POST /v1/chat/completions`, plain and streamed.
 
+use super::annotations::{Annotation, Annotator};
 use super::answer::{Call, Choice, Head, Usage, finish_reason};
 use super::inputs::{DocumentTold, PromptTold, Told};
 use super::logprobs::ChatLogprobs;
@@ -65,6 +66,9 @@ struct AnswerMessage {
     content: Option<String>,
     #[schema(value_type = Option<String>, required)]
     refusal: (),
+    /// Not OpenAI's: the quotations of the documents, where they were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    annotations: Option<Vec<Annotation>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reasoning_content: Option<String>,
     /// The newer name of the same: clients read either.
@@ -136,6 +140,9 @@ struct Delta {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<ToolCallDelta>>)]
     tool_calls: Option<[ToolCallDelta; 1]>,
+    /// Not OpenAI's: those of the quotations that end here.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    annotations: Vec<Annotation>,
 }
 
 /// A call begins, or its arguments go on.
@@ -178,12 +185,19 @@ impl Form {
         }
     }
 
-    fn message(self, text: String, reasoning: String, calls: Vec<Call>) -> AnswerMessage {
+    fn message(
+        self,
+        text: String,
+        reasoning: String,
+        calls: Vec<Call>,
+        annotations: Option<Vec<Annotation>>,
+    ) -> AnswerMessage {
         let reasoning = (!reasoning.is_empty()).then_some(reasoning);
         AnswerMessage {
             role: "assistant",
             content: (calls.is_empty() || !text.is_empty()).then_some(text),
             refusal: (),
+            annotations,
             reasoning_content: reasoning.clone(),
             reasoning,
             tool_calls: calls
@@ -212,7 +226,11 @@ impl ChatCompletion {
                     .checker
                     .as_ref()
                     .map(|checker| checker.check(&choice.text)),
-                message: form.message(choice.text, choice.reasoning, choice.calls),
+                message: {
+                    let annotator = told.annotator();
+                    let annotations = annotator.map(|mut annotator| annotator.push(&choice.text));
+                    form.message(choice.text, choice.reasoning, choice.calls, annotations)
+                },
                 logprobs: form.logprobs(choice.logprobs),
                 finish_reason: choice.reason.map(|reason| form.finish_reason(reason)),
             })
@@ -237,8 +255,33 @@ pub struct ChatChunks {
     pub form: Form,
     pub include_usage: bool,
     pub told: Told,
-    /// What each choice has said, for the checks.
-    pub said: Vec<String>,
+    pub heard: Heard,
+}
+
+/// What the choices of a stream have said so far.
+#[derive(Default)]
+pub struct Heard {
+    /// For the checks.
+    said: Vec<String>,
+    annotators: Vec<Annotator>,
+}
+
+impl Heard {
+    /// Takes more of what a choice says; the annotations of quotations that end in it.
+    fn push(&mut self, choice: usize, text: &str, told: &Told) -> Vec<Annotation> {
+        if told.checker.is_some() {
+            let num_choices = self.said.len().max(choice + 1);
+            self.said.resize(num_choices, String::new());
+            self.said[choice].push_str(text);
+        }
+        while self.annotators.len() <= choice {
+            match told.annotator() {
+                Some(annotator) => self.annotators.push(annotator),
+                None => return Vec::new(),
+            }
+        }
+        self.annotators[choice].push(text)
+    }
 }
 
 impl ChatChunks {
@@ -296,11 +339,10 @@ impl Chunks for ChatChunks {
     }
 
     fn part(&mut self, choice: usize, part: Part, logprobs: Vec<TokenLogprob>) -> ChatChunk {
-        if let (Part::Content(text), Some(_)) = (&part, &self.told.checker) {
-            let num_choices = self.said.len().max(choice + 1);
-            self.said.resize(num_choices, String::new());
-            self.said[choice].push_str(text);
-        }
+        let annotations = match &part {
+            Part::Content(text) => self.heard.push(choice, text, &self.told),
+            _ => Vec::new(),
+        };
         let call = |delta| Delta {
             tool_calls: Some([delta]),
             ..Delta::default()
@@ -308,6 +350,7 @@ impl Chunks for ChatChunks {
         let delta = match part {
             Part::Content(text) => Delta {
                 content: Some(text),
+                annotations,
                 ..Delta::default()
             },
             Part::Reasoning(text) => Delta {
@@ -341,7 +384,7 @@ impl Chunks for ChatChunks {
         let reason = self.form.finish_reason(reason);
         let mut chunk = self.one(choice, Delta::default(), None, Some(reason));
         if let (Some(checker), Some(of_choice)) = (&self.told.checker, chunk.choices.first_mut()) {
-            let said = self.said.get(choice).map_or("", String::as_str);
+            let said = self.heard.said.get(choice).map_or("", String::as_str);
             of_choice.checks = Some(checker.check(said));
         }
         chunk

@@ -4,6 +4,7 @@
 //! that a client reads. Refuses to know tensors and to guess: a field is honoured, refused
 //! by name or listed as ignored.
 
+mod annotations;
 mod answer;
 mod auth;
 mod body;

@@ -14,7 +14,7 @@ mod tools;
 
 pub use chat::CHAT;
 pub use completions::{COMPLETIONS, DETOKENIZE, TOKENIZE};
-pub use documents::{PARSE, PROMPT};
+pub use documents::{CITATIONS, PARSE, PROMPT};
 pub use encoders::{DOCUMENT, EMBEDDINGS, RERANK, TEI_RERANK};
 pub use formats::{JSON_SCHEMA, RESPONSE_FORMAT, STRUCTURED_OUTPUTS};
 pub use messages::{
@@ -126,6 +126,8 @@ pub fn check(
         match parameter.outcome {
             Outcome::Honoured => {}
             Outcome::Ignored => ignored.add(path, &without_indices(path))?,
+            // What clients add where there was nothing is no news.
+            Outcome::SentBack if field.is_empty_array() => {}
             Outcome::SentBack => ignored.list(&without_indices(path)),
             Outcome::RefusedUnless(neutral) => {
                 if !neutral.iter().any(|literal| is(field.value(), literal)) {

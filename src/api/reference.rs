@@ -2,7 +2,7 @@
 
 use super::limits::{self, Range};
 use super::parameters::{
-    ALLOWED_TOOL, ALLOWED_TOOLS, ASSISTANT_MESSAGE, CALLED_FUNCTION, CHAT, COMPLETIONS,
+    ALLOWED_TOOL, ALLOWED_TOOLS, ASSISTANT_MESSAGE, CALLED_FUNCTION, CHAT, CITATIONS, COMPLETIONS,
     CONTENT_PART, DETOKENIZE, DOCUMENT, EMBEDDINGS, FILE, FILE_PART, FUNCTION, JSON_SCHEMA,
     MESSAGE, NAMED_FUNCTION, Outcome, PARSE, PROMPT, Parameter, RERANK, RESPONSE_ALLOWED_TOOL,
     RESPONSE_CALL, RESPONSE_CALL_OUTPUT, RESPONSE_FILE, RESPONSE_FORMAT, RESPONSE_MESSAGE,
@@ -74,6 +74,7 @@ pub const OBJECTS: &[(&str, &[Parameter])] = &[
     ("`messages[].content[]`: a file", FILE_PART),
     ("`messages[].content[].file`", FILE),
     ("`prompt`", PROMPT),
+    ("`citations`", CITATIONS),
     ("`messages[].tool_calls[]`", TOOL_CALL),
     ("`messages[].tool_calls[].function`", CALLED_FUNCTION),
     ("`tools[]`", TOOL),

@@ -6,6 +6,7 @@
 mod choice;
 #[cfg(test)]
 mod choice_tests;
+mod citation;
 mod error;
 mod grammar;
 mod logprobs;
@@ -17,6 +18,7 @@ mod tools;
 mod transcript;
 
 pub use crate::engine::Class;
+pub use citation::{Citations, Quotation, Scanner, closing_tag, opening_tag, without_tags};
 pub use error::GenerationError;
 pub use grammar::{
     CallForm, Format, FormatError, Function, Grammar, Grammars, SCHEMA_FORMATS, SCHEMA_LIMITS,

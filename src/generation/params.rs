@@ -1,4 +1,4 @@
-use super::Grammar;
+use super::{Citations, Grammar};
 use crate::engine::{Class, FlowId, Namespace, Origin};
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,6 +65,8 @@ pub struct GenerationParams {
     pub echo: bool,
     /// The form that each choice has.
     pub grammar: Option<Grammar>,
+    /// What each choice may quote, word for word.
+    pub citations: Option<Arc<Citations>>,
     /// Whether someone waits for the answer.
     pub class: Class,
     pub caller: Caller,

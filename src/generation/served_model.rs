@@ -1,4 +1,5 @@
 use super::choice::{AnswerText, Choice, Echo};
+use super::citation::{Quoting, QuotingConstraint};
 use super::logprobs::WaitingTokens;
 use super::reasoning_gate::ReasoningGate;
 use super::tools::ChatInput;
@@ -144,6 +145,7 @@ impl ServedModel {
         };
         let sampling = self.sampling(params, seed);
         let stop_token_ids = self.stop_token_ids(params);
+        let quoting = self.quoting(params);
         let mut requests = Vec::with_capacity(prompts.len() * params.n);
         for prompt in &prompts {
             let max_tokens = self.max_tokens(prompt.ids.len(), params)?;
@@ -156,7 +158,7 @@ impl ServedModel {
                         ..sampling.clone()
                     },
                     prompt_logprobs: prompt_logprobs(params, max_tokens),
-                    constraint: self.constraint(params, reading),
+                    constraint: self.constraint(params, reading, quoting.as_ref()),
                     origin: params.caller.origin(params.class),
                     timeout: params.timeout,
                     ..SequenceRequest::new(prompt.ids.clone(), max_tokens)
@@ -194,8 +196,27 @@ impl ServedModel {
         }
     }
 
-    /// Each choice goes its own way through the grammar, once it has thought.
+    /// What the choices of a request may quote.
+    fn quoting(&self, params: &GenerationParams) -> Option<Arc<Quoting>> {
+        let citations = Arc::clone(params.citations.as_ref()?);
+        let tokens = (self.grammars).walked(&self.tokenizer, &self.stop_token_ids);
+        let vocab_size = self.tokenizer.vocab_size();
+        Some(Arc::new(Quoting::new(citations, tokens, vocab_size)))
+    }
+
     fn constraint(
+        &self,
+        params: &GenerationParams,
+        reading: &Reading,
+        quoting: Option<&Arc<Quoting>>,
+    ) -> Option<Arc<dyn TokenConstraint>> {
+        let form = self.form(params, reading);
+        let Some(quoting) = quoting else { return form };
+        Some(Arc::new(QuotingConstraint::new(Arc::clone(quoting), form)))
+    }
+
+    /// Each choice goes its own way through the grammar, once it has thought.
+    fn form(
         &self,
         params: &GenerationParams,
         reading: &Reading,

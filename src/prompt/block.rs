@@ -22,6 +22,8 @@ const MAX_NAME_CHARS: usize = 120;
 /// A document, as a prompt shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PromptDocument {
+    /// Of the request's documents, from 1.
+    pub number: usize,
     pub name: String,
     /// How many it has, where that is known.
     pub pages: Option<usize>,
@@ -82,7 +84,8 @@ pub fn marked(documents: &[PromptDocument]) -> Option<Vec<String>> {
 impl PromptDocument {
     fn write(&self, out: &mut String, mark: &str) {
         // Writing to a string cannot fail.
-        let _ = write!(out, "<document-{mark} name=\"{}\"", shown(&self.name));
+        let _ = write!(out, "<document-{mark} number=\"{}\"", self.number);
+        let _ = write!(out, " name=\"{}\"", shown(&self.name));
         if let Some(pages) = self.pages {
             let _ = write!(out, " pages=\"{pages}\"");
         }
@@ -91,6 +94,7 @@ impl PromptDocument {
 
     pub(super) fn to_value(&self) -> Value {
         Value::from_pairs([
+            ("number", Value::from(self.number)),
             ("name", Value::from(self.name.as_str())),
             ("pages", self.pages.map_or(Value::from(()), Value::from)),
             ("text", Value::from(self.text.as_str())),
@@ -125,6 +129,7 @@ fn write_block(out: &mut String, mark: &str, value: &Value) -> Result<(), Error>
                 Ok::<_, Error>(value.as_str().unwrap_or_default().to_owned())
             };
             let document = PromptDocument {
+                number: value.get_attr("number")?.as_usize().unwrap_or(1),
                 name: text("name")?,
                 pages: value.get_attr("pages")?.as_usize(),
                 text: text("text")?,

@@ -38,6 +38,7 @@ impl Prompt {
 
     fn sample_documents(&self, step: StepName) -> Vec<Vec<PromptDocument>> {
         let sample = |number: usize| PromptDocument {
+            number,
             name: format!("letter-{number}.pdf"),
             pages: (number % 2 == 1).then_some(number),
             text: "A sample, with {{ braces }} and {% tags %}.".to_owned(),

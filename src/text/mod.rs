@@ -14,6 +14,7 @@ mod json;
 mod message;
 mod open_end;
 mod pair_tokenizer;
+pub mod quotation;
 mod reserved;
 mod stop;
 mod template_environment;

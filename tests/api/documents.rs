@@ -62,7 +62,7 @@ async fn a_file_in_a_message_is_its_text_between_marks() {
     let mark = &prompt[start + "<document-".len()..][..8];
     assert!(
         prompt.contains(&format!(
-            "Résume.\n<document-{mark} name=\"lettre.txt\" pages=\"1\">\n{letter}\n</document-{mark}>"
+            "Résume.\n<document-{mark} number=\"1\" name=\"lettre.txt\" pages=\"1\">\n{letter}\n</document-{mark}>"
         )),
         "{prompt}"
     );

@@ -5,6 +5,7 @@ mod authentication;
 mod bad_requests;
 mod bad_sampling;
 mod chat;
+mod citations;
 mod command_line;
 mod completions;
 mod connections;

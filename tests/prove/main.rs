@@ -24,6 +24,7 @@ mod identical;
 mod invariance;
 mod overload;
 mod prefix_cache;
+mod quotations;
 mod schemas;
 mod soak;
 

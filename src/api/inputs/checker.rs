@@ -3,6 +3,7 @@
 use super::files::ReadFile;
 use crate::api::json::Json;
 use crate::document::checks::{CheckOptions, Report, SourceText, check};
+use crate::generation::without_tags;
 use std::sync::Arc;
 use tokio::runtime::{Handle, RuntimeFlavor};
 
@@ -41,7 +42,8 @@ impl Checker {
             let sources: Vec<_> = sources
                 .map(|(name, text)| SourceText { name, text })
                 .collect();
-            check(&sources, answer, &self.0.options)
+            // A document's number is none that is said.
+            check(&sources, &without_tags(answer), &self.0.options)
         };
         match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
             Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),

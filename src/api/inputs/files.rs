@@ -26,14 +26,16 @@ pub struct ReadFile {
     pub document: Document,
 }
 
-impl ReadFile {
-    pub fn for_prompt(&self) -> PromptDocument {
-        PromptDocument {
-            name: self.name.clone(),
-            pages: Some(self.document.pages.len()),
-            text: self.document.text.clone(),
-        }
-    }
+/// As a prompt shows them, numbered in their order.
+pub fn for_prompt(files: &[ReadFile]) -> Vec<PromptDocument> {
+    let numbered = (1..).zip(files);
+    let documents = numbered.map(|(number, file)| PromptDocument {
+        number,
+        name: file.name.clone(),
+        pages: Some(file.document.pages.len()),
+        text: file.document.text.clone(),
+    });
+    documents.collect()
 }
 
 /// The files in the messages of a conversation, in order. What else is in them, and whether it
@@ -99,8 +101,7 @@ pub fn write(
     if files.is_empty() {
         return Ok(());
     }
-    let documents: Vec<PromptDocument> = files.iter().map(ReadFile::for_prompt).collect();
-    let blocks = marked(&documents)
+    let blocks = marked(&for_prompt(files))
         .ok_or_else(|| ApiError::internal("the documents hold every mark that was tried"))?;
     for (file, block) in files.iter().zip(blocks) {
         if let Some(part) = part_mut(body, conversation, file.place) {

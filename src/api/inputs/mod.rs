@@ -2,11 +2,13 @@
 //! names becomes messages, before anything else is read of it.
 
 mod checker;
+mod citations;
 mod files;
 mod prompts;
 mod told;
 
 pub use checker::Checker;
+pub use citations::{Cited, CitedDocument};
 pub use told::{DocumentTold, PromptTold, Told};
 
 use super::error::ApiError;
@@ -87,6 +89,7 @@ pub async fn resolve(
         .unwrap_or(false);
     let parts = files::find(&fields, conversation, ignored)?;
     let prompt = prompts::named(state, &fields, ignored)?;
+    let asked = citations::asked(&fields, ignored)?;
     let mut files = Vec::with_capacity(parts.len());
     for FilePart { place, file } in parts {
         let (name, document) = file.read(state, caller, allow_unreadable).await?;
@@ -96,6 +99,10 @@ pub async fn resolve(
             document,
         });
     }
+    let cited = match asked {
+        Some(asked) => Some(asked.read(state, caller, &files).await?),
+        None => None,
+    };
     let mut request = checker::said(body.entry(conversation.list));
     let mut options = CheckOptions::default();
     let told_prompt = match prompt {
@@ -109,8 +116,14 @@ pub async fn resolve(
             None
         }
     };
+    if let Some(cited) = &cited {
+        cited.explain(body, conversation);
+    }
     let checker = Checker::new(&files, request, options);
-    Ok(Told::new(files, told_prompt, checker))
+    Ok(Told {
+        cited,
+        ..Told::new(files, told_prompt, checker)
+    })
 }
 
 fn text(text: impl Into<String>) -> Json {

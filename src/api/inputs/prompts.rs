@@ -135,7 +135,7 @@ impl Named {
         let prompt = self.find()?;
         // A prompt that takes no documents leaves them where they were.
         let documents: Vec<PromptDocument> = match prompt.documents() {
-            Some(_) => files.iter().map(ReadFile::for_prompt).collect(),
+            Some(_) => files::for_prompt(files),
             None => Vec::new(),
         };
         let rendered = prompt

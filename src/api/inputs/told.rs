@@ -1,8 +1,13 @@
 use super::checker::Checker;
+use super::citations::Cited;
 use super::files::ReadFile;
+use crate::api::annotations::Annotator;
+use crate::api::error::ApiError;
+use crate::api::request::Ask;
 use crate::document::{Document, Format, LeftOut};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+use std::sync::Arc;
 use utoipa::ToSchema;
 
 /// What an answer says of the documents and the prompt that it was made from.
@@ -12,6 +17,8 @@ pub struct Told {
     pub prompt: Option<PromptTold>,
     /// There where there are documents.
     pub checker: Option<Checker>,
+    /// There where the answer is to quote them.
+    pub cited: Option<Cited>,
 }
 
 /// A document as it was read; nothing of its content.
@@ -51,7 +58,22 @@ impl Told {
                 .collect(),
             prompt,
             checker,
+            cited: None,
         }
+    }
+
+    /// Has the answer quote the documents, if it was asked for.
+    pub fn ask(&self, ask: &mut Ask) -> Result<(), ApiError> {
+        if let Some(cited) = &self.cited {
+            cited.check_format(ask.format.is_some())?;
+            ask.params.citations = Some(Arc::clone(&cited.citations));
+        }
+        Ok(())
+    }
+
+    /// For one answer, if it quotes.
+    pub fn annotator(&self) -> Option<Annotator> {
+        self.cited.clone().map(Annotator::new)
     }
 
     /// Adds what there is to tell to a response object.

@@ -82,7 +82,7 @@ fn output_item() -> Value {
         object(json!({
             "id": text(), "type": word(&["message"]), "status": status(), "role": word(&["assistant"]),
             "content": list(object(json!({
-                "type": word(&["output_text"]), "text": text(), "annotations": {"type": "array", "maxItems": 0},
+                "type": word(&["output_text"]), "text": text(), "annotations": list(json!({"$ref": "#/components/schemas/Annotation"})),
                 "logprobs": list(logprob()),
             }))),
         })),

@@ -1,6 +1,6 @@
 //! The table of `POST /v1/chat/completions`.
 
-use super::documents::{ALLOW_UNREADABLE_PAGES, CHAT_PROMPT};
+use super::documents::{ALLOW_UNREADABLE_PAGES, CHAT_PROMPT, CITATIONS_ASKED};
 use super::sampling::*;
 use super::shape::{EFFORTS, MAX_TOKENS};
 use super::{
@@ -25,6 +25,7 @@ pub const CHAT: &[Parameter] = &[
     honoured("messages", MESSAGES, "required without `prompt`; see below"),
     CHAT_PROMPT,
     ALLOW_UNREADABLE_PAGES,
+    CITATIONS_ASKED,
     honoured(
         "max_completion_tokens",
         MAX_TOKENS,

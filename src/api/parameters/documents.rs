@@ -9,6 +9,26 @@ pub(super) const ALLOW_UNREADABLE_PAGES: Parameter = honoured(
     "not OpenAI's; true: a document with pages of which no text can be read is taken all the same, and the answer lists them",
 );
 
+pub(super) const CITATIONS_ASKED: Parameter = honoured(
+    "citations",
+    Shape::Object(CITATIONS),
+    "not OpenAI's; the answer quotes the documents word for word and says where; refused where it has a form of its own; see Documents",
+);
+
+/// `citations`.
+pub const CITATIONS: &[Parameter] = &[
+    required(
+        "mode",
+        Shape::Word(&["verbatim"]),
+        "`verbatim`: nothing but words of the document can stand in a quotation",
+    ),
+    honoured(
+        "min_chars",
+        Shape::Integer(1, limits::MAX_MIN_QUOTED_CHARS as i64),
+        "a quotation that ends before its document has at least so many characters; absent: 1",
+    ),
+];
+
 /// Of a chat.
 pub(super) const CHAT_PROMPT: Parameter = honoured(
     "prompt",

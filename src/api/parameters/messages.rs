@@ -71,9 +71,8 @@ pub const ASSISTANT_MESSAGE: &[Parameter] = &[
     ),
     refused("function_call", &[], ""),
     refused("audio", &[], ""),
-    refused(
+    sent_back(
         "annotations",
-        &["[]"],
         "not OpenAI's; part of an answer that is sent back",
     ),
     sent_back("parsed", PARSED),

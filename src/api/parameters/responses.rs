@@ -1,6 +1,6 @@
 //! Tables of `POST /v1/responses`.
 
-use super::documents::{ALLOW_UNREADABLE_PAGES, RESPONSE_PROMPT};
+use super::documents::{ALLOW_UNREADABLE_PAGES, CITATIONS_ASKED, RESPONSE_PROMPT};
 use super::messages::{CACHE_CONTROL, PARSED};
 use super::sampling::*;
 use super::shape::{EFFORTS, MAX_TOKENS};
@@ -113,6 +113,7 @@ pub const RESPONSES: &[Parameter] = &[
     refused("truncation", &[r#""disabled""#], "a prompt is never cut"),
     RESPONSE_PROMPT,
     ALLOW_UNREADABLE_PAGES,
+    CITATIONS_ASKED,
     refused("conversation", &[], ""),
     refused("context_management", &["[]"], ""),
     refused("moderation", &[], ""),
@@ -284,7 +285,7 @@ pub const RESPONSE_PART: &[Parameter] = &[
         "`input_text` or `output_text`; `text` means the same",
     ),
     required("text", Shape::Text, "parts are joined by a line break"),
-    refused("annotations", &["[]"], OF_AN_ANSWER),
+    sent_back("annotations", OF_AN_ANSWER),
     sent_back("logprobs", OF_AN_ANSWER),
     sent_back("parsed", PARSED),
     ignored("prompt_cache_breakpoint", ""),

@@ -1,5 +1,6 @@
 //! A response as it grows: the items of its output, and the events that tell of them.
 
+use crate::api::annotations::Annotator;
 use crate::api::answer::Usage;
 use crate::api::error::ApiError;
 use crate::api::inputs::Checker;
@@ -23,6 +24,7 @@ pub struct ResponseAnswer {
     /// The event that ends it, once it is finished.
     last: Option<&'static str>,
     checker: Option<Checker>,
+    annotator: Option<Annotator>,
 }
 
 /// The item that is being written.
@@ -31,6 +33,7 @@ struct Open {
     id: String,
     text: String,
     logprobs: Vec<Value>,
+    annotations: Vec<Value>,
 }
 
 #[derive(Clone, PartialEq)]
@@ -85,12 +88,19 @@ impl ResponseAnswer {
             events: VecDeque::new(),
             last: None,
             checker: None,
+            annotator: None,
         }
     }
 
     /// Compares what is said in the end with what it was made from.
     pub fn with_checker(mut self, checker: Option<Checker>) -> Self {
         self.checker = checker;
+        self
+    }
+
+    /// Says where the quotations of the answer stand.
+    pub fn with_annotator(mut self, annotator: Option<Annotator>) -> Self {
+        self.annotator = annotator;
         self
     }
 
@@ -136,6 +146,7 @@ impl ResponseAnswer {
                 }
                 let more = json!({"content_index": 0, "delta": text, "logprobs": logprobs});
                 self.delta("response.output_text.delta", &text, more);
+                self.annotate(&text);
             }
             Part::Reasoning(text) => {
                 self.open(Kind::Reasoning);
@@ -235,6 +246,10 @@ impl ResponseAnswer {
             return;
         }
         self.close("completed");
+        // Places are told within a message.
+        if let Some(annotator) = &mut self.annotator {
+            annotator.restart();
+        }
         let prefix = match kind {
             Kind::Message => "msg",
             Kind::Reasoning => "rs",
@@ -244,6 +259,7 @@ impl ResponseAnswer {
             id: format!("{prefix}_{}", random::hex()),
             text: String::new(),
             logprobs: Vec::new(),
+            annotations: Vec::new(),
             kind,
         };
         let (item, part) = (open.item("in_progress", false), open.part());
@@ -302,6 +318,22 @@ impl ResponseAnswer {
         self.item_event(kind, more);
     }
 
+    /// Tells of the quotations that end in this piece of a message.
+    fn annotate(&mut self, text: &str) {
+        let Some(annotator) = &mut self.annotator else {
+            return;
+        };
+        for annotation in annotator.push(text) {
+            let Some(open) = &mut self.open else { return };
+            let (index, annotation) = (open.annotations.len(), json!(annotation));
+            open.annotations.push(annotation.clone());
+            self.item_event(
+                "response.output_text.annotation.added",
+                json!({"content_index": 0, "annotation_index": index, "annotation": annotation}),
+            );
+        }
+    }
+
     fn logprobs(&self, tokens: Vec<TokenLogprob>) -> Vec<Value> {
         if !self.with_logprobs {
             return Vec::new();
@@ -352,7 +384,7 @@ impl Open {
     fn part(&self) -> Option<Value> {
         match self.kind {
             Kind::Message => Some(json!({
-                "type": "output_text", "text": self.text, "annotations": [],
+                "type": "output_text", "text": self.text, "annotations": self.annotations,
                 "logprobs": self.logprobs,
             })),
             Kind::Reasoning => Some(json!({"type": "reasoning_text", "text": self.text})),

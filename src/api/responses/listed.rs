@@ -37,7 +37,8 @@ fn content(message: &mut Map<String, Value>) {
         let text = part["text"].clone();
         if is_answer {
             let logprobs = part.get("logprobs").cloned().unwrap_or(json!([]));
-            json!({"type": "output_text", "text": text, "annotations": [], "logprobs": logprobs})
+            let annotations = part.get("annotations").cloned().unwrap_or(json!([]));
+            json!({"type": "output_text", "text": text, "annotations": annotations, "logprobs": logprobs})
         } else {
             json!({"type": "input_text", "text": text})
         }

@@ -70,12 +70,13 @@ pub async fn create(
     };
     let ResponseRequest {
         input,
-        ask,
+        mut ask,
         items,
         mut echo,
         with_logprobs,
         short_ids,
     } = ResponseRequest::parse(&fields, served, &mode, earlier.as_ref(), &mut ignored)?;
+    told.ask(&mut ask)?;
     told.write(&mut echo);
     // The one clock value of the request, which a template may print.
     let clock = SystemTime::now();
@@ -96,6 +97,7 @@ pub async fn create(
     let mut running = Running {
         generation,
         answer: ResponseAnswer::new(model, clock, echo, with_logprobs, short_ids)
+            .with_annotator(told.annotator())
             .with_checker(told.checker),
         items,
         keep,

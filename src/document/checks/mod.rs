@@ -18,6 +18,7 @@ mod number_words;
 mod numerals;
 mod plain;
 mod prepared;
+mod quotation_marks;
 mod recognise;
 mod report;
 mod sources;
@@ -27,16 +28,19 @@ mod tests;
 mod value;
 
 pub use error::ChecksError;
-pub use language::Language;
+pub use language::{Language, language_of};
 pub use names::NameList;
 pub use plain::{PlainLanguage, PlainLanguageLimits};
-pub use report::{Code, Compared, Finding, Kind, Quoted, Report, SourceQuote, Span, Status};
+pub use report::{
+    Code, Compared, Finding, Kind, MarkedQuotation, Quoted, Report, SourceQuote, Span, Status,
+};
 
 use compare::{Comparison, Verdict};
 use prepared::Prepared;
 use recognise::{Fact, facts};
 use sources::{Source, Sources};
 use std::collections::{BTreeMap, HashSet};
+use std::ops::Range;
 use value::Value;
 
 /// A text that an answer was made from.
@@ -64,6 +68,13 @@ pub struct CheckOptions {
 /// The most findings of a report. Those beyond are counted.
 pub const MAX_FINDINGS: usize = 1000;
 
+/// Where numbers, amounts, dates, references and the like stand in a text, each of them whole.
+pub fn value_ranges(text: &str) -> Vec<Range<usize>> {
+    let text = Prepared::new(text, &[]);
+    let facts = facts(&text, &[], None).into_iter();
+    facts.map(|fact| fact.start..fact.end).collect()
+}
+
 /// Compares what an answer says with what its sources say.
 pub fn check(sources: &[SourceText], answer: &str, options: &CheckOptions) -> Report {
     let prepared: Vec<Prepared> = sources
@@ -76,6 +87,7 @@ pub fn check(sources: &[SourceText], answer: &str, options: &CheckOptions) -> Re
         text,
         facts: facts_of(text),
     });
+    let texts = sources;
     let sources = Sources::new(read.collect());
     let answer = Prepared::new(answer, &options.languages);
     let answer_facts = facts_of(&answer);
@@ -143,6 +155,7 @@ pub fn check(sources: &[SourceText], answer: &str, options: &CheckOptions) -> Re
         findings,
         num_not_listed,
         compared: compared(&sources, &answer_facts, &verdicts),
+        quotations: quotation_marks::compare(texts, &answer),
         language: answer
             .languages
             .first()

@@ -118,6 +118,18 @@ pub struct Compared {
     pub in_sources: usize,
 }
 
+/// Words that the answer puts between quotation marks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MarkedQuotation {
+    #[serde(flatten)]
+    pub quoted: Quoted,
+    /// Whether a source has them in this order, whatever its line breaks, capitals and apostrophes.
+    pub verbatim: bool,
+    /// The first source that has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+}
+
 /// All that the checks say of an answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Report {
@@ -126,6 +138,8 @@ pub struct Report {
     /// How many more findings there are beyond the most that are listed.
     pub num_not_listed: usize,
     pub compared: BTreeMap<Kind, Compared>,
+    /// What stands between quotation marks, from three words on.
+    pub quotations: Vec<MarkedQuotation>,
     /// The language that most of the answer is in.
     pub language: Language,
     pub plain_language: PlainLanguage,

@@ -1,5 +1,6 @@
 use super::vocabulary::vocabulary;
 use super::{Format, FormatError, Grammar, schema};
+use crate::generation::citation::WalkedTokens;
 use crate::generation::reasoning_gate::PassingTokens;
 use crate::generation::transcript::Marker;
 use crate::text::Tokenizer;
@@ -35,6 +36,8 @@ pub struct Grammars {
     cache: Arc<Mutex<Cache>>,
     /// Made with the first form of a model that thinks.
     passing: OnceLock<Arc<PassingTokens>>,
+    /// Made with the first request that quotes.
+    walked: OnceLock<Arc<WalkedTokens>>,
 }
 
 struct Job {
@@ -69,6 +72,7 @@ impl Grammars {
             jobs,
             cache,
             passing: OnceLock::new(),
+            walked: OnceLock::new(),
         })
     }
 
@@ -82,6 +86,23 @@ impl Grammars {
             .passing
             .get_or_init(|| Arc::new(PassingTokens::of(tokenizer, close)));
         Arc::clone(passing)
+    }
+
+    /// The tokens that quotations are written with.
+    pub(in crate::generation) fn walked(
+        &self,
+        tokenizer: &Tokenizer,
+        stop_token_ids: &[u32],
+    ) -> Arc<WalkedTokens> {
+        let walked = self.walked.get_or_init(|| {
+            let ids = 0..tokenizer.vocab_size() as u32;
+            let is_text = |id: &u32| !tokenizer.is_special_id(*id) && !stop_token_ids.contains(id);
+            let tokens = ids
+                .filter(is_text)
+                .map(|id| (id, tokenizer.token_bytes(id)));
+            Arc::new(WalkedTokens::new(tokens))
+        });
+        Arc::clone(walked)
     }
 
     /// A form that was compiled lately.

@@ -16,6 +16,7 @@ fn one(text: &str) -> PromptLibrary {
 
 fn letter(text: &str) -> PromptDocument {
     PromptDocument {
+        number: 1,
         name: "lettre.pdf".to_owned(),
         pages: Some(2),
         text: text.to_owned(),

@@ -146,13 +146,14 @@ const INPUT_FILE: &str = "`input[].content[]` of a response: a file";
 const THOUGHT: &str = "`input[].content[]` and `summary[]` of a `reasoning`";
 
 /// Tables of what OpenAI has nothing of.
-pub const OTHERS: [&str; 9] = [
+pub const OTHERS: [&str; 10] = [
     "/v1/documents/parse",
     "/v1/rerank",
     "/rerank",
     "/tokenize",
     "/detokenize",
     "`structured_outputs`",
+    "`citations`",
     ALLOWED_TOOL,
     RESPONSE_ALLOWED_TOOL,
     DOCUMENT,

@@ -57,6 +57,14 @@ pub fn effects() -> Vec<Effect> {
     let parsed = |body: Value| with(&json!({"file_data": FILES[0]}), &body);
     let languages = ["fr", "de"].map(|language| json!({"variables": {"language": language}}));
     let response = |data: &str| response_to(input_file(data, "a.txt"));
+    // `a b`, of which the model would quote less.
+    let quoting = |more: Value| {
+        let citations = with(&json!({"mode": "verbatim"}), &more);
+        let body = with_part(file("YSBi", "a.txt"));
+        with(&body, &json!({"citations": citations}))
+    };
+    let cited = |min_chars: u32| quoting(json!({"min_chars": min_chars}));
+    let annotations = "/choices/0/message/annotations";
     let prompts = ["resume-courrier", "langage-clair"].map(|id| prompt(json!({"id": id})));
     let scan = |allowed: bool| json!({"file_data": scan(), "allow_unreadable_pages": allowed});
     let allowed = |route: &'static str, body: &dyn Fn(&str) -> Value| {
@@ -86,6 +94,38 @@ pub fn effects() -> Vec<Effect> {
             FILES.map(|data| json!({"file_data": data})),
             Shows::Answer("/text"),
         ),
+        of(
+            chat::ROUTE,
+            "citations",
+            chat::ROUTE,
+            [quoting(json!({})), with_part(file("YSBi", "a.txt"))],
+            Shows::Answer(annotations),
+        ),
+        of(
+            responses::ROUTE,
+            "citations",
+            responses::ROUTE,
+            [json!({"citations": {"mode": "verbatim"}}), json!({})]
+                .map(|more| with(&response(FILES[0]), &more)),
+            Shows::Prompt,
+        ),
+        of(
+            "`citations`",
+            "mode",
+            chat::ROUTE,
+            [quoting(json!({})), quoting(json!({"mode": "loose"}))],
+            Shows::Refusal("citations.mode"),
+        ),
+        Effect {
+            says: "<quote doc=\"1\">a</quote>",
+            ..of(
+                "`citations`",
+                "min_chars",
+                chat::ROUTE,
+                [cited(1), cited(3)],
+                Shows::Answer("/choices/0/message/content"),
+            )
+        },
         of(
             PARSE,
             "filename",

@@ -1,0 +1,176 @@
+//! `citations`: an answer quotes its documents word for word, and says where.
+
+use super::files::ReadFile;
+use super::{Conversation, object, text};
+use crate::api::error::ApiError;
+use crate::api::fields::Fields;
+use crate::api::json::Json;
+use crate::api::limits;
+use crate::api::parameters::{self, CITATIONS, Ignored};
+use crate::api::state::ApiState;
+use crate::document::Document;
+use crate::document::checks::{Language, language_of, value_ranges};
+use crate::generation::{Caller, Citations, closing_tag, opening_tag};
+use crate::text::quotation::Source;
+use std::ops::Range;
+use std::sync::Arc;
+
+const FIELD: &str = "citations";
+
+/// A quotation that says nothing may be a word; one that is asked for is one at least.
+const MIN_CHARS: usize = 1;
+
+/// What a body asks for, before its documents are read.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked {
+    min_chars: usize,
+}
+
+/// What an answer may quote, and whose words they are. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Cited {
+    pub citations: Arc<Citations>,
+    pub documents: Arc<[CitedDocument]>,
+}
+
+/// Of a document, what an annotation says.
+#[derive(Debug)]
+pub struct CitedDocument {
+    pub name: String,
+    pub text_sha256: String,
+    /// Numbers, and ranges of bytes.
+    pub pages: Vec<(u32, Range<usize>)>,
+}
+
+pub fn asked(body: &Fields<'_>, ignored: &mut Ignored) -> Result<Option<Asked>, ApiError> {
+    let Some(field) = body.get(FIELD) else {
+        return Ok(None);
+    };
+    let fields = field.object()?;
+    parameters::check(CITATIONS, &fields, ignored)?;
+    let mode = fields.require("mode")?;
+    if mode.string()? != "verbatim" {
+        return Err(mode.must("be `verbatim`"));
+    }
+    let min_chars = (fields.get("min_chars"))
+        .map(|field| field.count(limits::MAX_MIN_QUOTED_CHARS))
+        .transpose()?;
+    Ok(Some(Asked {
+        min_chars: min_chars.unwrap_or(MIN_CHARS),
+    }))
+}
+
+impl Asked {
+    /// Makes the documents ready to be quoted, beside the threads of connections.
+    pub async fn read(
+        self,
+        state: &ApiState,
+        caller: Caller,
+        files: &[ReadFile],
+    ) -> Result<Cited, ApiError> {
+        if files.is_empty() {
+            return Err(must("be left out where a request has no documents"));
+        }
+        let num_bytes: usize = files.iter().map(|file| file.document.text.len()).sum();
+        let max = limits::MAX_QUOTED_BYTES;
+        if num_bytes > max {
+            return Err(must(format_args!(
+                "be left out where the documents' text is longer than {max} bytes together; it has {num_bytes}"
+            )));
+        }
+        let texts: Vec<Arc<str>> = files
+            .iter()
+            .map(|file| file.document.text.as_str().into())
+            .collect();
+        let source = |text: Arc<str>| {
+            let whole = value_ranges(&text);
+            Source::new(text, &whole)
+        };
+        let index = move || Citations::new(texts.into_iter().map(source).collect(), self.min_chars);
+        let citations = state.beside_connections(caller, index).await?;
+        if !citations.is_quotable() {
+            return Err(must("be left out where the documents hold no words"));
+        }
+        let documents = files.iter();
+        Ok(Cited {
+            citations: Arc::new(citations),
+            documents: documents
+                .map(|file| CitedDocument::new(&file.name, &file.document))
+                .collect(),
+        })
+    }
+}
+
+impl CitedDocument {
+    fn new(name: &str, document: &Document) -> Self {
+        let pages = document.pages.iter();
+        Self {
+            name: name.to_owned(),
+            text_sha256: document.text_sha256.clone(),
+            pages: pages
+                .map(|page| (page.number, page.range.clone()))
+                .collect(),
+        }
+    }
+}
+
+impl Cited {
+    /// Tells the model how to quote, at the end of what the user said last.
+    pub fn explain(&self, body: &mut Json, conversation: Conversation) {
+        let words = explanation(self.language());
+        let Some(Json::Array(messages)) = body.entry_mut(conversation.list) else {
+            return;
+        };
+        let is_users = |message: &Json| matches!(message.entry("role"), Some(Json::String(role)) if role == "user");
+        let last = messages.iter().rposition(is_users);
+        match last.and_then(|last| messages[last].entry_mut("content")) {
+            Some(Json::String(content)) => {
+                content.push_str("\n\n");
+                content.push_str(&words);
+            }
+            Some(Json::Array(parts)) => parts.push(object([
+                ("type", text(conversation.text_type)),
+                ("text", text(words)),
+            ])),
+            // What is none of them is refused where messages are read.
+            _ => messages.push(object([("role", text("user")), ("content", text(words))])),
+        }
+    }
+
+    /// Refuses what leaves no room for quotations.
+    pub fn check_format(&self, has_format: bool) -> Result<(), ApiError> {
+        match has_format {
+            true => Err(must(
+                "be left out where the answer has a form of its own, such as JSON or the call of a function",
+            )),
+            false => Ok(()),
+        }
+    }
+
+    fn language(&self) -> Language {
+        let longest = (self.citations.sources().iter()).max_by_key(|source| source.text().len());
+        longest.map_or(Language::English, |source| language_of(source.text()))
+    }
+}
+
+fn must(must: impl std::fmt::Display) -> ApiError {
+    ApiError::invalid(FIELD, format!("`{FIELD}` must {must}."))
+}
+
+fn explanation(language: Language) -> String {
+    let (open, close) = (opening_tag(1), closing_tag());
+    match language {
+        Language::French => format!(
+            "Pour citer un document, écrivez ses mots exacts entre {open} et {close}, où 1 est le numéro du document. \
+             Citez le passage sur lequel repose chaque affirmation."
+        ),
+        Language::German => format!(
+            "Wenn Sie ein Dokument zitieren, schreiben Sie seine genauen Worte zwischen {open} und {close}; 1 ist die \
+             Nummer des Dokuments. Zitieren Sie zu jeder Aussage die Stelle, auf der sie beruht."
+        ),
+        Language::English => format!(
+            "To quote a document, write its exact words between {open} and {close}, where 1 is the document's number. \
+             Quote the passage that each statement rests on."
+        ),
+    }
+}
