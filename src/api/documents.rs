@@ -52,10 +52,7 @@ pub async fn parse(
     let mut ignored = state.ignored();
     let fields = Fields::root(&body)?;
     parameters::check(parameters::PARSE, &fields, &mut ignored)?;
-    let allow_unreadable = (fields.get("allow_unreadable_pages"))
-        .map(|field| field.boolean())
-        .transpose()?
-        .unwrap_or(false);
+    let allow_unreadable = fields.flag("allow_unreadable_pages")?.unwrap_or(false);
     let file = SentFile::parse(&fields)?;
     let (name, document) = file.read(&state, caller, allow_unreadable).await?;
     let mut response = Json(ParsedDocument {

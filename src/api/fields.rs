@@ -52,6 +52,11 @@ impl<'a> Fields<'a> {
         })
     }
 
+    /// A boolean that may be absent.
+    pub fn flag(&self, name: &str) -> Result<Option<bool>, ApiError> {
+        self.get(name).map(|field| field.boolean()).transpose()
+    }
+
     /// The names given, in the order of the body, with their values.
     pub fn entries(&self) -> impl Iterator<Item = (&'a str, Field<'a>)> {
         self.entries.iter().map(|(name, value)| {

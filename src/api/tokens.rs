@@ -141,14 +141,10 @@ pub async fn render(
 impl Asked {
     fn parse(body: &Fields<'_>, ignored: &mut Ignored) -> Result<Self, ApiError> {
         parameters::check(parameters::TOKENIZE, body, ignored)?;
-        let flag = |name: &str, absent: bool| match body.get(name) {
-            Some(field) => field.boolean(),
-            None => Ok(absent),
-        };
         Ok(Self {
             prompt: body.require("prompt")?.string()?.to_owned(),
-            add_special_tokens: flag("add_special_tokens", true)?,
-            return_token_strs: flag("return_token_strs", false)?,
+            add_special_tokens: body.flag("add_special_tokens")?.unwrap_or(true),
+            return_token_strs: body.flag("return_token_strs")?.unwrap_or(false),
         })
     }
 }

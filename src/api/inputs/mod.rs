@@ -81,10 +81,7 @@ pub async fn resolve(
     ignored: &mut Ignored,
 ) -> Result<Told, ApiError> {
     let fields = Fields::root(body)?;
-    let allow_unreadable = (fields.get("allow_unreadable_pages"))
-        .map(|field| field.boolean())
-        .transpose()?
-        .unwrap_or(false);
+    let allow_unreadable = fields.flag("allow_unreadable_pages")?.unwrap_or(false);
     let parts = files::find(&fields, conversation, ignored)?;
     let prompt = prompts::named(state, &fields, ignored)?;
     let mut files = Vec::with_capacity(parts.len());
