@@ -1,8 +1,10 @@
 //! What a text is in tokens: `POST /tokenize` and `/detokenize` as vLLM has them, and
 //! `POST /v1/chat/completions/render`, the prompt that a chat becomes.
 
+use super::auth::Owner;
 use super::body::JsonBody;
 use super::chat::ChatRequest;
+use super::documents::Reading;
 use super::error::ApiError;
 use super::fields::Fields;
 use super::inputs;
@@ -110,11 +112,13 @@ pub async fn detokenize(
 pub async fn render(
     State(state): State<Arc<ApiState>>,
     Extension(caller): Extension<Caller>,
+    Extension(owner): Extension<Owner>,
     JsonBody(mut body): JsonBody,
 ) -> Result<Response, ApiError> {
     let mut ignored = state.ignored();
     let served = state.generator(&Fields::root(&body)?)?;
-    inputs::resolve(&state, caller, &mut body, inputs::CHAT, &mut ignored).await?;
+    let reading = Reading::new(&state, caller, &owner);
+    inputs::resolve(reading, &mut body, inputs::CHAT, &mut ignored).await?;
     let fields = Fields::root(&body)?;
     let prompt = ChatRequest::parse(&fields, served, &mut ignored)?.into_prompt();
     let model = Arc::clone(&served.model);
