@@ -261,6 +261,30 @@ mod tests {
         assert!(refusal(&many).await.contains("more than 16 fields"));
     }
 
+    proptest::proptest! {
+        /// Whatever a client sends, it is taken or refused.
+        #[test]
+        fn no_form_is_more_than_refused(
+            head in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..60),
+            edits in proptest::collection::vec((0usize..160, proptest::prelude::any::<u8>()), 0..6),
+        ) {
+            let mut bytes = form(&[
+                "name=\"after[seconds]\"\r\n\r\n3600",
+                "name=\"file\"; filename=\"a\\\"b\"\r\nContent-Type: text/plain\r\n\r\nabc",
+            ])
+            .to_vec();
+            for (at, byte) in edits {
+                let at = at % bytes.len();
+                bytes[at] = byte;
+            }
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            for bytes in [bytes, [b"--b\r\n".to_vec(), head].concat()] {
+                // The answer is whichever; a panic would fail.
+                let _ = runtime.block_on(FormBody::read(bytes.into(), BOUNDARY.to_owned(), 10));
+            }
+        }
+    }
+
     #[tokio::test]
     async fn a_form_without_its_end_is_refused() {
         let whole = form(&["name=\"file\"; filename=\"a\"\r\n\r\nabc"]);

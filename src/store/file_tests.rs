@@ -152,6 +152,44 @@ async fn what_goes_beyond_the_owners_room_is_refused_and_nothing_makes_room() {
 }
 
 #[tokio::test]
+async fn uploads_at_one_time_share_the_room() {
+    let (store, _dir) = store(FileLimits {
+        max_bytes: 100,
+        ..limits()
+    })
+    .await;
+    let now = SystemTime::now();
+    let content = [0; 40];
+    let ids: Vec<String> = (0..8).map(|id| format!("file-{id}")).collect();
+    let files: Vec<_> = ids.iter().map(|id| file(id, &content)).collect();
+    let puts = files.iter().map(|file| store.put_file("a", file, now));
+    let done = futures_util::future::join_all(puts).await;
+    let is_refused = |put: &&_| matches!(put, Err(StoreError::NoRoom { .. }));
+    assert_eq!(done.iter().filter(is_refused).count(), 6, "{done:?}");
+    let kept = store.files("a", ALL, now).await.unwrap().unwrap();
+    assert_eq!(kept.files.len(), 2);
+}
+
+#[tokio::test]
+async fn nothing_of_a_deleted_file_is_left_on_the_disk() {
+    let (store, dir) = store(limits()).await;
+    let now = SystemTime::now();
+    let line = b"Aktenzeichen 4711\n";
+    let content = line.repeat(100_000);
+    for id in ["file-1", "file-2"] {
+        store.put_file("a", &file(id, &content), now).await.unwrap();
+    }
+    assert!(store.delete_file("a", "file-1", now).await.unwrap());
+    store.forget_expired(now + 3 * HOUR).await.unwrap();
+    store.close().await;
+    for entry in std::fs::read_dir(dir.path()).unwrap() {
+        let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+        let is_left = bytes.windows(line.len()).any(|bytes| bytes == line);
+        assert!(!is_left);
+    }
+}
+
+#[tokio::test]
 async fn a_list_goes_on_after_a_file_in_either_order() {
     let (store, _dir) = store(limits()).await;
     let now = SystemTime::now();

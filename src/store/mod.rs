@@ -79,7 +79,9 @@ impl Store {
             .journal_mode(SqliteJournalMode::Wal)
             // A crash of the machine may lose the last answers, and never the file.
             .synchronous(SqliteSynchronous::Normal)
-            .busy_timeout(BUSY_TIMEOUT);
+            .busy_timeout(BUSY_TIMEOUT)
+            // What is deleted is overwritten, and not only found no more.
+            .pragma("secure_delete", "ON");
         let pool = SqlitePoolOptions::new()
             .max_connections(MAX_CONNECTIONS)
             .connect_with(options)
