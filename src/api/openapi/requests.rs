@@ -17,7 +17,7 @@ pub fn schemas() -> Map<String, Value> {
         ("TokenizeRequest", object(parameters::TOKENIZE)),
         ("DetokenizeRequest", object(parameters::DETOKENIZE)),
         ("ParseRequest", object(parameters::PARSE)),
-        ("FileRequest", object(parameters::FILE_UPLOAD)),
+        ("FileRequest", form(parameters::FILE_UPLOAD)),
     ])
 }
 
@@ -35,7 +35,20 @@ pub fn query(table: &[Parameter]) -> Value {
     parameters.collect()
 }
 
+/// A form, in which nothing can be null.
+fn form(table: &[Parameter]) -> Value {
+    holding(table, |parameter| {
+        let mut schema = shape(&parameter.shape);
+        schema["description"] = parameter.note.into();
+        schema
+    })
+}
+
 fn object(table: &[Parameter]) -> Value {
+    holding(table, property)
+}
+
+fn holding(table: &[Parameter], property: impl Fn(&Parameter) -> Value) -> Value {
     let required: Vec<&str> = table
         .iter()
         .filter(|parameter| parameter.is_required)

@@ -1,94 +1,16 @@
-//! `/v1/files`: what is kept, for whom, how long, and who names it.
+//! Uploads, lists, and how long and how much is kept.
 
+use super::{
+    FILES, HOUR, LETTER, PARSE, delete, error, letter, letter_of, options, path, start, store,
+    upload,
+};
 use crate::forms::Form;
-use crate::scripted::{self, MODEL, Script};
-use crate::server::{Answer, CHAT, Options, TestServer};
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
+use crate::server::{Answer, TestServer};
 use guichet::config::ServerConfig;
-use guichet::engine::EngineConfig;
-use guichet::store::{FileLimits, NewFile, Retention, Store};
-use guichet::tenant::{ApiKey, KeyConfig};
+use guichet::store::{FileLimits, NewFile};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::{Duration, SystemTime};
-use tempfile::TempDir;
-
-const FILES: &str = "/v1/files";
-const RENDER: &str = "/v1/chat/completions/render";
-const RESPONSES: &str = "/v1/responses";
-const PARSE: &str = "/v1/documents/parse";
-const LETTER: &str = "Objet : demande\nMontant : 1 234,56 €";
-const HOUR: u64 = 3600;
-
-async fn store(limits: FileLimits) -> (Store, TempDir) {
-    let dir = tempfile::tempdir().unwrap();
-    let retention = Retention {
-        time: Duration::from_secs(HOUR),
-        max_bytes: 1 << 20,
-    };
-    let store = Store::open(&dir.path().join("guichet.db"), retention).await;
-    (store.unwrap().with_file_limits(limits), dir)
-}
-
-fn options(store: Store) -> Options {
-    Options {
-        engine: EngineConfig {
-            max_model_len: 4096,
-            num_blocks: 1024,
-            ..scripted::engine_config()
-        },
-        store: Some(store),
-        ..Options::new(Script::saying("ok"))
-    }
-}
-
-async fn start() -> (TestServer, TempDir) {
-    let (store, dir) = store(FileLimits::default()).await;
-    (TestServer::start(options(store)).await, dir)
-}
-
-fn letter() -> Form {
-    Form::default()
-        .text("purpose", "user_data")
-        .file("lettre.txt", LETTER)
-}
-
-/// A file of so many bytes.
-fn letter_of(len: usize) -> Form {
-    Form::default()
-        .text("purpose", "user_data")
-        .file("a.txt", vec![b'a'; len])
-}
-
-async fn upload(server: &TestServer, form: Form) -> Value {
-    let answer = server.post_form(FILES, form).await;
-    assert_eq!(answer.status, 200, "{}", answer.text);
-    answer.json()
-}
-
-fn path(file: &Value) -> String {
-    format!("{FILES}/{}", file["id"].as_str().unwrap())
-}
-
-async fn delete(server: &TestServer, path: &str) -> Answer {
-    let request = server.request(Method::DELETE, path);
-    Answer::read(request.send().await.unwrap()).await
-}
-
-fn error(answer: &Answer, status: u16) -> Value {
-    assert_eq!(answer.status, status, "{}", answer.text);
-    answer.json()["error"].clone()
-}
-
-fn chat(file: Value) -> Value {
-    let part = json!({"type": "file", "file": file});
-    json!({"model": MODEL, "messages": [{"role": "user", "content": [part]}]})
-}
-
-fn response(part: Value) -> Value {
-    json!({"model": MODEL, "input": [{"role": "user", "content": [part]}]})
-}
 
 #[tokio::test]
 async fn an_uploaded_file_is_found_until_it_is_deleted() {
@@ -140,164 +62,6 @@ async fn an_uploaded_file_is_found_until_it_is_deleted() {
         assert_eq!(error(&gone, 404)["code"], "file_not_found");
     }
     assert_eq!(server.get(FILES).await.json()["data"], json!([]));
-}
-
-#[tokio::test]
-async fn a_file_that_is_named_reads_as_one_that_is_sent() {
-    let (server, _dir) = start().await;
-    let file = upload(&server, letter()).await;
-    let data = BASE64_STANDARD.encode(LETTER);
-    let (sent, kept) = (
-        json!({"file_data": data, "filename": "lettre.txt"}),
-        json!({"file_id": file["id"]}),
-    );
-    let prompt = async |file: &Value| {
-        let answer = server.post(RENDER, &chat(file.clone())).await;
-        assert_eq!(answer.status, 200, "{}", answer.text);
-        answer.json()["prompt"].clone()
-    };
-    assert!(
-        prompt(&kept).await.as_str().unwrap().contains(LETTER),
-        "the letter is not in the prompt"
-    );
-    assert_eq!(prompt(&kept).await, prompt(&sent).await);
-    let renamed = json!({"file_id": file["id"], "filename": "autre.txt"});
-    assert!(
-        prompt(&renamed)
-            .await
-            .as_str()
-            .unwrap()
-            .contains("autre.txt")
-    );
-    let told = |answer: Answer| answer.json()["documents"].clone();
-    assert_eq!(
-        told(server.post(CHAT, &chat(kept.clone())).await),
-        told(server.post(CHAT, &chat(sent.clone())).await)
-    );
-    let part = |file: &Value| {
-        let mut part = file.clone();
-        part["type"] = "input_file".into();
-        response(part)
-    };
-    let answer = server.post(RESPONSES, &part(&kept)).await;
-    assert_eq!(
-        answer.json()["documents"][0]["name"],
-        "lettre.txt",
-        "{}",
-        answer.text
-    );
-    assert_eq!(
-        told(answer),
-        told(server.post(RESPONSES, &part(&sent)).await)
-    );
-    let parsed = server.post(PARSE, &kept).await.json();
-    assert_eq!(parsed, server.post(PARSE, &sent).await.json());
-    assert_eq!(parsed["text"], LETTER);
-}
-
-#[tokio::test]
-async fn a_file_that_is_not_there_or_named_and_sent_is_refused_by_its_field() {
-    let (server, _dir) = start().await;
-    let file = upload(&server, letter()).await;
-    let both = json!({"file_id": file["id"], "file_data": "YQ=="});
-    let missing = json!({"file_id": "file-0"});
-    let of = |file: &Value| {
-        let mut part = file.clone();
-        part["type"] = "input_file".into();
-        [
-            (CHAT, chat(file.clone()), "messages[0].content[0].file."),
-            (RESPONSES, response(part), "input[0].content[0]."),
-            (PARSE, file.clone(), ""),
-        ]
-    };
-    for (file, code, name) in [
-        (&missing, json!("file_not_found"), "file_id"),
-        (&both, Value::Null, "file_id"),
-        (&json!({}), Value::Null, "file_data"),
-        (&json!({"file_id": 1}), Value::Null, "file_id"),
-    ] {
-        for (route, body, place) in of(file) {
-            let found = error(&server.post(route, &body).await, 400);
-            assert_eq!(found["param"], format!("{place}{name}"), "{found}");
-            assert_eq!(found["code"], code, "{found}");
-        }
-    }
-    // What is no document is refused where it is read.
-    let picture = Form::default()
-        .text("purpose", "user_data")
-        .file("a.png", b"\x89PNG\r\n\x1a\n");
-    let picture = upload(&server, picture).await;
-    let found = error(
-        &server.post(PARSE, &json!({"file_id": picture["id"]})).await,
-        422,
-    );
-    assert_eq!(found["param"], "file_id", "{found}");
-}
-
-#[tokio::test]
-async fn nobody_finds_or_names_anothers_file() {
-    let keys = ["a", "b"].map(|name| (name, ApiKey::generate().unwrap()));
-    let (store, _dir) = store(FileLimits {
-        max_files: 1,
-        ..FileLimits::default()
-    })
-    .await;
-    let mut options = options(store);
-    options.keys = (keys.iter())
-        .map(|(name, key)| KeyConfig {
-            name: (*name).to_owned(),
-            hash: key.hash().to_string(),
-            weight: 1,
-        })
-        .collect();
-    let server = TestServer::start(options).await;
-    let [(_, a), (_, b)] = &keys;
-    let send = async |key: &ApiKey, method: Method, path: &str, body: Option<Value>| {
-        let request = server.request(method, path).bearer_auth(key.reveal());
-        let request = match body {
-            Some(body) => request.json(&body),
-            None => request,
-        };
-        Answer::read(request.send().await.unwrap()).await
-    };
-    let put = async |key: &ApiKey| {
-        let request = server.request(Method::POST, FILES);
-        let request = letter().send_with(request.bearer_auth(key.reveal()));
-        Answer::read(request.send().await.unwrap()).await
-    };
-    let mine = put(a).await.json();
-    let id = mine["id"].as_str().unwrap();
-    let named = chat(json!({"file_id": id}));
-    let parse = json!({"file_id": id});
-    let asked = [
-        (Method::DELETE, path(&mine), None, 404),
-        (Method::GET, path(&mine), None, 404),
-        (Method::GET, format!("{}/content", path(&mine)), None, 404),
-        (Method::GET, format!("{FILES}?after={id}"), None, 400),
-        (Method::POST, CHAT.to_owned(), Some(named), 400),
-        (Method::POST, PARSE.to_owned(), Some(parse), 400),
-    ];
-    for (method, path, body, status) in &asked {
-        let theirs = send(b, method.clone(), path, body.clone()).await;
-        let theirs = error(&theirs, *status);
-        // As if it were nowhere.
-        let nowhere = |text: &str| text.replace(id, "file-0");
-        let body = body.as_ref().map(|body| {
-            let text = nowhere(&body.to_string());
-            serde_json::from_str(&text).unwrap()
-        });
-        let nobodys = send(b, method.clone(), &nowhere(path), body).await;
-        let nobodys = error(&nobodys, *status);
-        assert_eq!(nowhere(&theirs.to_string()), nobodys.to_string(), "{path}");
-    }
-    let list = send(b, Method::GET, FILES, None).await.json();
-    assert_eq!(list["data"], json!([]));
-    // A full room is its owner's alone.
-    assert_eq!(put(b).await.status, 200);
-    assert_eq!(error(&put(a).await, 400)["code"], "file_quota_exceeded");
-    for (method, path, body, _) in asked.into_iter().rev() {
-        assert_eq!(send(a, method, &path, body).await.status, 200, "{path}");
-    }
 }
 
 #[tokio::test]
@@ -491,32 +255,6 @@ async fn a_file_may_be_as_large_as_a_document_and_no_larger() {
     assert_eq!(
         server.post_form(FILES, letter_of(18 << 20)).await.status,
         413
-    );
-}
-
-#[tokio::test]
-async fn where_nothing_is_stored_that_is_said() {
-    let server = TestServer::saying("ok").await;
-    for answer in [
-        server.post_form(FILES, letter()).await,
-        server.get(FILES).await,
-        server.get("/v1/files/file-0").await,
-        server.get("/v1/files/file-0/content").await,
-        delete(&server, "/v1/files/file-0").await,
-    ] {
-        let found = error(&answer, 404);
-        assert_eq!(found["code"], "files_not_kept", "{found}");
-        let message = found["message"].as_str().unwrap();
-        assert!(message.contains("responses.store = false"), "{message}");
-    }
-    let found = error(
-        &server.post(PARSE, &json!({"file_id": "file-0"})).await,
-        400,
-    );
-    assert_eq!(found["param"], "file_id");
-    assert!(
-        found["message"].as_str().unwrap().contains("left out"),
-        "{found}"
     );
 }
 
