@@ -3,7 +3,7 @@
     prove_api.py GUICHET
 
 This file is also the hooks of that run: schemathesis reads it. What it does to a request is to name
-models and responses that there are, and to ask for few tokens.
+models, responses and files that there are, and to ask for few tokens.
 """
 
 import argparse
@@ -14,6 +14,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import urllib.request
 from collections import Counter, defaultdict
 from pathlib import Path
 
@@ -45,6 +46,7 @@ CHECKS = [
 
 statuses = Counter()
 stored: list[str] = []
+files: list[str] = []
 num_paths = 0
 
 
@@ -52,6 +54,7 @@ num_paths = 0
 def before_call(context, case, kwargs):
     """Names what there is, and asks for few tokens; all else of a request stays as it was made."""
     body, path = case.body, case.operation.path
+    name_files(body)
     if not isinstance(body, dict) or not isinstance(body.get("model", ""), str):
         return
     if "model" in body:
@@ -73,6 +76,19 @@ def before_call(context, case, kwargs):
             del body["input_type"]
 
 
+def name_files(body: object) -> None:
+    """Each `file_id` in it names a file that there is, and no other file is sent beside it."""
+    if isinstance(body, dict):
+        if isinstance(body.get("file_id"), str):
+            body["file_id"] = os.environ["PROVE_API_FILE"]
+            body.pop("file_data", None)
+        for value in body.values():
+            name_files(value)
+    elif isinstance(body, list):
+        for value in body:
+            name_files(value)
+
+
 @schemathesis.hook
 def map_path_parameters(context, path_parameters):
     """Every other path names something that there is."""
@@ -83,6 +99,8 @@ def map_path_parameters(context, path_parameters):
         return path_parameters | {"id": GENERATOR}
     if num_paths % 2 and path.startswith("/v1/responses/") and stored:
         return path_parameters | {"id": stored[num_paths % len(stored)]}
+    if num_paths % 2 and path.startswith("/v1/files/") and files:
+        return path_parameters | {"id": files[num_paths % len(files)]}
     return path_parameters
 
 
@@ -93,6 +111,17 @@ def after_call(context, case, response):
         # A stream has none at its beginning.
         if found := re.match(rb'{"id":"(resp_\w+)"', response.content):
             stored.append(found[1].decode())
+    if case.method == "POST" and case.operation.path == "/v1/files" and response.status_code == 200:
+        files.append(json.loads(response.content)["id"])
+
+
+def keep_letter(url: str, key: str) -> str:
+    """The id of a file that requests may name, and nobody deletes."""
+    parts = [('name="purpose"', "user_data"), ('name="file"; filename="letter.txt"', "Objet : demande")]
+    body = "".join(f"--b\r\nContent-Disposition: form-data; {head}\r\n\r\n{text}\r\n" for head, text in parts) + "--b--\r\n"
+    headers = {"Authorization": f"Bearer {key}", "Content-Type": "multipart/form-data; boundary=b"}
+    with urllib.request.urlopen(urllib.request.Request(f"{url}/v1/files", body.encode(), headers)) as answer:
+        return json.load(answer)["id"]
 
 
 def write_statuses() -> None:
@@ -117,6 +146,7 @@ def main() -> int:
             "PYTHONPATH": str(Path(__file__).parent),
             "SCHEMATHESIS_HOOKS": "prove_api",
             "PROVE_API_STATUSES": str(counts),
+            "PROVE_API_FILE": keep_letter(url, place["CONTRACT_KEY"]),
         }
         cli, failed, answered = Path(sys.executable).parent / "schemathesis", 0, Counter()
         for phases, mode, times in RUNS:

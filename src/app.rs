@@ -26,9 +26,13 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tracing::{info, warn};
+
+/// How often what has ended is taken out of the store.
+const SWEEP: Duration = Duration::from_secs(3600);
 
 /// A server that listens and has no model yet.
 pub struct App {
@@ -157,13 +161,27 @@ fn document_reader(config: &Config) -> Result<DocumentReader, AppError> {
     })
 }
 
-/// The file of what is stored, unless nothing is.
+/// The file of what is stored, unless nothing is, and what keeps it from growing old.
 async fn open_store(config: &Config) -> Result<Option<Store>, StoreError> {
     let Some(retention) = config.responses.retention() else {
         return Ok(None);
     };
     let path = config.server.state_dir.join("guichet.db");
-    Store::open(&path, retention).await.map(Some)
+    let store = Store::open(&path, retention).await?;
+    let store = store.with_file_limits(config.files.limits());
+    tokio::spawn(sweep(store.clone()));
+    Ok(Some(store))
+}
+
+/// What is kept goes when its time is over, though nobody asks for anything.
+async fn sweep(store: Store) {
+    let mut hours = tokio::time::interval(SWEEP);
+    loop {
+        hours.tick().await;
+        if let Err(error) = store.forget_expired(SystemTime::now()).await {
+            warn!("what has ended is still stored: {error}");
+        }
+    }
 }
 
 /// Loads in a thread of its own: it takes seconds, and a process that is told to stop

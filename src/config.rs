@@ -2,10 +2,12 @@
 //! command line. Parsed and checked once, then frozen.
 
 mod documents;
+mod files;
 mod model;
 mod origin;
 
 pub use documents::{DocumentsConfig, PromptsConfig};
+pub use files::FilesConfig;
 pub use model::{
     DeviceConfig, DtypeChoice, KernelChoice, KvDtypeChoice, ModelConfig, QuantizeChoice,
     RandomWeights,
@@ -39,6 +41,7 @@ pub struct Config {
     pub models: Vec<ModelConfig>,
     pub engine: EngineSection,
     pub responses: ResponsesConfig,
+    pub files: FilesConfig,
     pub documents: DocumentsConfig,
     pub prompts: PromptsConfig,
     pub log: LogConfig,
@@ -234,12 +237,14 @@ impl Config {
             models: _,
             engine,
             responses,
+            files,
             documents,
             prompts: _,
             log,
             keys,
         } = self;
         documents.check()?;
+        files.check()?;
         for (key, value, max) in [
             ("server.max_connections", server.max_connections, 1 << 20),
             ("server.max_body_mib", server.max_body_mib, 1 << 10),

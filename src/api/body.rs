@@ -1,4 +1,4 @@
-//! Reads a request's body: its type, its size, its JSON.
+//! Reads a request's body: its type, its size, its JSON. What comes as a form is in `form`.
 
 use super::error::ApiError;
 use super::json::Json;
@@ -23,28 +23,35 @@ impl FromRequest<Arc<ApiState>> for JsonBody {
 
     async fn from_request(request: Request, state: &Arc<ApiState>) -> Result<Self, ApiError> {
         if !is_json(request.headers()) {
-            return Err(ApiError::media_type());
+            return Err(ApiError::media_type(
+                "JSON: send the header `Content-Type: application/json`",
+            ));
         }
-        let announced = content_length(request.headers());
         let max = match super::TAKE_DOCUMENTS.contains(&request.uri().path()) {
             true => state
                 .max_body_bytes
                 .saturating_add(state.max_encoded_bytes()),
             false => state.max_body_bytes,
         };
-        let read = async {
-            // Over HTTP/2 one connection may send many bodies at once. Nobody closes the semaphore.
-            let places = state.places_of_body(announced, max);
-            let _place = state.bodies.acquire_many(places).await.ok();
-            read(request.into_body(), announced, max).await
-        };
-        let bytes = tokio::time::timeout(state.body_read_timeout, read)
-            .await
-            .map_err(|_| ApiError::body_too_slow())??;
+        let bytes = whole(request, state, max).await?;
         let json = Json::parse(&bytes)
             .map_err(|e| ApiError::bad_body(format!("The body is not usable JSON: {e}.")))?;
         Ok(Self(json))
     }
+}
+
+/// A body of at most `max` bytes, once there is a place for it.
+pub async fn whole(request: Request, state: &ApiState, max: usize) -> Result<Bytes, ApiError> {
+    let announced = content_length(request.headers());
+    let read = async {
+        // Over HTTP/2 one connection may send many bodies at once. Nobody closes the semaphore.
+        let places = state.places_of_body(announced, max);
+        let _place = state.bodies.acquire_many(places).await.ok();
+        read(request.into_body(), announced, max).await
+    };
+    tokio::time::timeout(state.body_read_timeout, read)
+        .await
+        .map_err(|_| ApiError::body_too_slow())?
 }
 
 async fn read(mut body: Body, announced: Option<u64>, max: usize) -> Result<Bytes, ApiError> {

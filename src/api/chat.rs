@@ -1,9 +1,11 @@
 //! `POST /v1/chat/completions`.
 
 use super::answer::{Head, Measured};
+use super::auth::Owner;
 use super::body::JsonBody;
 use super::chat_answer::{ChatChunks, ChatCompletion, Form, Heard};
 use super::delivery::deliver;
+use super::documents::Reading;
 use super::error::ApiError;
 use super::fields::Fields;
 use super::inputs;
@@ -40,11 +42,13 @@ pub async fn create(
     State(state): State<Arc<ApiState>>,
     Extension(request_id): Extension<RequestId>,
     Extension(caller): Extension<Caller>,
+    Extension(owner): Extension<Owner>,
     JsonBody(mut body): JsonBody,
 ) -> Result<Response, ApiError> {
     let mut ignored = state.ignored();
     let served = state.generator(&Fields::root(&body)?)?;
-    let told = inputs::resolve(&state, caller, &mut body, inputs::CHAT, &mut ignored).await?;
+    let reading = Reading::new(&state, caller, &owner);
+    let told = inputs::resolve(reading, &mut body, inputs::CHAT, &mut ignored).await?;
     let fields = Fields::root(&body)?;
     let request = ChatRequest::parse(&fields, served, &mut ignored)?;
     let ChatRequest {

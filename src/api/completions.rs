@@ -125,11 +125,7 @@ impl CompletionRequest {
     fn parse(body: &Fields<'_>, served: &Served, ignored: &mut Ignored) -> Result<Self, ApiError> {
         parameters::check(parameters::COMPLETIONS, body, ignored)?;
         let prompts = prompt::parse(&body.require(PROMPT_FIELD)?, "prompts", limits::MAX_PROMPTS)?;
-        let echo = body
-            .get("echo")
-            .map(|field| field.boolean())
-            .transpose()?
-            .unwrap_or(false);
+        let echo = body.flag("echo")?.unwrap_or(false);
         let max_tokens = max_tokens(body, echo)?;
         let service_tier = ServiceTier::parse(body)?;
         let params = GenerationParams {

@@ -1,8 +1,10 @@
-//! Documents that are sent: `POST /v1/documents/parse`, and the files of chats.
+//! Documents that are sent or kept: `POST /v1/documents/parse`, and the files of chats.
 
+use super::auth::Owner;
 use super::body::JsonBody;
 use super::error::ApiError;
 use super::fields::{Field, Fields};
+use super::files;
 use super::parameters;
 use super::state::ApiState;
 use crate::document::Document;
@@ -17,8 +19,8 @@ use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
-/// What a client that names no file calls it.
-const UNNAMED: &str = "document";
+/// What a file is called that its client gives no name.
+pub const UNNAMED: &str = "document";
 
 /// With or without padding.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -28,10 +30,24 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 
 /// A file as a request holds it.
 pub struct SentFile {
-    pub name: String,
-    bytes: Vec<u8>,
+    name: Option<String>,
+    content: Content,
     /// Where it stands in the request.
     path: String,
+}
+
+enum Content {
+    Sent(Vec<u8>),
+    /// Under this id.
+    Kept(String),
+}
+
+/// Reads documents for one request.
+#[derive(Clone, Copy)]
+pub struct Reading<'a> {
+    pub state: &'a ApiState,
+    pub caller: Caller,
+    owner: &'a Owner,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -47,17 +63,16 @@ pub struct ParsedDocument {
 pub async fn parse(
     State(state): State<Arc<ApiState>>,
     Extension(caller): Extension<Caller>,
+    Extension(owner): Extension<Owner>,
     JsonBody(body): JsonBody,
 ) -> Result<Response, ApiError> {
     let mut ignored = state.ignored();
     let fields = Fields::root(&body)?;
     parameters::check(parameters::PARSE, &fields, &mut ignored)?;
-    let allow_unreadable = (fields.get("allow_unreadable_pages"))
-        .map(|field| field.boolean())
-        .transpose()?
-        .unwrap_or(false);
+    let allow_unreadable = fields.flag("allow_unreadable_pages")?.unwrap_or(false);
     let file = SentFile::parse(&fields)?;
-    let (name, document) = file.read(&state, caller, allow_unreadable).await?;
+    let reading = Reading::new(&state, caller, &owner);
+    let (name, document) = reading.document(file, allow_unreadable).await?;
     let mut response = Json(ParsedDocument {
         object: "document",
         name,
@@ -69,34 +84,61 @@ pub async fn parse(
 }
 
 impl SentFile {
-    /// `file_data` and `filename` of an object.
+    /// `file_data` or `file_id`, and `filename` of an object.
     pub fn parse(fields: &Fields<'_>) -> Result<Self, ApiError> {
-        let data = fields.require("file_data")?;
-        let name = match fields.get("filename") {
-            Some(field) => file_name(&field)?,
-            None => UNNAMED.to_owned(),
+        let (content, path) = match (fields.get("file_data"), fields.get("file_id")) {
+            (Some(data), None) => (Content::Sent(decoded(&data)?), data),
+            (None, Some(id)) => (Content::Kept(id.string()?.to_owned()), id),
+            (Some(_), Some(id)) => return Err(id.must("be left out beside `file_data`")),
+            (None, None) => {
+                let id = fields.path_of("file_id");
+                return Err(fields.lacks("file_data", &format!(" or `{id}`")));
+            }
         };
+        let name = |field: Field<'_>| file_name(field.string()?).map_err(|must| field.must(must));
         Ok(Self {
-            name,
-            bytes: decoded(&data)?,
-            path: data.path().to_owned(),
+            name: fields.get("filename").map(name).transpose()?,
+            content,
+            path: path.path().to_owned(),
         })
     }
+}
 
-    /// Its name, and the document that a process of its own reads when it is the caller's turn.
-    pub async fn read(
+impl<'a> Reading<'a> {
+    pub fn new(state: &'a ApiState, caller: Caller, owner: &'a Owner) -> Self {
+        Self {
+            state,
+            caller,
+            owner,
+        }
+    }
+
+    /// The name of a file, and the document that a process of its own reads when it is the caller's
+    /// turn.
+    pub async fn document(
         self,
-        state: &ApiState,
-        caller: Caller,
+        file: SentFile,
         allow_unreadable: bool,
     ) -> Result<(String, Document), ApiError> {
-        let Self { name, bytes, path } = self;
-        let Some(reader) = &state.documents else {
+        let SentFile {
+            name,
+            content,
+            path,
+        } = file;
+        let Some(reader) = &self.state.documents else {
             return Err(ApiError::internal("there is no reader of documents"));
         };
         let (reader, limits) = (Arc::clone(&reader.parser), reader.limits.clone());
         // Waiting here and not on a thread, a client that leaves gives up its place.
-        let place = state.readers.place(caller).await;
+        let place = self.state.readers.place(self.caller).await;
+        let (name, bytes) = match content {
+            Content::Sent(bytes) => (name.unwrap_or_else(|| UNNAMED.to_owned()), bytes),
+            // Not before its turn: a small request may name many large files.
+            Content::Kept(id) => {
+                let (kept, bytes) = files::named(self.state, self.owner, &path, &id).await?;
+                (name.unwrap_or(kept), bytes)
+            }
+        };
         let read = tokio::task::spawn_blocking(move || {
             let read = reader.parse(&bytes, &limits);
             drop(place);
@@ -116,15 +158,15 @@ impl SentFile {
     }
 }
 
-/// A name is shown to the model and in answers: on one line, and no longer than one.
-fn file_name(field: &Field<'_>) -> Result<String, ApiError> {
-    let name = field.string()?;
+/// A name is shown to the model and in answers: on one line, and no longer than one. The error is
+/// what it must be.
+pub fn file_name(name: &str) -> Result<String, String> {
     let max = super::limits::MAX_FILE_NAME_CHARS;
     let num_chars = name.chars().count();
     if num_chars == 0 || num_chars > max || name.chars().any(char::is_control) {
-        return Err(field.must(format_args!(
+        return Err(format!(
             "have 1 to {max} characters, none of them a control character"
-        )));
+        ));
     }
     Ok(name.to_owned())
 }

@@ -1,6 +1,7 @@
 //! What a client sees when something is wrong, decided once.
 
 mod document;
+mod store;
 
 use super::error_body::{ErrorBody, ErrorObject};
 use super::request_id::RequestId;
@@ -145,13 +146,14 @@ impl ApiError {
         }
     }
 
-    pub fn media_type() -> Self {
+    /// `wanted` says what the body must be, and how that is said in a header.
+    pub fn media_type(wanted: &str) -> Self {
         Self {
             code: Some("unsupported_media_type"),
             ..Self::new(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 Kind::InvalidRequest,
-                "The body must be JSON: send the header `Content-Type: application/json`.",
+                format!("The body must be {wanted}."),
             )
         }
     }

@@ -45,11 +45,19 @@ impl<'a> Fields<'a> {
     }
 
     pub fn require(&self, name: &str) -> Result<Field<'a>, ApiError> {
-        self.get(name).ok_or_else(|| {
-            let path = self.path_of(name);
-            let message = format!("`{path}` is required.");
-            ApiError::invalid(path, message)
-        })
+        self.get(name).ok_or_else(|| self.lacks(name, ""))
+    }
+
+    /// `or` names what would do instead.
+    pub fn lacks(&self, name: &str, or: &str) -> ApiError {
+        let path = self.path_of(name);
+        let message = format!("`{path}`{or} is required.");
+        ApiError::invalid(path, message)
+    }
+
+    /// A boolean that may be absent.
+    pub fn flag(&self, name: &str) -> Result<Option<bool>, ApiError> {
+        self.get(name).map(|field| field.boolean()).transpose()
     }
 
     /// The names given, in the order of the body, with their values.
@@ -65,7 +73,7 @@ impl<'a> Fields<'a> {
         })
     }
 
-    fn path_of(&self, name: &str) -> String {
+    pub fn path_of(&self, name: &str) -> String {
         if self.path.is_empty() {
             name.to_owned()
         } else {

@@ -58,7 +58,7 @@ macro_rules! limits {
 }
 
 limits! {
-    MAX_BODY_BYTES = 8 << 20, "Bytes in a request body, unless `server.max_body_mib` says otherwise; where documents may be, those of the largest come on top (`documents.max_file_mib`).";
+    MAX_BODY_BYTES = 8 << 20, "Bytes in a request body, unless `server.max_body_mib` says otherwise; where documents may be, those of the largest come on top (`documents.max_file_mib`), as base64 has them or, in `POST /v1/files`, as they are.";
     MAX_JSON_DEPTH = 64, "Arrays and objects inside one another in a body.";
     MAX_JSON_VALUES = 1_000_000, "Values in a body, keys not counted.";
     MAX_MESSAGES = 4096, "Messages in a chat request.";
@@ -82,6 +82,11 @@ limits! {
     MAX_TOOL_CALLS = 128, "Calls in a message that is sent back.";
     MAX_TOOL_CALLS_BYTES = 1 << 20, "Bytes in the arguments of all calls that are sent back.";
     MAX_TEMPLATE_KWARGS = 64, "Variables in `chat_template_kwargs`.";
+    MAX_FORM_PARTS = 16, "Fields of a form, or of the query of an address.";
+    MAX_FORM_TEXT_BYTES = 1024, "Bytes in a field of a form that is not the file.";
+    MIN_FILE_SECONDS = 3600, "Least `expires_after.seconds` of a file.";
+    MAX_FILE_SECONDS = 2_592_000, "Most `expires_after.seconds` of a file: 30 days.";
+    MAX_LISTED_FILES = 10_000, "Files in a list (`limit`).";
     MAX_FILES = 16, "Files in the messages of one request.";
     MAX_FILE_NAME_CHARS = 255, "Characters in `filename`.";
     MAX_QUOTED_BYTES = 4 << 20, "Bytes in the text of all documents of a request with `citations`.";

@@ -51,11 +51,7 @@ struct TopByText(Vec<(String, f32)>);
 
 /// `logprobs` and `top_logprobs` of a chat: how many of the most probable tokens to report.
 pub fn of_chat(body: &Fields<'_>) -> Result<Option<usize>, ApiError> {
-    let asked = body
-        .get("logprobs")
-        .map(|field| field.boolean())
-        .transpose()?
-        .unwrap_or(false);
+    let asked = body.flag("logprobs")?.unwrap_or(false);
     let Some(field) = body.get("top_logprobs") else {
         return Ok(asked.then_some(0));
     };

@@ -21,6 +21,8 @@ mod error_body;
 #[cfg(test)]
 mod error_tests;
 mod fields;
+mod files;
+mod form;
 mod health;
 mod info;
 mod inputs;
@@ -70,6 +72,7 @@ const RERANK: &str = "/v1/rerank";
 /// As Hugging Face's text-embeddings-inference has it.
 const TEI_RERANK: &str = "/rerank";
 const PARSE: &str = "/v1/documents/parse";
+const FILES: &str = "/v1/files";
 const PROMPTS: &str = "/v1/prompts";
 const CAPABILITIES: &str = "/v1/capabilities";
 const OPENAPI: &str = "/openapi.json";
@@ -111,6 +114,9 @@ pub fn router(state: Arc<ApiState>) -> Router {
             get(responses::input_items),
         )
         .route(PARSE, post(documents::parse))
+        .route(FILES, get(files::list).post(files::create))
+        .route("/v1/files/{id}", get(files::get).delete(files::delete))
+        .route("/v1/files/{id}/content", get(files::content))
         .route(PROMPTS, get(prompts::list))
         .route("/v1/prompts/{id}", get(prompts::get))
         .route(EMBEDDINGS, post(embeddings::create))
@@ -147,9 +153,15 @@ async fn not_found(method: Method, uri: Uri) -> ApiError {
 
 async fn method_not_allowed(method: Method, uri: Uri) -> ApiError {
     let path = uri.path();
-    let allowed = match path.strip_prefix(RESPONSES).filter(|rest| !rest.is_empty()) {
+    let kept = [RESPONSES, FILES]
+        .iter()
+        .find_map(|kind| path.strip_prefix(kind));
+    let allowed = match kept.filter(|rest| !rest.is_empty()) {
         Some(rest) if rest.ends_with("/cancel") => "POST",
-        Some(rest) if !rest.ends_with("/input_items") => "GET, HEAD, DELETE",
+        Some(rest) if !rest.ends_with("/input_items") && !rest.ends_with("/content") => {
+            "GET, HEAD, DELETE"
+        }
+        None if path == FILES => "GET, HEAD, POST",
         None if POSTED.contains(&path) => "POST",
         _ => "GET, HEAD",
     };

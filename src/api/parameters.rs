@@ -5,6 +5,7 @@ mod chat;
 mod completions;
 mod documents;
 mod encoders;
+mod files;
 mod formats;
 mod messages;
 mod responses;
@@ -16,6 +17,7 @@ pub use chat::CHAT;
 pub use completions::{COMPLETIONS, DETOKENIZE, TOKENIZE};
 pub use documents::{CITATIONS, PARSE, PROMPT};
 pub use encoders::{DOCUMENT, EMBEDDINGS, RERANK, TEI_RERANK};
+pub use files::{EXPIRES_AFTER, FILE_LIST, FILE_UPLOAD};
 pub use formats::{JSON_SCHEMA, RESPONSE_FORMAT, STRUCTURED_OUTPUTS};
 pub use messages::{
     ASSISTANT_MESSAGE, CALLED_FUNCTION, CONTENT_PART, FILE, FILE_PART, MESSAGE, TOOL_CALL,

@@ -21,11 +21,7 @@ pub enum Delivery {
 }
 
 pub fn delivery(body: &Fields<'_>, ignored: &mut Ignored) -> Result<Delivery, ApiError> {
-    let stream = body
-        .get("stream")
-        .map(|field| field.boolean())
-        .transpose()?
-        .unwrap_or(false);
+    let stream = body.flag("stream")?.unwrap_or(false);
     let Some(options) = body.get("stream_options") else {
         return Ok(if stream {
             Delivery::Stream {
@@ -37,10 +33,7 @@ pub fn delivery(body: &Fields<'_>, ignored: &mut Ignored) -> Result<Delivery, Ap
     };
     let fields = options.object()?;
     parameters::check(STREAM_OPTIONS, &fields, ignored)?;
-    let include_usage = fields
-        .get("include_usage")
-        .map(|field| field.boolean())
-        .transpose()?;
+    let include_usage = fields.flag("include_usage")?;
     if !stream {
         return Err(options.must("be left out unless `stream` is true"));
     }

@@ -78,7 +78,7 @@ pub async fn create(
         Some(field) => field.count(limits::MAX_TEXTS)?,
         None => documents.len(),
     };
-    let with_documents = flag(&fields, "return_documents")?;
+    let with_documents = fields.flag("return_documents")?.unwrap_or(false);
     let cut = match fields.get("max_tokens_per_doc") {
         Some(field) => Cut::ToSecond(field.count(limits::MAX_MAX_TOKENS)?),
         None => Cut::Nothing,
@@ -127,7 +127,8 @@ pub async fn rank_texts(
         .items("texts", limits::MAX_TEXTS)?
         .map(|text| Ok(text.string()?.to_owned()))
         .collect::<Result<Vec<_>, ApiError>>()?;
-    let (raw, with_text) = (flag(&fields, "raw_scores")?, flag(&fields, "return_text")?);
+    let raw = fields.flag("raw_scores")?.unwrap_or(false);
+    let with_text = fields.flag("return_text")?.unwrap_or(false);
     let from_left = match fields.get("truncation_direction") {
         None => false,
         Some(field) => match field.string()? {
@@ -136,7 +137,7 @@ pub async fn rank_texts(
             _ => return Err(field.must("be `Left` or `Right`")),
         },
     };
-    let cut = match (flag(&fields, "truncate")?, from_left) {
+    let cut = match (fields.flag("truncate")?.unwrap_or(false), from_left) {
         (false, _) => Cut::Nothing,
         (true, false) => Cut::ToTotal(model.max_text_len()),
         (true, true) => Cut::BeginningToTotal(model.max_text_len()),
@@ -214,8 +215,4 @@ fn documents(field: &Field<'_>, ignored: &mut Ignored) -> Result<Vec<String>, Ap
             _ => Ok(document.string()?.to_owned()),
         })
         .collect()
-}
-
-fn flag(fields: &Fields<'_>, name: &str) -> Result<bool, ApiError> {
-    fields.get(name).map_or(Ok(false), |field| field.boolean())
 }

@@ -47,11 +47,7 @@ pub fn parse(body: &Fields<'_>, served: &Served) -> Result<GenerationParams, Api
             .map(|field| stop_token_ids(&field, vocab_size))
             .transpose()?
             .unwrap_or_default(),
-        ignore_eos: body
-            .get("ignore_eos")
-            .map(|field| field.boolean())
-            .transpose()?
-            .unwrap_or(false),
+        ignore_eos: body.flag("ignore_eos")?.unwrap_or(false),
         n: n.unwrap_or(1),
         ..GenerationParams::default()
     })

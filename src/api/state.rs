@@ -138,7 +138,7 @@ impl ApiState {
         }
     }
 
-    /// The same with a place for responses.
+    /// The same with a place for responses and files.
     pub fn with_store(mut self, store: Option<Store>) -> Self {
         self.store = store;
         self
@@ -165,14 +165,19 @@ impl ApiState {
         }
     }
 
-    /// What documents of a request may take of its body beside the rest: base64 writes three bytes
-    /// as four.
-    pub(super) fn max_encoded_bytes(&self) -> usize {
+    /// Of one document.
+    pub(super) fn max_document_bytes(&self) -> usize {
         let max = self
             .documents
             .as_ref()
             .map_or(0, |reader| reader.limits.max_input_bytes);
-        usize::try_from(max).map_or(usize::MAX, |max| (max / 3).saturating_mul(4))
+        usize::try_from(max).unwrap_or(usize::MAX)
+    }
+
+    /// What documents of a request may take of its body beside the rest: base64 writes three bytes
+    /// as four.
+    pub(super) fn max_encoded_bytes(&self) -> usize {
+        (self.max_document_bytes() / 3).saturating_mul(4)
     }
 
     /// What a body of at most `max` bytes counts as.

@@ -27,11 +27,9 @@ const THINKING: &str = "thinking";
 
 /// How the prompt of `messages` ends.
 pub fn ending(body: &Fields<'_>, messages: &[ChatMessage]) -> Result<Ending, ApiError> {
-    let flag = |name: &str| body.get(name).map(|field| field.boolean()).transpose();
-    let begins = flag("add_generation_prompt")?;
-    let field = body.get("continue_final_message");
-    let goes_on = field.as_ref().map(|field| field.boolean()).transpose()?;
-    let (Some(field), Some(true)) = (field, goes_on) else {
+    let begins = body.flag("add_generation_prompt")?;
+    let goes_on = body.flag("continue_final_message")?;
+    let (Some(field), Some(true)) = (body.get("continue_final_message"), goes_on) else {
         return Ok(match begins {
             Some(false) => Ending::Message,
             _ => Ending::Answer,

@@ -1,8 +1,10 @@
 //! What a text is in tokens: `POST /tokenize` and `/detokenize` as vLLM has them, and
 //! `POST /v1/chat/completions/render`, the prompt that a chat becomes.
 
+use super::auth::Owner;
 use super::body::JsonBody;
 use super::chat::ChatRequest;
+use super::documents::Reading;
 use super::error::ApiError;
 use super::fields::Fields;
 use super::inputs;
@@ -110,11 +112,13 @@ pub async fn detokenize(
 pub async fn render(
     State(state): State<Arc<ApiState>>,
     Extension(caller): Extension<Caller>,
+    Extension(owner): Extension<Owner>,
     JsonBody(mut body): JsonBody,
 ) -> Result<Response, ApiError> {
     let mut ignored = state.ignored();
     let served = state.generator(&Fields::root(&body)?)?;
-    inputs::resolve(&state, caller, &mut body, inputs::CHAT, &mut ignored).await?;
+    let reading = Reading::new(&state, caller, &owner);
+    inputs::resolve(reading, &mut body, inputs::CHAT, &mut ignored).await?;
     let fields = Fields::root(&body)?;
     let prompt = ChatRequest::parse(&fields, served, &mut ignored)?.into_prompt();
     let model = Arc::clone(&served.model);
@@ -141,14 +145,10 @@ pub async fn render(
 impl Asked {
     fn parse(body: &Fields<'_>, ignored: &mut Ignored) -> Result<Self, ApiError> {
         parameters::check(parameters::TOKENIZE, body, ignored)?;
-        let flag = |name: &str, absent: bool| match body.get(name) {
-            Some(field) => field.boolean(),
-            None => Ok(absent),
-        };
         Ok(Self {
             prompt: body.require("prompt")?.string()?.to_owned(),
-            add_special_tokens: flag("add_special_tokens", true)?,
-            return_token_strs: flag("return_token_strs", false)?,
+            add_special_tokens: body.flag("add_special_tokens")?.unwrap_or(true),
+            return_token_strs: body.flag("return_token_strs")?.unwrap_or(false),
         })
     }
 }

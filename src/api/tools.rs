@@ -49,10 +49,7 @@ pub fn parse(body: &Fields<'_>, shape: Shape, ignored: &mut Ignored) -> Result<A
         let len = tools.iter().map(|tool| tool.definition.to_string().len());
         output_format::within(&field, len.sum(), limits::MAX_SCHEMA_BYTES)?;
     }
-    let parallel = body
-        .get("parallel_tool_calls")
-        .map(|field| field.boolean())
-        .transpose()?;
+    let parallel = body.flag("parallel_tool_calls")?;
     let choice = match body.get("tool_choice") {
         Some(field) => choice(&field, &tools, shape, ignored)?,
         None => Choice::auto(),
@@ -140,10 +137,7 @@ fn function(tool: &Field<'_>, shape: Shape, ignored: &mut Ignored) -> Result<Too
     if let Some(description) = &description {
         description.string()?;
     }
-    let strict = fields
-        .get("strict")
-        .map(|field| field.boolean())
-        .transpose()?;
+    let strict = fields.flag("strict")?;
     let schema = match fields.get("parameters") {
         Some(field) => {
             let kind = field.object()?.get("type");

@@ -1,4 +1,4 @@
-use super::{Store, StoreError, seconds};
+use super::{Store, StoreError, as_i64, seconds};
 use std::time::SystemTime;
 
 /// A response as it is kept.
@@ -94,10 +94,6 @@ impl Store {
                 .await?;
         Ok(deleted.rows_affected() > 0)
     }
-}
-
-fn as_i64(bytes: u64) -> i64 {
-    i64::try_from(bytes).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

@@ -12,6 +12,8 @@ mod connections;
 mod documents;
 mod echo;
 mod embeddings;
+mod files;
+mod forms;
 mod logprobs;
 mod message;
 mod mutations;

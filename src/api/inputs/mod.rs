@@ -11,13 +11,12 @@ pub use checker::Checker;
 pub use citations::{Cited, CitedDocument};
 pub use told::{DocumentTold, PromptTold, Told};
 
+use super::documents::Reading;
 use super::error::ApiError;
 use super::fields::Fields;
 use super::json::Json;
 use super::parameters::Ignored;
-use super::state::ApiState;
 use crate::document::checks::CheckOptions;
-use crate::generation::Caller;
 use files::{FilePart, ReadFile};
 
 /// Where a route's conversation stands, and what its parts are called.
@@ -76,23 +75,19 @@ pub const RESPONSE: Conversation = Conversation {
 
 /// Reads the documents of a body and renders its prompt. The body is then one that holds neither.
 pub async fn resolve(
-    state: &ApiState,
-    caller: Caller,
+    reading: Reading<'_>,
     body: &mut Json,
     conversation: Conversation,
     ignored: &mut Ignored,
 ) -> Result<Told, ApiError> {
     let fields = Fields::root(body)?;
-    let allow_unreadable = (fields.get("allow_unreadable_pages"))
-        .map(|field| field.boolean())
-        .transpose()?
-        .unwrap_or(false);
+    let allow_unreadable = fields.flag("allow_unreadable_pages")?.unwrap_or(false);
     let parts = files::find(&fields, conversation, ignored)?;
-    let prompt = prompts::named(state, &fields, ignored)?;
+    let prompt = prompts::named(reading.state, &fields, ignored)?;
     let asked = citations::asked(&fields, ignored)?;
     let mut files = Vec::with_capacity(parts.len());
     for FilePart { place, file } in parts {
-        let (name, document) = file.read(state, caller, allow_unreadable).await?;
+        let (name, document) = reading.document(file, allow_unreadable).await?;
         files.push(ReadFile {
             place,
             name,
@@ -100,7 +95,7 @@ pub async fn resolve(
         });
     }
     let cited = match asked {
-        Some(asked) => Some(asked.read(state, caller, &files).await?),
+        Some(asked) => Some(asked.read(reading.state, reading.caller, &files).await?),
         None => None,
     };
     let mut request = checker::said(body.entry(conversation.list));

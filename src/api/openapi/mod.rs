@@ -1,6 +1,7 @@
 //! `GET /openapi.json`: what can be asked and what is answered, written from the tables that check
 //! requests and from the types of the answers. `docs/openapi.json` is the same.
 
+mod described;
 mod documents;
 mod operations;
 mod requests;
@@ -11,10 +12,12 @@ use super::chat_answer::{ChatChunk, ChatCompletion};
 use super::completions::Completion;
 use super::embeddings::EmbeddingList;
 use super::error_body::ErrorBody;
+use super::files::{DeletedFile, FileList, FileObject};
 use super::info::Info;
 use super::models::ModelList;
 use super::rerank::{Rank, Reranked};
 use super::tokens::{Detokenized, Rendered, Tokenized};
+use super::{FILES, parameters};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
@@ -62,6 +65,9 @@ pub fn document() -> Value {
     add::<Rendered>(&mut answers);
     add::<ModelList>(&mut answers);
     add::<Capabilities>(&mut answers);
+    add::<FileObject>(&mut answers);
+    add::<FileList>(&mut answers);
+    add::<DeletedFile>(&mut answers);
     add::<ErrorBody>(&mut answers);
     let answers = ComponentsBuilder::new().schemas_from_iter(answers).build();
     let openapi = OpenApiBuilder::new()
@@ -71,6 +77,11 @@ pub fn document() -> Value {
         .build();
     // Names and schemas, which always serialize.
     let mut document = serde_json::to_value(openapi).unwrap_or_default();
+    let files = &mut document["paths"][FILES];
+    files["get"]["parameters"] = requests::query(parameters::FILE_LIST);
+    // `expires_after[seconds]`.
+    files["post"]["requestBody"]["content"]["multipart/form-data"]["encoding"] =
+        json!({"expires_after": {"style": "deepObject", "explode": true}});
     let components = &mut document["components"];
     components["securitySchemes"] = json!({"key": {"type": "http", "scheme": "bearer"}});
     if let Some(schemas) = components["schemas"].as_object_mut() {

@@ -1,45 +1,47 @@
 //! The routes, and what each of them takes and answers.
 
+use super::described::described;
 use crate::api::{
-    CAPABILITIES, CHAT, COMPLETIONS, DETOKENIZE, EMBEDDINGS, OPENAPI, PARSE, PROMPTS, RENDER,
-    RERANK, RESPONSES, TEI_RERANK, TOKENIZE,
+    CAPABILITIES, CHAT, COMPLETIONS, DETOKENIZE, EMBEDDINGS, FILES, OPENAPI, PARSE, PROMPTS,
+    RENDER, RERANK, RESPONSES, TEI_RERANK, TOKENIZE,
 };
-use utoipa::openapi::path::{OperationBuilder, ParameterBuilder, ParameterIn};
-use utoipa::openapi::request_body::RequestBodyBuilder;
-use utoipa::openapi::schema::{ArrayBuilder, Type};
-use utoipa::openapi::security::SecurityRequirement;
-use utoipa::openapi::{
-    ContentBuilder, HttpMethod, ObjectBuilder, Paths, PathsBuilder, Ref, RefOr, Required,
-    ResponseBuilder, Schema,
-};
-use utoipa::openapi::{HeaderBuilder, path::PathItem};
+use utoipa::openapi::path::PathItem;
+use utoipa::openapi::{HttpMethod, Paths, PathsBuilder};
 
 /// What one route does with one method.
-struct Operation {
+pub struct Operation {
     /// What generated clients call it.
-    id: &'static str,
-    method: HttpMethod,
-    path: String,
-    summary: &'static str,
-    /// The schema of its body.
-    takes: Option<&'static str>,
-    answers: Answer,
+    pub id: &'static str,
+    pub method: HttpMethod,
+    pub path: String,
+    pub summary: &'static str,
+    pub takes: Takes,
+    pub answers: Answer,
     /// With what statuses it fails.
-    fails: &'static [u16],
+    pub fails: &'static [u16],
 }
 
-enum Answer {
+/// Its body, of this schema.
+pub enum Takes {
+    Nothing,
+    Json(&'static str),
+    Form(&'static str),
+}
+
+pub enum Answer {
     Json(&'static str),
     /// The same, or a stream, where that is asked for.
     Streamed(&'static str, Chunk),
     List(&'static str),
     Document,
+    /// Of a file.
+    Bytes,
     Text,
     Metrics,
 }
 
 /// What each event of a stream holds.
-enum Chunk {
+pub enum Chunk {
     /// JSON of this schema.
     Schema(&'static str),
     /// What OpenAI's specification of responses has.
@@ -53,17 +55,19 @@ const READ_ONE: &[u16] = &[401, 404, 500, 503];
 const NAMED: &[u16] = &[401, 404, 500];
 const CANCEL: &[u16] = &[400, 401, 404, 500];
 const STORED: &[u16] = &[401, 404, 500];
+const UPLOAD: &[u16] = &[400, 401, 404, 408, 413, 415, 500];
+const LIST: &[u16] = &[400, 401, 404, 500];
 const ASK: &[u16] = &[400, 401, 404, 408, 413, 415, 500, 503, 504];
 const GENERATE: &[u16] = &[400, 401, 404, 408, 413, 415, 422, 500, 503, 504];
 
 fn operations() -> Vec<Operation> {
-    use Answer::{Document, Json, List, Metrics, Streamed, Text};
+    use Answer::{Bytes, Document, Json, List, Metrics, Streamed, Text};
     let asked = |id, path: &str, summary, takes, answers, fails| Operation {
         id,
         method: HttpMethod::Post,
         path: path.to_owned(),
         summary,
-        takes: Some(takes),
+        takes: Takes::Json(takes),
         answers,
         fails,
     };
@@ -72,11 +76,12 @@ fn operations() -> Vec<Operation> {
         method: HttpMethod::Get,
         path: path.to_owned(),
         summary,
-        takes: None,
+        takes: Takes::Nothing,
         answers,
         fails,
     };
     let stored = format!("{RESPONSES}/{{id}}");
+    let file = format!("{FILES}/{{id}}");
     vec![
         asked(
             "create_chat_completion",
@@ -192,6 +197,42 @@ fn operations() -> Vec<Operation> {
             Json("ParsedDocument"),
             GENERATE,
         ),
+        Operation {
+            takes: Takes::Form("FileRequest"),
+            ..asked(
+                "create_file",
+                FILES,
+                "Keeps a file, for requests that name it",
+                "FileRequest",
+                Json("FileObject"),
+                UPLOAD,
+            )
+        },
+        read(
+            "list_files",
+            FILES,
+            "The files that are kept",
+            Json("FileList"),
+            LIST,
+        ),
+        read("get_file", &file, "One of them", Json("FileObject"), STORED),
+        read(
+            "get_file_content",
+            &format!("{file}/content"),
+            "What it holds",
+            Bytes,
+            STORED,
+        ),
+        Operation {
+            method: HttpMethod::Delete,
+            ..read(
+                "delete_file",
+                &file,
+                "Forgets a file",
+                Json("DeletedFile"),
+                STORED,
+            )
+        },
         read(
             "list_prompts",
             PROMPTS,
@@ -270,114 +311,4 @@ pub fn paths() -> Paths {
             paths.path(path, PathItem::new(method, described(operation)))
         })
         .build()
-}
-
-fn described(operation: Operation) -> OperationBuilder {
-    let mut built = OperationBuilder::new()
-        .operation_id(Some(operation.id))
-        .summary(Some(operation.summary))
-        .response("200", answered(&operation.answers));
-    // Probes are open to everyone.
-    if operation.fails.contains(&401) {
-        built = built.security(SecurityRequirement::new("key", [] as [&str; 0]));
-    }
-    if operation.path.contains("{id}") {
-        let id = ParameterBuilder::new()
-            .name("id")
-            .parameter_in(ParameterIn::Path)
-            .required(Required::True)
-            .schema(Some(string()));
-        built = built.parameter(id);
-    }
-    if let Some(schema) = operation.takes {
-        let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(schema)));
-        let body = RequestBodyBuilder::new()
-            .content("application/json", content.build())
-            .required(Some(Required::True));
-        built = built.request_body(Some(body.build()));
-    }
-    for status in operation.fails {
-        let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("ErrorBody")));
-        let mut failed = ResponseBuilder::new()
-            .description(meaning(*status))
-            .content("application/json", content.build());
-        if *status == 503 {
-            let seconds = ObjectBuilder::new().schema_type(Type::Integer);
-            failed = failed.header(
-                "retry-after",
-                HeaderBuilder::new().schema(Some(seconds)).build(),
-            );
-        }
-        built = built.response(status.to_string(), failed);
-    }
-    built
-}
-
-fn answered(answer: &Answer) -> ResponseBuilder {
-    let response = ResponseBuilder::new();
-    let json = |schema: RefOr<Schema>| ContentBuilder::new().schema(Some(schema)).build();
-    let text = || ContentBuilder::new().schema(Some(string())).build();
-    match answer {
-        Answer::Json(schema) => response.description("The answer").content(
-            "application/json",
-            json(Ref::from_schema_name(*schema).into()),
-        ),
-        Answer::Streamed(schema, chunk) => {
-            let holds = match chunk {
-                Chunk::Schema(schema) => format!("a `{schema}`, and the last `[DONE]`"),
-                Chunk::ResponseEvent => "an event of the Responses API".to_owned(),
-            };
-            response
-                .description(format!(
-                    "The answer; with `stream: true` server-sent events, each of which holds {holds}"
-                ))
-                .content("application/json", json(Ref::from_schema_name(*schema).into()))
-                .content("text/event-stream", json(event()))
-        }
-        Answer::List(schema) => {
-            let list = ArrayBuilder::new().items(Ref::from_schema_name(*schema));
-            response
-                .description("The answer")
-                .content("application/json", json(list.into()))
-        }
-        Answer::Document => {
-            let document = ObjectBuilder::new().schema_type(Type::Object);
-            response
-                .description("OpenAPI 3.1")
-                .content("application/json", json(document.into()))
-        }
-        Answer::Text => response.description("`ok`").content("text/plain", text()),
-        Answer::Metrics => response
-            .description("OpenMetrics")
-            .content("application/openmetrics-text", text()),
-    }
-}
-
-/// One event of a stream. What it holds is JSON, but for the last of a chat.
-fn event() -> RefOr<Schema> {
-    ObjectBuilder::new()
-        .schema_type(Type::Object)
-        .property("event", string())
-        .property("data", string())
-        .required("data")
-        .into()
-}
-
-fn string() -> RefOr<Schema> {
-    ObjectBuilder::new().schema_type(Type::String).into()
-}
-
-fn meaning(status: u16) -> &'static str {
-    match status {
-        400 => "A field is wrong: `param` names it, `message` says what is allowed",
-        401 => "The API key is missing or unknown",
-        404 => "There is no such model or response",
-        408 => "The body did not arrive in time",
-        413 => "The body is too large",
-        415 => "The body must be JSON",
-        422 => "The engine failed twice on this request",
-        503 => "The server is loading, busy or stopping: ask again",
-        504 => "The answer was not complete in time",
-        _ => "A fault of the server; its log has more under the request's id",
-    }
 }

@@ -17,10 +17,38 @@ pub fn schemas() -> Map<String, Value> {
         ("TokenizeRequest", object(parameters::TOKENIZE)),
         ("DetokenizeRequest", object(parameters::DETOKENIZE)),
         ("ParseRequest", object(parameters::PARSE)),
+        ("FileRequest", form(parameters::FILE_UPLOAD)),
     ])
 }
 
+/// The parameters of a query. One that is left out is not there, so that none of them is null.
+pub fn query(table: &[Parameter]) -> Value {
+    let parameters = table.iter().map(|parameter| {
+        json!({
+            "name": parameter.name,
+            "in": "query",
+            "required": parameter.is_required,
+            "description": parameter.note,
+            "schema": shape(&parameter.shape),
+        })
+    });
+    parameters.collect()
+}
+
+/// A form, in which nothing can be null.
+fn form(table: &[Parameter]) -> Value {
+    holding(table, |parameter| {
+        let mut schema = shape(&parameter.shape);
+        schema["description"] = parameter.note.into();
+        schema
+    })
+}
+
 fn object(table: &[Parameter]) -> Value {
+    holding(table, property)
+}
+
+fn holding(table: &[Parameter], property: impl Fn(&Parameter) -> Value) -> Value {
     let required: Vec<&str> = table
         .iter()
         .filter(|parameter| parameter.is_required)
@@ -78,6 +106,7 @@ fn shape(shape: &Shape) -> Value {
             json!({"type": "number", "minimum": range.min, "maximum": range.max})
         }
         Shape::Text => text(),
+        Shape::Bytes => json!({"type": "string", "format": "binary"}),
         Shape::Short(max) => json!({"type": "string", "minLength": 1, "maxLength": max}),
         Shape::Name(max) => {
             json!({"type": "string", "pattern": format!("^[A-Za-z0-9_-]{{1,{max}}}$")})

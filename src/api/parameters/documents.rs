@@ -1,6 +1,6 @@
 //! Tables of documents and prompts.
 
-use super::{Parameter, Shape, honoured, refused, required};
+use super::{Parameter, Shape, honoured, required};
 use crate::api::limits;
 
 pub(super) const ALLOW_UNREADABLE_PAGES: Parameter = honoured(
@@ -29,6 +29,24 @@ pub const CITATIONS: &[Parameter] = &[
     ),
 ];
 
+pub(super) const FILE_DATA: Parameter = honoured(
+    "file_data",
+    Shape::Text,
+    "this or `file_id`; base64, alone or in a data URL; see Documents",
+);
+
+pub(super) const FILE_ID: Parameter = honoured(
+    "file_id",
+    Shape::Text,
+    "this or `file_data`; a file that is kept (POST /v1/files)",
+);
+
+pub(super) const FILE_NAME: Parameter = honoured(
+    "filename",
+    Shape::Short(limits::MAX_FILE_NAME_CHARS),
+    "shown to the model and in the answer; absent: that of the kept file; what a file is follows from its content",
+);
+
 /// Of a chat.
 pub(super) const CHAT_PROMPT: Parameter = honoured(
     "prompt",
@@ -55,13 +73,4 @@ pub const PROMPT: &[Parameter] = &[
 ];
 
 /// `POST /v1/documents/parse`.
-pub const PARSE: &[Parameter] = &[
-    required("file_data", Shape::Text, "base64, alone or in a data URL"),
-    honoured(
-        "filename",
-        Shape::Short(limits::MAX_FILE_NAME_CHARS),
-        "for messages; what a file is follows from its content",
-    ),
-    refused("file_id", &[], "this server keeps no files"),
-    ALLOW_UNREADABLE_PAGES,
-];
+pub const PARSE: &[Parameter] = &[FILE_DATA, FILE_ID, FILE_NAME, ALLOW_UNREADABLE_PAGES];

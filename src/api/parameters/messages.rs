@@ -1,5 +1,6 @@
 //! Tables of messages and their parts.
 
+use super::documents::{FILE_DATA, FILE_ID, FILE_NAME};
 use super::{Parameter, Shape, honoured, ignored, refused, required, sent_back};
 use crate::api::limits;
 
@@ -136,19 +137,7 @@ pub const FILE_PART: &[Parameter] = &[
 ];
 
 /// A file in such a part.
-pub const FILE: &[Parameter] = &[
-    required(
-        "file_data",
-        Shape::Text,
-        "base64, alone or in a data URL; see Documents",
-    ),
-    honoured(
-        "filename",
-        Shape::Short(limits::MAX_FILE_NAME_CHARS),
-        "shown to the model and in the answer; what a file is follows from its content",
-    ),
-    refused("file_id", &[], "this server keeps no files"),
-];
+pub const FILE: &[Parameter] = &[FILE_DATA, FILE_ID, FILE_NAME];
 
 /// A part of a message's content.
 pub const CONTENT_PART: &[Parameter] = &[

@@ -1,6 +1,8 @@
 //! Tables of `POST /v1/responses`.
 
-use super::documents::{ALLOW_UNREADABLE_PAGES, CITATIONS_ASKED, RESPONSE_PROMPT};
+use super::documents::{
+    ALLOW_UNREADABLE_PAGES, CITATIONS_ASKED, FILE_DATA, FILE_ID, FILE_NAME, RESPONSE_PROMPT,
+};
 use super::messages::{CACHE_CONTROL, PARSED};
 use super::sampling::*;
 use super::shape::{EFFORTS, MAX_TOKENS};
@@ -256,17 +258,9 @@ pub const RESPONSE_MESSAGE: &[Parameter] = &[
 /// A part of a message that is a file.
 pub const RESPONSE_FILE: &[Parameter] = &[
     required("type", Shape::Word(&["input_file"]), "`input_file`"),
-    required(
-        "file_data",
-        Shape::Text,
-        "base64, alone or in a data URL; see Documents",
-    ),
-    honoured(
-        "filename",
-        Shape::Short(limits::MAX_FILE_NAME_CHARS),
-        "shown to the model and in the answer; what a file is follows from its content",
-    ),
-    refused("file_id", &[], "this server keeps no files"),
+    FILE_DATA,
+    FILE_ID,
+    FILE_NAME,
     refused(
         "file_url",
         &[],

@@ -18,6 +18,8 @@ pub enum Shape {
     Name(usize),
     /// The same, and `.`.
     DottedName(usize),
+    /// A file.
+    Bytes,
     /// One of these.
     Word(&'static [&'static str]),
     /// An array of at least and at most so many.

@@ -12,6 +12,7 @@ pub use background::Background;
 use super::answer::Measured;
 use super::auth::Owner;
 use super::body::JsonBody;
+use super::documents::Reading;
 use super::error::ApiError;
 use super::fields::Fields;
 use super::inputs;
@@ -61,7 +62,8 @@ pub async fn create(
 ) -> Result<Response, ApiError> {
     let mut ignored = state.ignored();
     let served = state.generator(&Fields::root(&body)?)?;
-    let told = inputs::resolve(&state, caller, &mut body, inputs::RESPONSE, &mut ignored).await?;
+    let reading = Reading::new(&state, caller, &owner);
+    let told = inputs::resolve(reading, &mut body, inputs::RESPONSE, &mut ignored).await?;
     let fields = Fields::root(&body)?;
     let mode = Mode::parse(&fields, state.store.is_some(), &mut ignored)?;
     let earlier = match &mode.previous {
@@ -126,7 +128,8 @@ async fn earlier_items(state: &ApiState, owner: &Owner, id: &str) -> Result<Read
     let Some(store) = &state.store else {
         return Err(must("be left out: this server stores nothing"));
     };
-    let Some(stored) = (store.response(&owner.0, id, SystemTime::now()).await).map_err(failed)?
+    let Some(stored) =
+        (store.response(&owner.0, id, SystemTime::now()).await).map_err(ApiError::from_store)?
     else {
         return Err(ApiError::unknown_response("previous_response_id", id));
     };
@@ -192,7 +195,7 @@ pub async fn delete(
         (store
             .delete_response(&owner.0, &id, SystemTime::now())
             .await)
-            .map_err(failed)?;
+            .map_err(ApiError::from_store)?;
     }
     Ok(Json(
         json!({"id": id, "object": "response", "deleted": true}),
@@ -226,7 +229,8 @@ async fn stored(
     // What is not UTF-8 names no response.
     let id = id.map_or_else(|_| char::REPLACEMENT_CHARACTER.to_string(), |Path(id)| id);
     let found = match &state.store {
-        Some(store) => (store.response(&owner.0, &id, SystemTime::now()).await).map_err(failed)?,
+        Some(store) => (store.response(&owner.0, &id, SystemTime::now()).await)
+            .map_err(ApiError::from_store)?,
         None => None,
     };
     match found {
@@ -241,10 +245,6 @@ fn body_of(stored: &StoredResponse) -> Value {
 
 fn is_unfinished(body: &Value) -> bool {
     body["status"] == "queued" || body["status"] == "in_progress"
-}
-
-fn failed(error: crate::store::StoreError) -> ApiError {
-    ApiError::internal(error.to_string())
 }
 
 impl Running {

@@ -43,15 +43,14 @@ impl Mode {
     /// `stores`: whether this server does.
     pub fn parse(body: &Fields<'_>, stores: bool, ignored: &mut Ignored) -> Result<Self, ApiError> {
         parameters::check(RESPONSES, body, ignored)?;
-        let flag = |name: &str| body.get(name).map(|field| field.boolean()).transpose();
-        let asked = flag("store")?;
+        let asked = body.flag("store")?;
         if let (Some(true), false, Some(field)) = (asked, stores, body.get("store")) {
             return Err(field.must("not be true: this server stores nothing"));
         }
         let mode = Self {
-            stream: flag("stream")?.unwrap_or(false),
+            stream: body.flag("stream")?.unwrap_or(false),
             store: asked.unwrap_or(true) && stores,
-            background: flag("background")?.unwrap_or(false),
+            background: body.flag("background")?.unwrap_or(false),
             previous: match body.get("previous_response_id") {
                 Some(field) => Some(field.string()?.to_owned()),
                 None => None,

@@ -8,6 +8,7 @@ pub const CHAT: &str = "CreateChatCompletionRequest";
 pub const COMPLETION: &str = "CreateCompletionRequest";
 pub const RESPONSE: &str = "CreateResponse";
 pub const EMBEDDING: &str = "CreateEmbeddingRequest";
+pub const FILE: &str = "CreateFileRequest";
 
 /// Requests, places in them, and the title of the table that says what becomes of the properties
 /// there. Objects that stand at no such place are refused or ignored as a whole.
@@ -73,6 +74,8 @@ pub const PLACES: &[(&str, &str, &str)] = &[
     (COMPLETION, "", "/v1/completions"),
     (COMPLETION, "stream_options", "`stream_options`"),
     (EMBEDDING, "", "/v1/embeddings"),
+    (FILE, "", "/v1/files"),
+    (FILE, "expires_after", "`expires_after` of a file"),
     (RESPONSE, "", "/v1/responses"),
     (RESPONSE, "prompt", "`prompt`"),
     (RESPONSE, "prompt.variables{}<input_text>", INPUT_PART),
@@ -145,9 +148,10 @@ const INPUT_PART: &str = "`input[].content[]` of a response";
 const INPUT_FILE: &str = "`input[].content[]` of a response: a file";
 const THOUGHT: &str = "`input[].content[]` and `summary[]` of a `reasoning`";
 
-/// Tables of what OpenAI has nothing of.
-pub const OTHERS: [&str; 10] = [
+/// Tables of what OpenAI has nothing of, or has in no body.
+pub const OTHERS: [&str; 11] = [
     "/v1/documents/parse",
+    "`GET /v1/files`: its query",
     "/v1/rerank",
     "/rerank",
     "/tokenize",

@@ -1,17 +1,19 @@
 //! A server of every kind of model, whose template prints all that it is given.
 
 use crate::embeddings;
+use crate::forms::Form;
 use crate::scripted::{self, Family, Script};
-use crate::server::TestServer;
+use crate::server::{Answer, TestServer};
 use guichet::api::{Models, Served, ServedEncoding};
 use guichet::config::ServerConfig;
 use guichet::engine::EngineConfig;
-use guichet::store::{Retention, Store};
+use guichet::store::{NewFile, Retention, Store};
 use guichet::text::Tokenizer;
-use serde_json::json;
+use reqwest::Url;
+use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 
 /// A second model of each kind.
@@ -20,6 +22,12 @@ pub const OTHER: &str = "other";
 pub const WITH_BOS: &str = "with-bos";
 pub const EMBEDDER: &str = "embedder";
 pub const RANKER: &str = "ranker";
+
+/// Files that are there: `a` and `b`.
+pub const KEPT: [&str; 2] = ["file-a", "file-b"];
+
+/// What stands for the query of a list.
+pub const LIST_FILES: &str = "GET /v1/files";
 
 /// It has two templates.
 pub const FAMILY: Family = Family {
@@ -50,11 +58,13 @@ impl Server {
             max_bytes: 16 << 20,
         };
         let store = Store::open(&dir.path().join("guichet.db"), retention).await;
+        let store = store.unwrap();
+        keep_files(&store).await;
         let script = Script {
             family: FAMILY,
             ..Script::saying(text)
         };
-        let server = TestServer::listen(server, &[], Some(store.unwrap())).await;
+        let server = TestServer::listen(server, &[], Some(store)).await;
         server.state.set_models(Models {
             generators: generators(&script),
             encoders: encoders(),
@@ -64,6 +74,39 @@ impl Server {
             script,
             _dir: dir,
         }
+    }
+}
+
+impl Server {
+    /// As the route takes it: JSON, a form or a query.
+    pub async fn ask(&self, route: &str, body: &Value) -> Answer {
+        match route {
+            "/v1/files" => self.server.post_form(route, Form::from(body)).await,
+            LIST_FILES => {
+                let mut url = Url::parse("http://localhost/v1/files").unwrap();
+                for (name, value) in body.as_object().unwrap() {
+                    let text = value.as_str().map_or(value.to_string(), str::to_owned);
+                    url.query_pairs_mut().append_pair(name, &text);
+                }
+                let query = url.query().unwrap_or_default();
+                self.server.get(&format!("/v1/files?{query}")).await
+            }
+            _ => self.server.post(route, body).await,
+        }
+    }
+}
+
+async fn keep_files(store: &Store) {
+    for (id, content) in KEPT.into_iter().zip(["a", "b"]) {
+        let file = NewFile {
+            id,
+            name: "a.txt",
+            purpose: "user_data",
+            content: content.as_bytes(),
+            sha256: content,
+            time: None,
+        };
+        store.put_file("", &file, SystemTime::now()).await.unwrap();
     }
 }
 

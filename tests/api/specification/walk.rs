@@ -1,9 +1,9 @@
 //! Every property of OpenAI's requests, with a value of each type and each that is listed, asked
 //! of a server.
 
-use super::places::{CHAT, COMPLETION, EMBEDDING, RESPONSE, Row, row};
+use super::places::{CHAT, COMPLETION, EMBEDDING, FILE, RESPONSE, Row, row};
 use super::requests::{Facts, Request, concrete, generic, parent};
-use super::server::{EMBEDDER, Server};
+use super::server::{EMBEDDER, KEPT, Server};
 use crate::scripted::MODEL;
 use crate::server::Answer;
 use guichet::api::parameters::Outcome;
@@ -79,6 +79,11 @@ async fn every_property_of_embeddings_has_one_outcome() {
     walk(EMBEDDING, "/v1/embeddings").await;
 }
 
+#[tokio::test]
+async fn every_property_of_a_file_has_one_outcome() {
+    walk(FILE, "/v1/files").await;
+}
+
 impl Walk {
     async fn visit(&mut self, facts: &Facts) {
         let path = &facts.path;
@@ -95,11 +100,11 @@ impl Walk {
             self.num_asked += 1;
             let body = self.request.holding(path, value.clone());
             let body = self.completed(path, body).await;
-            let answer = self.server.server.post(self.route, &body).await;
+            let answer = self.server.ask(self.route, &body).await;
             num_taken += usize::from(answer.status == 200);
             let found = match expected(path, &value, &row, &answer) {
                 Ok(()) if is_ignored(&answer, &row.path) => {
-                    let again = self.strict.server.post(self.route, &body).await;
+                    let again = self.strict.ask(self.route, &body).await;
                     match row.parameter.outcome {
                         Outcome::SentBack => not_refused_for(&again, &row.path),
                         _ => refused_instead(&again, &answer),
@@ -120,6 +125,12 @@ impl Walk {
 
     /// With what must stand beside a property for it to mean anything.
     async fn completed(&self, path: &str, mut body: Value) -> Value {
+        if self.name == FILE {
+            if path != "purpose" {
+                body["purpose"] = "user_data".into();
+            }
+            return body;
+        }
         if path != "model" {
             body["model"] = match self.name {
                 EMBEDDING => EMBEDDER,
@@ -166,7 +177,7 @@ fn fill_in(path: &str, body: &mut Value) {
     {
         item["call_id"] = "a".into();
     }
-    // A file has data, and a prompt of ours a letter.
+    // A file has data or is kept, and a prompt of ours has a letter.
     for (place, kind) in [
         ("/messages/0/content/0/file", "file"),
         ("/input/0/content/0", "input_file"),
@@ -174,6 +185,7 @@ fn fill_in(path: &str, body: &mut Value) {
         if let Some(file) = body.pointer_mut(place)
             && (kind == "file" || file["type"] == kind)
             && file["file_data"].is_null()
+            && file["file_id"].is_null()
             && file.is_object()
         {
             file["file_data"] = "YQ==".into();
@@ -216,6 +228,7 @@ fn values(request: &str, path: &str) -> Option<Vec<Value>> {
         (RESPONSE, "prompt.id") => vec![PROMPT.into()],
         (RESPONSE, "prompt.version") => vec!["1".into()],
         (_, path) if path.ends_with(".file_data") => vec!["YQ==".into(), "?".into()],
+        (_, path) if path.ends_with(".file_id") => vec![KEPT[0].into(), "?".into()],
         (RESPONSE, "include") => vec![json!(["message.output_text.logprobs"])],
         _ => return None,
     })

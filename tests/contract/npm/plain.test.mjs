@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import OpenAI from "openai";
+import OpenAI, { toFile } from "openai";
 import { zodResponseFormat, zodTextFormat } from "openai/helpers/zod";
 import { z } from "zod";
 
@@ -62,6 +62,27 @@ test("a response is streamed, stored and gone on from", async () => {
   assert.equal((await client.responses.retrieve(next.id)).output_text, next.output_text);
   await client.responses.delete(next.id);
   await assert.rejects(client.responses.retrieve(next.id), OpenAI.NotFoundError);
+});
+
+test("a file is kept, named, read back and deleted", async () => {
+  const letter = Buffer.from("Objet : demande\n");
+  const file = await client.files.create({
+    file: await toFile(letter, "lettre.txt"),
+    purpose: "user_data",
+    expires_after: { anchor: "created_at", seconds: 3600 },
+  });
+  assert.equal(file.filename, "lettre.txt");
+  assert.equal(file.expires_at - file.created_at, 3600);
+  assert.deepEqual(await client.files.retrieve(file.id), file);
+  assert.deepEqual(Buffer.from(await (await client.files.content(file.id)).arrayBuffer()), letter);
+  const ids = [];
+  for await (const listed of client.files.list({ limit: 1 })) ids.push(listed.id);
+  assert.ok(ids.includes(file.id));
+  const content = [{ type: "file", file: { file_id: file.id } }];
+  const answer = await client.chat.completions.create({ model, messages: [{ role: "user", content }], max_tokens: 1 });
+  assert.equal(answer.documents[0].name, "lettre.txt");
+  assert.equal((await client.files.delete(file.id)).deleted, true);
+  await assert.rejects(client.files.retrieve(file.id), OpenAI.NotFoundError);
 });
 
 test("texts become vectors", async () => {

@@ -60,6 +60,16 @@ def test_embeddings_and_models(post, client, embedder, fits):
     fits(json.loads(client.models.with_raw_response.list().text), "ListModelsResponse")
 
 
+def test_files(client, fits):
+    asked = client.files.with_raw_response
+    until = {"anchor": "created_at", "seconds": 3600}
+    file = json.loads(asked.create(file=b"a", purpose="user_data", expires_after=until).text)
+    fits(file, "OpenAIFile")
+    fits(json.loads(asked.retrieve(file["id"]).text), "OpenAIFile")
+    fits(json.loads(asked.list().text), "ListFilesResponse")
+    fits(json.loads(asked.delete(file["id"]).text), "DeleteFileResponse")
+
+
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/responses", "/v1/embeddings", "/v1/nowhere"])
 def test_errors(post, fits, path):
     answer = post(path, {"model": "unbekannt", "input": "a", "messages": []})

@@ -3,11 +3,11 @@
 use super::{Effect, Shows, chat, responses, with};
 use serde_json::{Value, json};
 
-const PARSE: &str = "/v1/documents/parse";
+pub const PARSE: &str = "/v1/documents/parse";
 /// `a` and `b` as base64 has them.
 const FILES: [&str; 2] = ["YQ==", "Yg=="];
 
-fn of(
+pub fn of(
     table: &'static str,
     name: &'static str,
     route: &'static str,
@@ -25,13 +25,13 @@ fn of(
 }
 
 /// A chat of one message with this part.
-fn with_part(part: Value) -> Value {
+pub fn with_part(part: Value) -> Value {
     let message = json!({"role": "user", "content": [part]});
     with(&chat::chat(), &json!({"messages": [message]}))
 }
 
 /// A response to such a message.
-fn response_to(part: Value) -> Value {
+pub fn response_to(part: Value) -> Value {
     let message = json!({"role": "user", "content": [part]});
     with(&responses::response(), &json!({"input": [message]}))
 }

@@ -5,6 +5,7 @@ mod chat;
 mod completions;
 mod documents;
 mod encoders;
+mod files;
 mod forms;
 mod messages;
 mod responses;
@@ -58,6 +59,7 @@ fn effects() -> impl Iterator<Item = Effect> {
         .chain(completions::effects())
         .chain(documents::effects())
         .chain(encoders::effects())
+        .chain(files::effects())
         .chain(forms::effects())
         .chain(messages::effects())
         .chain(responses::effects())
@@ -164,12 +166,12 @@ async fn observe(server: &Server, route: &str, body: &Value) -> Result<Observed,
     let mut body = body.clone();
     // What came before is said in full, and goes on by its id.
     if let Some(earlier) = body.as_object_mut().unwrap().remove("earlier") {
-        let answer = server.server.post(route, &earlier).await.json();
+        let answer = server.ask(route, &earlier).await.json();
         body["previous_response_id"] = answer["id"].clone();
     }
     server.script.prompts.lock().unwrap().clear();
     server.script.seen.lock().unwrap().clear();
-    let answer = server.server.post(route, &body).await;
+    let answer = server.ask(route, &body).await;
     let mut read = match serde_json::from_str(&answer.text) {
         Ok(answer) => answer,
         Err(_) => {
