@@ -17,6 +17,7 @@ use crate::config::{Config, ConfigError};
 use crate::document::sandbox::Parser;
 use crate::engine::LoadError;
 use crate::hub::lock::LockError;
+use crate::privacy::{Recogniser, WordList, WordListError};
 use crate::prompt::{BUILT_IN, PromptError, PromptLibrary};
 use crate::store::{Store, StoreError};
 use crate::tenant::{KeyError, KeyRing};
@@ -69,6 +70,13 @@ pub enum AppError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Prompt(#[from] PromptError),
+    #[error("privacy.words: {}: {source}", .path.display())]
+    Words { path: PathBuf, source: io::Error },
+    #[error("privacy.words: {}: {source}", .path.display())]
+    WordList {
+        path: PathBuf,
+        source: WordListError,
+    },
     #[error("the program's own file cannot be found, by which documents are read: {0}")]
     Program(io::Error),
     #[error(transparent)]
@@ -101,6 +109,7 @@ impl App {
         let state = ApiState::new(&config.server, KeyRing::new(&config.keys)?)
             .with_store(open_store(&config).await?)
             .with_prompts(PromptLibrary::load(BUILT_IN, &config.prompts.dirs)?)
+            .with_recogniser(recogniser(&config)?)
             .with_documents(document_reader(&config)?);
         let state = Arc::new(state);
         Ok(Self {
@@ -144,6 +153,26 @@ impl App {
         serve(listener, Arc::clone(&state), &config.server, stop).await;
         failure.map_or(Ok(()), Err)
     }
+}
+
+/// With the words of the agency's file, one a line; what follows a `#` at a line's beginning is none.
+fn recogniser(config: &Config) -> Result<Recogniser, AppError> {
+    let Some(path) = &config.privacy.words else {
+        return Ok(Recogniser::default());
+    };
+    let text = std::fs::read_to_string(path).map_err(|source| AppError::Words {
+        path: path.clone(),
+        source,
+    })?;
+    let lines = text.lines().map(str::trim);
+    let words: Vec<&str> = lines
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .collect();
+    let words = WordList::new(&words).map_err(|source| AppError::WordList {
+        path: path.clone(),
+        source,
+    })?;
+    Ok(Recogniser::new(words))
 }
 
 /// Reads documents in processes of this program.

@@ -6,7 +6,7 @@ mod files;
 mod model;
 mod origin;
 
-pub use documents::{DocumentsConfig, PromptsConfig};
+pub use documents::{DocumentsConfig, PrivacyConfig, PromptsConfig};
 pub use files::FilesConfig;
 pub use model::{
     DeviceConfig, DtypeChoice, KernelChoice, KvDtypeChoice, ModelConfig, QuantizeChoice,
@@ -44,6 +44,7 @@ pub struct Config {
     pub files: FilesConfig,
     pub documents: DocumentsConfig,
     pub prompts: PromptsConfig,
+    pub privacy: PrivacyConfig,
     pub log: LogConfig,
     pub keys: Vec<KeyConfig>,
 }
@@ -240,6 +241,7 @@ impl Config {
             files,
             documents,
             prompts: _,
+            privacy: _,
             log,
             keys,
         } = self;

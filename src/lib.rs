@@ -6,6 +6,7 @@
 //! - [`api`] speaks HTTP and OpenAI JSON, and nothing else does;
 //! - [`tenant`] says who may ask, [`store`] keeps what may be asked for again;
 //! - [`document`] reads files, [`prompt`] holds what is asked about them again and again;
+//! - [`privacy`] replaces the personal data of a request, and puts it back into answers;
 //! - [`generation`] turns a prompt into a stream of events, [`encoding`] texts into vectors and scores;
 //! - [`text`] turns messages into token ids and token ids into text, and knows no tensors;
 //! - [`engine`] batches sequences continuously: tokens in, tokens out;
@@ -24,6 +25,7 @@ pub mod generation;
 pub mod hub;
 pub mod kernels;
 pub mod model;
+pub mod privacy;
 pub mod prompt;
 pub mod store;
 pub mod telemetry;

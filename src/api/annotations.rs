@@ -1,8 +1,7 @@
 //! Where the quotations of an answer stand in its documents.
 
-use super::inputs::{Cited, CitedDocument};
+use super::inputs::{Cited, CitedDocument, Words};
 use crate::generation::{Quotation, Scanner};
-use crate::text::quotation::Source;
 use serde::Serialize;
 use std::ops::Range;
 use utoipa::ToSchema;
@@ -71,9 +70,18 @@ impl Annotator {
 /// `None` where the markup was none of ours, which cannot be written.
 fn annotation(cited: &Cited, quotation: &Quotation) -> Option<Annotation> {
     let index = quotation.document.checked_sub(1)?;
-    let source = cited.citations.sources().get(index)?;
+    let shown = cited.citations.sources().get(index)?;
     let document = cited.documents.get(index)?;
-    let places = source.occurrences(&quotation.words);
+    let words = quotation.words.as_str();
+    let (text, places) = match &document.words {
+        Words::Shown => (shown.text(), shown.occurrences(words)),
+        Words::Original(source) => (source.text(), source.occurrences(words)),
+        Words::Labelled(labelled) => {
+            let places = shown.occurrences(words).into_iter();
+            let original = places.map(|place| labelled.applied.original_range(place));
+            (labelled.text.as_str(), original.collect())
+        }
+    };
     (!places.is_empty()).then(|| Annotation {
         r#type: "quotation",
         document: quotation.document,
@@ -82,17 +90,12 @@ fn annotation(cited: &Cited, quotation: &Quotation) -> Option<Annotation> {
         start_index: quotation.chars.start,
         end_index: quotation.chars.end,
         num_occurrences: places.len(),
-        occurrences: occurrences(source, document, &places),
+        occurrences: occurrences(text, document, &places),
     })
 }
 
 /// `places` are in ascending order.
-fn occurrences(
-    source: &Source,
-    document: &CitedDocument,
-    places: &[Range<usize>],
-) -> Vec<Occurrence> {
-    let text = source.text();
+fn occurrences(text: &str, document: &CitedDocument, places: &[Range<usize>]) -> Vec<Occurrence> {
     let (mut byte, mut code_point) = (0, 0);
     let listed = places.iter().take(MAX_OCCURRENCES);
     listed

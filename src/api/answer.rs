@@ -5,12 +5,14 @@ use super::metrics::Metrics;
 use super::output_format;
 use super::request::Ask;
 use super::request_id::RequestId;
+use super::restored::Restored;
 use super::state::{ApiState, Served};
 use crate::generation::{
     Caller, FinishReason, Generation, GenerationError, GenerationEvent, GenerationParams, Part,
     ServedModel, TokenLogprob,
 };
 use serde::Serialize;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 use tracing::info;
@@ -78,6 +80,9 @@ pub struct Measured {
     completion_tokens: usize,
     reasoning_tokens: usize,
     failed: bool,
+    restored: Option<Restored>,
+    /// Events that one event became.
+    ready: VecDeque<GenerationEvent>,
 }
 
 impl Head {
@@ -133,6 +138,8 @@ impl Measured {
             completion_tokens: 0,
             reasoning_tokens: 0,
             failed: false,
+            restored: (ask.private).map(|session| Restored::new(session, generation.num_choices)),
+            ready: VecDeque::new(),
             generation,
         })
     }
@@ -150,8 +157,23 @@ impl Measured {
         &self.request_id
     }
 
-    /// The next event; the last is that of the last choice, or `Failed`.
+    /// The next event, with the values of the request in it; the last is that of the last choice,
+    /// or `Failed`.
     pub async fn next(&mut self) -> Option<GenerationEvent> {
+        loop {
+            if let Some(event) = self.ready.pop_front() {
+                return Some(event);
+            }
+            let event = self.next_written().await?;
+            match &mut self.restored {
+                Some(restored) => self.ready.extend(restored.take(event)),
+                None => return Some(event),
+            }
+        }
+    }
+
+    /// The next event, as the model wrote it.
+    async fn next_written(&mut self) -> Option<GenerationEvent> {
         if self.num_unfinished == 0 || self.failed {
             return None;
         }

@@ -144,7 +144,11 @@ impl ChatRequest {
                 },
                 tools: asked.tools,
             },
-            ask: Ask { params, format },
+            ask: Ask {
+                params,
+                format,
+                private: None,
+            },
             delivery: request::delivery(body, ignored)?,
         })
     }

@@ -7,6 +7,7 @@ use super::logprobs::ChatLogprobs;
 use super::sse::Chunks;
 use crate::document::checks::Report;
 use crate::generation::{FinishReason, Part, TokenLogprob};
+use crate::privacy::Report as Found;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -42,6 +43,10 @@ pub struct ChatCompletion {
     /// Not OpenAI's: the prompt that the request named.
     #[serde(skip_serializing_if = "Option::is_none")]
     prompt: Option<PromptTold>,
+    /// Not OpenAI's: kinds and counts of the personal data that was replaced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    privacy: Option<Found>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -111,6 +116,9 @@ pub struct ChatChunk {
     documents: Vec<DocumentTold>,
     #[serde(skip_serializing_if = "Option::is_none")]
     prompt: Option<PromptTold>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    privacy: Option<Found>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -244,6 +252,7 @@ impl ChatCompletion {
             system_fingerprint: head.system_fingerprint,
             choices,
             usage,
+            privacy: told.privacy(),
             documents: told.documents,
             prompt: told.prompt,
         }
@@ -298,6 +307,7 @@ impl ChatChunks {
             usage: self.include_usage.then_some(usage),
             documents: Vec::new(),
             prompt: None,
+            privacy: None,
         }
     }
 
@@ -333,6 +343,7 @@ impl Chunks for ChatChunks {
         let mut chunk = self.one(choice, delta, None, None);
         if choice == 0 {
             let told = self.told.clone();
+            chunk.privacy = told.privacy();
             (chunk.documents, chunk.prompt) = (told.documents, told.prompt);
         }
         Some(chunk)

@@ -150,7 +150,11 @@ impl CompletionRequest {
         let format = output_format::parse(body, ignored)?;
         Ok(Self {
             prompts,
-            ask: Ask { params, format },
+            ask: Ask {
+                params,
+                format,
+                private: None,
+            },
             delivery: request::delivery(body, ignored)?,
         })
     }

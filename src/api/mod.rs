@@ -43,6 +43,7 @@ mod request;
 mod request_id;
 mod rerank;
 mod responses;
+mod restored;
 mod sampling_fields;
 mod service_tier;
 mod sse;

@@ -15,7 +15,7 @@ mod tools;
 
 pub use chat::CHAT;
 pub use completions::{COMPLETIONS, DETOKENIZE, TOKENIZE};
-pub use documents::{CITATIONS, PARSE, PROMPT};
+pub use documents::{CITATIONS, PARSE, PRIVACY, PROMPT};
 pub use encoders::{DOCUMENT, EMBEDDINGS, RERANK, TEI_RERANK};
 pub use files::{EXPIRES_AFTER, FILE_LIST, FILE_UPLOAD};
 pub use formats::{JSON_SCHEMA, RESPONSE_FORMAT, STRUCTURED_OUTPUTS};

@@ -5,12 +5,16 @@ use super::fields::Fields;
 use super::output_format::Wanted;
 use super::parameters::{self, Ignored, STREAM_OPTIONS};
 use crate::generation::GenerationParams;
+use crate::privacy::Session;
+use std::sync::Arc;
 
 /// What is asked of the model.
 pub struct Ask {
     pub params: GenerationParams,
     /// Compiled once there is room for the answer.
     pub format: Option<Wanted>,
+    /// Stands for values, which come back into the answer.
+    pub private: Option<Arc<Session>>,
 }
 
 /// How the answer is sent.

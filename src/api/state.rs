@@ -14,6 +14,7 @@ use crate::document::sandbox::Parser;
 use crate::encoding::{EncoderTask, ServedEncoder};
 use crate::engine::EngineState;
 use crate::generation::{Caller, ServedModel};
+use crate::privacy::Recogniser;
 use crate::prompt::PromptLibrary;
 use crate::store::Store;
 use crate::tenant::KeyRing;
@@ -110,6 +111,8 @@ pub struct ApiState {
     /// To read one.
     pub(super) readers: Turns,
     pub(super) prompts: Arc<PromptLibrary>,
+    /// Of personal data.
+    pub(super) recogniser: Arc<Recogniser>,
     /// To compile a format, on the one thread of the model for it.
     pub(super) compilers: Turns,
 }
@@ -125,6 +128,7 @@ impl ApiState {
             documents: None,
             readers: Turns::on_half_the_cores(keys.len()),
             prompts: Arc::default(),
+            recogniser: Arc::default(),
             keys,
             strict_parameters: server.strict_parameters,
             cors: cors::layer(&server.cors_origins),
@@ -153,6 +157,12 @@ impl ApiState {
     /// The same with prompts.
     pub fn with_prompts(mut self, prompts: PromptLibrary) -> Self {
         self.prompts = Arc::new(prompts);
+        self
+    }
+
+    /// The same with an agency's words among what `privacy` replaces.
+    pub fn with_recogniser(mut self, recogniser: Recogniser) -> Self {
+        self.recogniser = Arc::new(recogniser);
         self
     }
 

@@ -1,4 +1,4 @@
-//! Sections `[documents]` and `[prompts]`.
+//! Sections `[documents]`, `[prompts]` and `[privacy]`.
 
 use super::ConfigError;
 use crate::document::ParseLimits;
@@ -22,6 +22,14 @@ pub struct DocumentsConfig {
 pub struct PromptsConfig {
     /// Directories with prompts of one's own, beside those that are built in.
     pub dirs: Vec<PathBuf>,
+}
+
+/// Section `[privacy]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PrivacyConfig {
+    /// A file with words to replace beside what has a form, one a line.
+    pub words: Option<PathBuf>,
 }
 
 impl Default for DocumentsConfig {

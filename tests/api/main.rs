@@ -19,6 +19,7 @@ mod message;
 mod mutations;
 mod operation;
 mod operators_choice;
+mod privacy;
 mod reference;
 mod responses;
 mod rewrites;

@@ -8,9 +8,9 @@ use crate::api::json::Json;
 use crate::api::limits;
 use crate::api::parameters::{self, CITATIONS, Ignored};
 use crate::api::state::ApiState;
-use crate::document::Document;
 use crate::document::checks::{Language, language_of, value_ranges};
 use crate::generation::{Caller, Citations, closing_tag, opening_tag};
+use crate::privacy::{Applied, Mode};
 use crate::text::quotation::Source;
 use std::ops::Range;
 use std::sync::Arc;
@@ -40,6 +40,25 @@ pub struct CitedDocument {
     pub text_sha256: String,
     /// Numbers, and ranges of bytes.
     pub pages: Vec<(u32, Range<usize>)>,
+    pub words: Words,
+}
+
+/// Whose words a quotation of a document has, in the end.
+#[derive(Debug)]
+pub enum Words {
+    /// The text's that the model was shown, which is the document's.
+    Shown,
+    /// The document's own, in which values stand that the model was not shown.
+    Original(Source),
+    /// The text's that the model was shown, with labels in the place of values.
+    Labelled(Box<Labelled>),
+}
+
+/// A document's own text, and how it became the one that the model was shown.
+#[derive(Debug)]
+pub struct Labelled {
+    pub text: String,
+    pub applied: Applied,
 }
 
 pub fn asked(body: &Fields<'_>, ignored: &mut Ignored) -> Result<Option<Asked>, ApiError> {
@@ -61,56 +80,85 @@ pub fn asked(body: &Fields<'_>, ignored: &mut Ignored) -> Result<Option<Asked>, 
 }
 
 impl Asked {
-    /// Makes the documents ready to be quoted, beside the threads of connections.
+    /// Makes the documents ready to be quoted, beside the threads of connections. `mode` is what
+    /// became of the personal data in them.
     pub async fn read(
         self,
         state: &ApiState,
         caller: Caller,
         files: &[ReadFile],
+        mode: Option<Mode>,
     ) -> Result<Cited, ApiError> {
         if files.is_empty() {
             return Err(must("be left out where a request has no documents"));
         }
-        let num_bytes: usize = files.iter().map(|file| file.document.text.len()).sum();
+        let num_bytes: usize = files.iter().map(|file| file.shown_text().len()).sum();
         let max = limits::MAX_QUOTED_BYTES;
         if num_bytes > max {
             return Err(must(format_args!(
                 "be left out where the documents' text is longer than {max} bytes together; it has {num_bytes}"
             )));
         }
-        let texts: Vec<Arc<str>> = files
-            .iter()
-            .map(|file| file.document.text.as_str().into())
-            .collect();
-        let source = |text: Arc<str>| {
-            let whole = value_ranges(&text);
-            Source::new(text, &whole)
+        let documents: Vec<CitedDocument> = files.iter().map(CitedDocument::new).collect();
+        let texts: Vec<Arc<str>> = files.iter().map(|file| file.shown_text().into()).collect();
+        let comes_back = mode == Some(Mode::Pseudonymize);
+        let index = move || {
+            let mut documents = documents;
+            let sources = texts.into_iter().zip(&mut documents);
+            let sources = sources
+                .map(|(text, document)| document.index(text, comes_back))
+                .collect();
+            (Citations::new(sources, self.min_chars), documents)
         };
-        let index = move || Citations::new(texts.into_iter().map(source).collect(), self.min_chars);
-        let citations = state.beside_connections(caller, index).await?;
+        let (citations, documents) = state.beside_connections(caller, index).await?;
         if !citations.is_quotable() {
             return Err(must("be left out where the documents hold no words"));
         }
-        let documents = files.iter();
         Ok(Cited {
             citations: Arc::new(citations),
-            documents: documents
-                .map(|file| CitedDocument::new(&file.name, &file.document))
-                .collect(),
+            documents: documents.into(),
         })
     }
 }
 
 impl CitedDocument {
-    fn new(name: &str, document: &Document) -> Self {
-        let pages = document.pages.iter();
+    fn new(file: &ReadFile) -> Self {
+        let pages = file.document.pages.iter();
+        let text = || file.document.text.clone();
         Self {
-            name: name.to_owned(),
-            text_sha256: document.text_sha256.clone(),
+            name: file.name.clone(),
+            text_sha256: file.document.text_sha256.clone(),
             pages: pages
                 .map(|page| (page.number, page.range.clone()))
                 .collect(),
+            words: match &file.shown {
+                Some(shown) if !shown.text.replacements.is_empty() => {
+                    Words::Labelled(Box::new(Labelled {
+                        text: text(),
+                        applied: shown.text.clone(),
+                    }))
+                }
+                _ => Words::Shown,
+            },
         }
+    }
+
+    /// The text that the model is shown, ready to be quoted: values and what stands for them are
+    /// not cut.
+    fn index(&mut self, shown: Arc<str>, comes_back: bool) -> Source {
+        let mut whole = value_ranges(&shown);
+        if let Words::Labelled(labelled) = &self.words {
+            let replaced = labelled.applied.replacements.iter();
+            whole.extend(replaced.map(|replacement| replacement.replaced.clone()));
+            if comes_back {
+                let mut whole = value_ranges(&labelled.text);
+                let values = labelled.applied.replacements.iter();
+                whole.extend(values.map(|replacement| replacement.original.clone()));
+                let text = labelled.text.as_str().into();
+                self.words = Words::Original(Source::new(text, &whole));
+            }
+        }
+        Source::new(shown, &whole)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Parts of messages that are files.
 
+use super::privacy::Shown;
 use super::{Conversation, object, text};
 use crate::api::documents::SentFile;
 use crate::api::error::ApiError;
@@ -24,6 +25,19 @@ pub struct ReadFile {
     pub place: Place,
     pub name: String,
     pub document: Document,
+    /// Where the model is shown something else.
+    pub shown: Option<Shown>,
+}
+
+impl ReadFile {
+    pub fn shown_name(&self) -> &str {
+        self.shown.as_ref().map_or(&self.name, |shown| &shown.name)
+    }
+
+    pub fn shown_text(&self) -> &str {
+        let text = &self.document.text;
+        self.shown.as_ref().map_or(text, |shown| &shown.text.text)
+    }
 }
 
 /// As a prompt shows them, numbered in their order.
@@ -31,9 +45,9 @@ pub fn for_prompt(files: &[ReadFile]) -> Vec<PromptDocument> {
     let numbered = (1..).zip(files);
     let documents = numbered.map(|(number, file)| PromptDocument {
         number,
-        name: file.name.clone(),
+        name: file.shown_name().to_owned(),
         pages: Some(file.document.pages.len()),
-        text: file.document.text.clone(),
+        text: file.shown_text().to_owned(),
     });
     documents.collect()
 }

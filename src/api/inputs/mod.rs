@@ -4,11 +4,12 @@
 mod checker;
 mod citations;
 mod files;
+mod privacy;
 mod prompts;
 mod told;
 
 pub use checker::Checker;
-pub use citations::{Cited, CitedDocument};
+pub use citations::{Cited, CitedDocument, Words};
 pub use told::{DocumentTold, PromptTold, Told};
 
 use super::documents::Reading;
@@ -85,6 +86,7 @@ pub async fn resolve(
     let parts = files::find(&fields, conversation, ignored)?;
     let prompt = prompts::named(reading.state, &fields, ignored)?;
     let asked = citations::asked(&fields, ignored)?;
+    let mode = privacy::asked(&fields, ignored)?;
     let mut files = Vec::with_capacity(parts.len());
     for FilePart { place, file } in parts {
         let (name, document) = reading.document(file, allow_unreadable).await?;
@@ -92,17 +94,32 @@ pub async fn resolve(
             place,
             name,
             document,
+            shown: None,
         });
     }
+    // What is checked is what the caller said, and what the answer says in the end.
+    let mut request = checker::said(body.entry(conversation.list));
+    if let Some(prompt) = &prompt {
+        request.push_str(&prompt.values());
+    }
+    let (mut prompt, mut private) = (prompt, None);
+    if let Some(mode) = mode {
+        let (state, caller) = (reading.state, reading.caller);
+        let protected = privacy::protect(state, caller, mode, body, conversation, &mut files);
+        private = Some(protected.await?);
+        prompt = prompts::named(state, &Fields::root(body)?, &mut Ignored::default())?;
+    }
     let cited = match asked {
-        Some(asked) => Some(asked.read(reading.state, reading.caller, &files).await?),
+        Some(asked) => Some(
+            asked
+                .read(reading.state, reading.caller, &files, mode)
+                .await?,
+        ),
         None => None,
     };
-    let mut request = checker::said(body.entry(conversation.list));
     let mut options = CheckOptions::default();
     let told_prompt = match prompt {
         Some(prompt) => {
-            request.push_str(&prompt.values());
             options = prompt.check_options()?;
             Some(prompt.expand(body, conversation, &files)?)
         }
@@ -117,6 +134,7 @@ pub async fn resolve(
     let checker = Checker::new(&files, request, options);
     Ok(Told {
         cited,
+        private,
         ..Told::new(files, told_prompt, checker)
     })
 }

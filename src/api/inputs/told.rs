@@ -5,6 +5,7 @@ use crate::api::annotations::Annotator;
 use crate::api::error::ApiError;
 use crate::api::request::Ask;
 use crate::document::{Document, Format, LeftOut};
+use crate::privacy::{Report, Session};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -17,6 +18,8 @@ pub struct Told {
     pub prompt: Option<PromptTold>,
     /// There where there are documents.
     pub checker: Option<Checker>,
+    /// What stands for the personal data of the request, where it was asked for.
+    pub private: Option<Arc<Session>>,
     /// There where the answer is to quote them.
     pub cited: Option<Cited>,
 }
@@ -58,6 +61,7 @@ impl Told {
                 .collect(),
             prompt,
             checker,
+            private: None,
             cited: None,
         }
     }
@@ -68,7 +72,15 @@ impl Told {
             cited.check_format(ask.format.is_some())?;
             ask.params.citations = Some(Arc::clone(&cited.citations));
         }
+        ask.private = self.private.clone();
         Ok(())
+    }
+
+    /// What was found of personal data: kinds and counts.
+    pub fn privacy(&self) -> Option<Report> {
+        self.private
+            .as_ref()
+            .map(|session| session.report().clone())
     }
 
     /// For one answer, if it quotes.
@@ -80,6 +92,9 @@ impl Told {
     pub fn write(&self, response: &mut Map<String, Value>) {
         if !self.documents.is_empty() {
             response.insert("documents".to_owned(), json!(self.documents));
+        }
+        if let Some(report) = self.privacy() {
+            response.insert("privacy".to_owned(), json!(report));
         }
         if let (Some(told), Some(Value::Object(prompt))) =
             (&self.prompt, response.get_mut("prompt"))

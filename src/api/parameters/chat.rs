@@ -1,6 +1,6 @@
 //! The table of `POST /v1/chat/completions`.
 
-use super::documents::{ALLOW_UNREADABLE_PAGES, CHAT_PROMPT, CITATIONS_ASKED};
+use super::documents::{ALLOW_UNREADABLE_PAGES, CHAT_PROMPT, CITATIONS_ASKED, PRIVACY_ASKED};
 use super::sampling::*;
 use super::shape::{EFFORTS, MAX_TOKENS};
 use super::{
@@ -26,6 +26,7 @@ pub const CHAT: &[Parameter] = &[
     CHAT_PROMPT,
     ALLOW_UNREADABLE_PAGES,
     CITATIONS_ASKED,
+    PRIVACY_ASKED,
     honoured(
         "max_completion_tokens",
         MAX_TOKENS,

@@ -15,6 +15,19 @@ pub(super) const CITATIONS_ASKED: Parameter = honoured(
     "not OpenAI's; the answer quotes the documents word for word and says where; refused where it has a form of its own; see Documents",
 );
 
+pub(super) const PRIVACY_ASKED: Parameter = honoured(
+    "privacy",
+    Shape::Object(PRIVACY),
+    "not OpenAI's; the model reads the request without the personal data that is recognised; see Privacy",
+);
+
+/// `privacy`.
+pub const PRIVACY: &[Parameter] = &[required(
+    "mode",
+    Shape::Word(&["pseudonymize", "mask", "block"]),
+    "`pseudonymize`: the values come back in the answer; `mask`: they do not; `block`: a request with any is refused",
+)];
+
 /// `citations`.
 pub const CITATIONS: &[Parameter] = &[
     required(

@@ -1,7 +1,8 @@
 //! Tables of `POST /v1/responses`.
 
 use super::documents::{
-    ALLOW_UNREADABLE_PAGES, CITATIONS_ASKED, FILE_DATA, FILE_ID, FILE_NAME, RESPONSE_PROMPT,
+    ALLOW_UNREADABLE_PAGES, CITATIONS_ASKED, FILE_DATA, FILE_ID, FILE_NAME, PRIVACY_ASKED,
+    RESPONSE_PROMPT,
 };
 use super::messages::{CACHE_CONTROL, PARSED};
 use super::sampling::*;
@@ -116,6 +117,7 @@ pub const RESPONSES: &[Parameter] = &[
     RESPONSE_PROMPT,
     ALLOW_UNREADABLE_PAGES,
     CITATIONS_ASKED,
+    PRIVACY_ASKED,
     refused("conversation", &[], ""),
     refused("context_management", &["[]"], ""),
     refused("moderation", &[], ""),

@@ -79,6 +79,13 @@ pub async fn create(
         short_ids,
     } = ResponseRequest::parse(&fields, served, &mode, earlier.as_ref(), &mut ignored)?;
     told.ask(&mut ask)?;
+    if told.private.is_some() && (mode.store || mode.previous.is_some()) {
+        return Err(ApiError::invalid(
+            "privacy",
+            "`privacy` must go with `store: false` and without `previous_response_id`: what is stored would \
+             hold the values, or stand-ins that nobody can read.",
+        ));
+    }
     told.write(&mut echo);
     // The one clock value of the request, which a template may print.
     let clock = SystemTime::now();

@@ -139,7 +139,11 @@ impl ResponseRequest {
                 },
                 tools: asked.tools,
             },
-            ask: Ask { params, format },
+            ask: Ask {
+                params,
+                format,
+                private: None,
+            },
             items,
         })
     }

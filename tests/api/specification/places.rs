@@ -149,7 +149,7 @@ const INPUT_FILE: &str = "`input[].content[]` of a response: a file";
 const THOUGHT: &str = "`input[].content[]` and `summary[]` of a `reasoning`";
 
 /// Tables of what OpenAI has nothing of, or has in no body.
-pub const OTHERS: [&str; 11] = [
+pub const OTHERS: [&str; 12] = [
     "/v1/documents/parse",
     "`GET /v1/files`: its query",
     "/v1/rerank",
@@ -158,6 +158,7 @@ pub const OTHERS: [&str; 11] = [
     "/detokenize",
     "`structured_outputs`",
     "`citations`",
+    "`privacy`",
     ALLOWED_TOOL,
     RESPONSE_ALLOWED_TOOL,
     DOCUMENT,

@@ -7,6 +7,9 @@ pub const PARSE: &str = "/v1/documents/parse";
 /// `a` and `b` as base64 has them.
 const FILES: [&str; 2] = ["YQ==", "Yg=="];
 
+/// The example of the standard for France.
+const IBAN: &str = "FR14 2004 1010 0505 0001 3M02 606";
+
 pub fn of(
     table: &'static str,
     name: &'static str,
@@ -63,6 +66,8 @@ pub fn effects() -> Vec<Effect> {
         let body = with_part(file("YSBi", "a.txt"));
         with(&body, &json!({"citations": citations}))
     };
+    let with_text = |text: &str| with_part(json!({"type": "text", "text": text}));
+    let private = |mode: &str| with(&with_text(IBAN), &json!({"privacy": {"mode": mode}}));
     let cited = |min_chars: u32| quoting(json!({"min_chars": min_chars}));
     let annotations = "/choices/0/message/annotations";
     let prompts = ["resume-courrier", "langage-clair"].map(|id| prompt(json!({"id": id})));
@@ -100,6 +105,36 @@ pub fn effects() -> Vec<Effect> {
             chat::ROUTE,
             [quoting(json!({})), with_part(file("YSBi", "a.txt"))],
             Shows::Answer(annotations),
+        ),
+        of(
+            chat::ROUTE,
+            "privacy",
+            chat::ROUTE,
+            [private("mask"), with_text(IBAN)],
+            Shows::Prompt,
+        ),
+        of(
+            responses::ROUTE,
+            "privacy",
+            responses::ROUTE,
+            [
+                json!({"privacy": {"mode": "mask"}, "store": false}),
+                json!({"store": false}),
+            ]
+            .map(|more| {
+                with(
+                    &with(&responses::response(), &json!({"input": IBAN})),
+                    &more,
+                )
+            }),
+            Shows::Prompt,
+        ),
+        of(
+            "`privacy`",
+            "mode",
+            chat::ROUTE,
+            ["mask", "pseudonymize"].map(private),
+            Shows::Prompt,
         ),
         of(
             responses::ROUTE,

@@ -1,0 +1,174 @@
+//! Requests whose personal data the model does not read.
+
+use crate::scripted::{self, MODEL, Script};
+use crate::server::{Answer, CHAT, Options, TestServer};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use guichet::engine::EngineConfig;
+use serde_json::{Value, json};
+
+const RESPONSES: &str = "/v1/responses";
+const RENDER: &str = "/v1/chat/completions/render";
+/// Examples of their standards, whose check digits are right.
+const IBAN: &str = "FR14 2004 1010 0505 0001 3M02 606";
+const STEUER_ID: &str = "86095742719";
+const LETTER: &str =
+    "Bitte zahlen Sie auf FR14 2004 1010 0505 0001 3M02 606. Steuer-ID: 86095742719.";
+
+async fn server(said: &str) -> TestServer {
+    TestServer::start(Options {
+        engine: EngineConfig {
+            max_model_len: 16_384,
+            num_blocks: 4096,
+            ..scripted::engine_config()
+        },
+        ..Options::new(Script::saying(said))
+    })
+    .await
+}
+
+fn chat(mode: &str, fields: Value) -> Value {
+    let file = json!({"type": "file", "file": {"filename": "brief.txt", "file_data": BASE64_STANDARD.encode(LETTER)}});
+    let text = json!({"type": "text", "text": format!("Mein Konto ist {IBAN}. Was soll ich tun?")});
+    let mut body = json!({"model": MODEL, "messages": [{"role": "user", "content": [file, text]}],
+        "privacy": {"mode": mode}});
+    body.as_object_mut()
+        .unwrap()
+        .extend(fields.as_object().unwrap().clone());
+    body
+}
+
+fn message(answer: &Answer) -> Value {
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    answer.json()["choices"][0]["message"].clone()
+}
+
+#[tokio::test]
+async fn the_model_reads_no_value_and_the_answer_has_them_again() {
+    let server = server("Zahlen Sie auf [IBAN1], ID [STEUERID1], nicht [IBAN2].").await;
+    let prompt = server
+        .post(RENDER, &chat("pseudonymize", json!({})))
+        .await
+        .json();
+    let prompt = prompt["prompt"].as_str().unwrap();
+    assert!(
+        !prompt.contains("2004") && !prompt.contains(STEUER_ID),
+        "{prompt}"
+    );
+    // The letter's account and the caller's are one.
+    assert_eq!(prompt.matches("[IBAN1]").count(), 2, "{prompt}");
+    let answer = server.post(CHAT, &chat("pseudonymize", json!({}))).await;
+    let said = format!("Zahlen Sie auf {IBAN}, ID {STEUER_ID}, nicht [IBAN2].");
+    assert_eq!(message(&answer)["content"], said);
+    assert_eq!(
+        answer.json()["privacy"],
+        json!({"mode": "pseudonymize", "found": {
+            "iban": {"occurrences": 2, "distinct_values": 1},
+            "german_tax_id": {"occurrences": 1, "distinct_values": 1}}})
+    );
+}
+
+#[tokio::test]
+async fn a_stream_says_what_a_plain_answer_says() {
+    let server = server("A [IBAN1][IB").await;
+    let chunks = server
+        .post(CHAT, &chat("pseudonymize", json!({"stream": true})))
+        .await
+        .chunks();
+    let deltas = chunks
+        .iter()
+        .map(|chunk| &chunk["choices"][0]["delta"]["content"]);
+    let content: String = deltas.filter_map(Value::as_str).collect();
+    assert_eq!(content, format!("A {IBAN}[IB"));
+    assert_eq!(chunks[0]["privacy"]["mode"], "pseudonymize");
+}
+
+#[tokio::test]
+async fn masked_values_do_not_come_back() {
+    let server = server("Konto [IBAN], [IBAN1].").await;
+    let answer = server.post(CHAT, &chat("mask", json!({}))).await;
+    assert_eq!(message(&answer)["content"], "Konto [IBAN], [IBAN1].");
+}
+
+#[tokio::test]
+async fn a_request_with_values_is_refused_where_it_asks_for_that() {
+    let server = server("ok").await;
+    let answer = server.post(CHAT, &chat("block", json!({}))).await;
+    assert_eq!(answer.status, 400);
+    let error = answer.json()["error"].clone();
+    assert_eq!(error["param"], "privacy");
+    let message = error["message"].as_str().unwrap();
+    assert!(
+        message.contains("iban (2)") && !message.contains("2004"),
+        "{message}"
+    );
+    let clean = json!({"model": MODEL, "messages": [{"role": "user", "content": "Guten Tag"}],
+        "privacy": {"mode": "block"}});
+    assert_eq!(server.post(CHAT, &clean).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_quotation_holds_the_documents_own_value_and_says_where_it_stands() {
+    let fields = json!({"citations": {"mode": "verbatim"}});
+    let start = LETTER.find("FR14").unwrap();
+    for (mode, said, shown) in [
+        ("pseudonymize", "[IBAN1]", IBAN),
+        ("mask", "[IBAN]", "[IBAN]"),
+    ] {
+        let server = server(&format!("<quote doc=\"1\">{said}</quote>")).await;
+        let message = message(&server.post(CHAT, &chat(mode, fields.clone())).await);
+        assert_eq!(
+            message["content"],
+            format!("<quote doc=\"1\">{shown}</quote>")
+        );
+        let place = &message["annotations"][0]["occurrences"][0];
+        assert_eq!(
+            (&place["start_byte"], &place["end_byte"]),
+            (&json!(start), &json!(start + IBAN.len()))
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_comes_back_is_checked_against_what_was_sent() {
+    let server = server("Zahlen Sie auf [IBAN1].").await;
+    let answer = server
+        .post(CHAT, &chat("pseudonymize", json!({})))
+        .await
+        .json();
+    let checks = &answer["choices"][0]["checks"];
+    assert_eq!(checks["findings"], json!([]));
+    assert_eq!(checks["compared"]["iban"]["supported"], 1);
+}
+
+#[tokio::test]
+async fn arguments_of_calls_have_the_values_too() {
+    let server = server(
+        "<tool_call>\n{\"name\": \"pay\", \"arguments\": {\"to\": \"[IBAN1]\"}}\n</tool_call>",
+    )
+    .await;
+    let tools = json!({"tools": [{"type": "function", "function": {"name": "pay",
+        "parameters": {"type": "object", "properties": {"to": {"type": "string"}}}}}]});
+    let message = message(&server.post(CHAT, &chat("pseudonymize", tools)).await);
+    let arguments = message["tool_calls"][0]["function"]["arguments"]
+        .as_str()
+        .unwrap();
+    let arguments: Value = serde_json::from_str(arguments).unwrap();
+    assert_eq!(arguments, json!({"to": IBAN}));
+}
+
+#[tokio::test]
+async fn a_response_is_private_where_nothing_is_stored() {
+    let server = server("Konto [IBAN1].").await;
+    let mut body = json!({"model": MODEL, "input": format!("Mein Konto: {IBAN}"),
+        "privacy": {"mode": "pseudonymize"}, "store": false});
+    let answer = server.post(RESPONSES, &body).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    assert_eq!(
+        answer.json()["output"][0]["content"][0]["text"],
+        format!("Konto {IBAN}.")
+    );
+    assert_eq!(answer.json()["privacy"]["found"]["iban"]["occurrences"], 1);
+    body["previous_response_id"] = "resp_1".into();
+    assert_eq!(server.post(RESPONSES, &body).await.status, 400);
+}
