@@ -80,6 +80,8 @@ pub struct Measured {
     completion_tokens: usize,
     reasoning_tokens: usize,
     failed: bool,
+    /// What the first choice begins with.
+    said: Option<String>,
     restored: Option<Restored>,
     /// Events that one event became.
     ready: VecDeque<GenerationEvent>,
@@ -139,6 +141,7 @@ impl Measured {
             reasoning_tokens: 0,
             failed: false,
             restored: (ask.private).map(|session| Restored::new(session, generation.num_choices)),
+            said: ask.said,
             ready: VecDeque::new(),
             generation,
         })
@@ -164,7 +167,14 @@ impl Measured {
             if let Some(event) = self.ready.pop_front() {
                 return Some(event);
             }
-            let event = self.next_written().await?;
+            let event = match self.said.take() {
+                Some(text) => GenerationEvent::Delta {
+                    choice: 0,
+                    part: Part::Content(text),
+                    logprobs: Vec::new(),
+                },
+                None => self.next_written().await?,
+            };
             match &mut self.restored {
                 Some(restored) => self.ready.extend(restored.take(event)),
                 None => return Some(event),

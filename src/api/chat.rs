@@ -3,13 +3,15 @@
 use super::answer::{Head, Measured};
 use super::auth::Owner;
 use super::body::JsonBody;
-use super::chat_answer::{ChatChunks, ChatCompletion, Form, Heard};
+use super::chat_answer::{ChatChunks, ChatCompletion, ChatProgress, Form, Heard};
 use super::delivery::deliver;
 use super::documents::Reading;
 use super::error::ApiError;
 use super::fields::Fields;
 use super::inputs;
+use super::json::Json;
 use super::logprobs;
+use super::long::{self, Answer, Progressing, Reader};
 use super::messages;
 use super::output_format;
 use super::parameters::{self, Ignored};
@@ -22,9 +24,9 @@ use super::template_fields;
 use super::tools::{self, Shape};
 use crate::generation::{Caller, ChatInput, GenerationParams, ToolFormat};
 use crate::text::ChatPrompt;
+use axum::Extension;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use axum::{Extension, Json};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -43,12 +45,60 @@ pub async fn create(
     Extension(request_id): Extension<RequestId>,
     Extension(caller): Extension<Caller>,
     Extension(owner): Extension<Owner>,
-    JsonBody(mut body): JsonBody,
+    JsonBody(body): JsonBody,
 ) -> Result<Response, ApiError> {
+    let asker = Asker {
+        request_id,
+        caller,
+        owner,
+    };
+    if !inputs::may_tell_progress(&body) {
+        return answer(state, asker, body, None).await;
+    }
+    let model = state.generator(&Fields::root(&body)?)?.model.id.clone();
+    let answer = |told| -> Answer { Box::pin(answer(state, asker, body, Some(told))) };
+    long::with_progress(answer, move |progress| {
+        ChatProgress::event(&model, progress)
+    })
+    .await
+}
+
+/// Who asks.
+struct Asker {
+    request_id: RequestId,
+    caller: Caller,
+    owner: Owner,
+}
+
+/// `told` is where the reading of long documents tells how far it is.
+async fn answer(
+    state: Arc<ApiState>,
+    asker: Asker,
+    mut body: Json,
+    told: Option<Progressing>,
+) -> Result<Response, ApiError> {
+    let Asker {
+        request_id,
+        caller,
+        owner,
+    } = asker;
     let mut ignored = state.ignored();
     let served = state.generator(&Fields::root(&body)?)?;
     let reading = Reading::new(&state, caller, &owner);
-    let told = inputs::resolve(reading, &mut body, inputs::CHAT, &mut ignored).await?;
+    let check = |body: &Json| {
+        let fields = Fields::root(body)?;
+        ChatRequest::parse(&fields, served, &mut Ignored::default()).map(drop)
+    };
+    let reader = Reader {
+        state: &state,
+        served,
+        caller,
+        request_id: &request_id,
+        progress: told.as_ref(),
+        check: &check,
+    };
+    let (chat, long) = (inputs::CHAT, Some(reader));
+    let told = inputs::resolve(reading, long, &mut body, chat, &mut ignored).await?;
     let fields = Fields::root(&body)?;
     let request = ChatRequest::parse(&fields, served, &mut ignored)?;
     let ChatRequest {
@@ -83,7 +133,7 @@ pub async fn create(
         told,
     };
     let plain = |head, choices, usage| {
-        Json(ChatCompletion::new(head, form, choices, usage, told_of)).into_response()
+        axum::Json(ChatCompletion::new(head, form, choices, usage, told_of)).into_response()
     };
     deliver(
         generation,
@@ -147,7 +197,7 @@ impl ChatRequest {
             ask: Ask {
                 params,
                 format,
-                private: None,
+                ..Ask::default()
             },
             delivery: request::delivery(body, ignored)?,
         })

@@ -4,11 +4,13 @@ use super::annotations::{Annotation, Annotator};
 use super::answer::{Call, Choice, Head, Usage, finish_reason};
 use super::inputs::{DocumentTold, PromptTold, Told};
 use super::logprobs::ChatLogprobs;
+use super::long::{LongTold, Progress};
 use super::sse::Chunks;
 use crate::document::checks::Report;
 use crate::generation::{FinishReason, Part, TokenLogprob};
 use crate::privacy::Report as Found;
 use serde::Serialize;
+use std::time::SystemTime;
 use utoipa::ToSchema;
 
 /// The one type of tools.
@@ -47,6 +49,9 @@ pub struct ChatCompletion {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     privacy: Option<Found>,
+    /// Not OpenAI's: in which steps documents were read that are longer than the context.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    long_documents: Option<LongTold>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -119,6 +124,20 @@ pub struct ChatChunk {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     privacy: Option<Found>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    long_documents: Option<LongTold>,
+}
+
+/// Not OpenAI's: a chunk without choices, while documents are read that are longer than the
+/// context.
+#[derive(Serialize)]
+pub struct ChatProgress<'a> {
+    id: &'static str,
+    object: &'static str,
+    created: u64,
+    model: &'a str,
+    choices: [ChunkChoice; 0],
+    progress: &'a Progress,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -169,6 +188,24 @@ struct FunctionDelta {
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<String>,
     arguments: String,
+}
+
+impl ChatProgress<'_> {
+    /// As an event of a stream.
+    pub fn event(model: &str, progress: &Progress) -> String {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let chunk = ChatProgress {
+            id: "",
+            object: "chat.completion.chunk",
+            created: since.map_or(0, |since| since.as_secs()),
+            model,
+            choices: [],
+            progress,
+        };
+        // Strings and numbers always serialize.
+        let json = serde_json::to_string(&chunk).unwrap_or_default();
+        format!("data: {json}\n\n")
+    }
 }
 
 impl Form {
@@ -253,6 +290,7 @@ impl ChatCompletion {
             choices,
             usage,
             privacy: told.privacy(),
+            long_documents: told.read.map(|read| read.told),
             documents: told.documents,
             prompt: told.prompt,
         }
@@ -308,6 +346,7 @@ impl ChatChunks {
             documents: Vec::new(),
             prompt: None,
             privacy: None,
+            long_documents: None,
         }
     }
 
@@ -344,6 +383,7 @@ impl Chunks for ChatChunks {
         if choice == 0 {
             let told = self.told.clone();
             chunk.privacy = told.privacy();
+            chunk.long_documents = told.read.map(|read| read.told);
             (chunk.documents, chunk.prompt) = (told.documents, told.prompt);
         }
         Some(chunk)

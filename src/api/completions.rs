@@ -153,7 +153,7 @@ impl CompletionRequest {
             ask: Ask {
                 params,
                 format,
-                private: None,
+                ..Ask::default()
             },
             delivery: request::delivery(body, ignored)?,
         })

@@ -91,6 +91,7 @@ limits! {
     MAX_FILE_NAME_CHARS = 255, "Characters in `filename`.";
     MAX_QUOTED_BYTES = 4 << 20, "Bytes in the text of all documents of a request with `citations`.";
     MAX_MIN_QUOTED_CHARS = 1000, "`citations.min_chars`.";
+    MAX_LONG_TOKENS = 16 << 20, "Tokens that all steps together may take in which documents are read that are longer than the context.";
     MAX_PROMPT_VARIABLES = 64, "Variables of a `prompt`.";
     MAX_DOCUMENTS = 256, "Objects in `documents` of a chat.";
     MAX_FUNCTION_NAME_CHARS = 64, "Characters in the name of a function.";

@@ -29,6 +29,7 @@ mod inputs;
 mod json;
 pub mod limits;
 mod logprobs;
+mod long;
 mod messages;
 mod metrics;
 mod models;

@@ -37,6 +37,15 @@ impl Wanted {
         }
     }
 
+    /// JSON of a schema that `param` asks for.
+    pub fn schema(schema: serde_json::Value, param: &str) -> Self {
+        Self {
+            format: Format::JsonSchema(schema),
+            param: param.to_owned(),
+            name: None,
+        }
+    }
+
     fn of(field: &Field<'_>, format: Format) -> Self {
         Self {
             format,

@@ -9,12 +9,15 @@ use crate::privacy::Session;
 use std::sync::Arc;
 
 /// What is asked of the model.
+#[derive(Default)]
 pub struct Ask {
     pub params: GenerationParams,
     /// Compiled once there is room for the answer.
     pub format: Option<Wanted>,
     /// Stands for values, which come back into the answer.
     pub private: Option<Arc<Session>>,
+    /// What the answer begins with, which was generated before.
+    pub said: Option<String>,
 }
 
 /// How the answer is sent.

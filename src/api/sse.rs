@@ -62,10 +62,14 @@ pub fn unbuffered(
     let mut response = Sse::new(events)
         .keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
         .into_response();
+    hold_nothing_back(&mut response);
     response
-        .headers_mut()
-        .insert(NO_BUFFERING, HeaderValue::from_static("no"));
-    response
+}
+
+/// Asks proxies to send on what they get.
+pub fn hold_nothing_back(response: &mut Response) {
+    let headers = response.headers_mut();
+    headers.insert(NO_BUFFERING, HeaderValue::from_static("no"));
 }
 
 struct Stream<C> {

@@ -118,7 +118,7 @@ pub async fn render(
     let mut ignored = state.ignored();
     let served = state.generator(&Fields::root(&body)?)?;
     let reading = Reading::new(&state, caller, &owner);
-    inputs::resolve(reading, &mut body, inputs::CHAT, &mut ignored).await?;
+    inputs::resolve(reading, None, &mut body, inputs::CHAT, &mut ignored).await?;
     let fields = Fields::root(&body)?;
     let prompt = ChatRequest::parse(&fields, served, &mut ignored)?.into_prompt();
     let model = Arc::clone(&served.model);

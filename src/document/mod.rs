@@ -16,6 +16,7 @@ mod mail;
 mod model;
 mod normal;
 mod office;
+pub mod parts;
 mod pdf;
 mod rtf;
 pub mod sandbox;

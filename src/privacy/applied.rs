@@ -27,30 +27,46 @@ impl Applied {
     /// a surrogate widens to the whole value. What goes beyond the text ends with it.
     #[must_use]
     pub fn original_range(&self, replaced: Range<usize>) -> Range<usize> {
-        let start = self.original_offset(replaced.start, |value| value.start);
-        let end = self.original_offset(replaced.end.max(replaced.start), |value| value.end);
-        start..end
+        let places = |at: &Replacement| (at.replaced.clone(), at.original.clone());
+        self.mapped(replaced, places, (self.text.len(), self.original_len))
     }
 
-    /// `side` says which end of a value stands for a place inside its surrogate.
-    fn original_offset(&self, at: usize, side: fn(&Range<usize>) -> usize) -> usize {
-        let at = at.min(self.text.len());
-        let ended = self
-            .replacements
-            .partition_point(|replacement| replacement.replaced.end <= at);
-        if let Some(next) = self.replacements.get(ended)
-            && next.replaced.start < at
-        {
-            return side(&next.original);
-        }
-        let offset = match ended
-            .checked_sub(1)
-            .and_then(|last| self.replacements.get(last))
-        {
-            Some(last) => last.original.end + (at - last.replaced.end),
-            None => at,
+    /// Where a range of the original text stands in the replaced one; the same the other way round.
+    #[must_use]
+    pub fn replaced_range(&self, original: Range<usize>) -> Range<usize> {
+        let places = |at: &Replacement| (at.original.clone(), at.replaced.clone());
+        self.mapped(original, places, (self.original_len, self.text.len()))
+    }
+
+    /// `places` are a value's in the text that the range is of and in the other one, which have
+    /// so many bytes.
+    fn mapped(
+        &self,
+        range: Range<usize>,
+        places: impl Fn(&Replacement) -> (Range<usize>, Range<usize>),
+        (len, other_len): (usize, usize),
+    ) -> Range<usize> {
+        let offset = |at: usize, side: fn(&Range<usize>) -> usize| {
+            let at = at.min(len);
+            let ended = (self.replacements).partition_point(|one| places(one).0.end <= at);
+            if let Some((here, there)) = self.replacements.get(ended).map(&places)
+                && here.start < at
+            {
+                // Inside a value: the end of it that widens the range.
+                return side(&there);
+            }
+            let last = ended
+                .checked_sub(1)
+                .and_then(|last| self.replacements.get(last));
+            let offset = match last.map(&places) {
+                Some((here, there)) => there.end + (at - here.end),
+                None => at,
+            };
+            offset.min(other_len)
         };
-        offset.min(self.original_len)
+        let start = offset(range.start, |value| value.start);
+        let end = offset(range.end.max(range.start), |value| value.end);
+        start..end
     }
 }
 

@@ -15,6 +15,7 @@ mod embeddings;
 mod files;
 mod forms;
 mod logprobs;
+mod long_documents;
 mod message;
 mod mutations;
 mod operation;

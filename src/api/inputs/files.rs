@@ -10,6 +10,7 @@ use crate::api::limits;
 use crate::api::parameters::{self, FILE_PART, Ignored, RESPONSE_FILE};
 use crate::document::Document;
 use crate::prompt::{PromptDocument, marked};
+use std::ops::Range;
 
 /// A message of a conversation and a part of its content, each by its number.
 pub type Place = (usize, usize);
@@ -32,6 +33,28 @@ pub struct ReadFile {
 impl ReadFile {
     pub fn shown_name(&self) -> &str {
         self.shown.as_ref().map_or(&self.name, |shown| &shown.name)
+    }
+
+    /// The document with the text that the model is shown, and everything where it stands there.
+    pub fn shown_document(&self) -> Document {
+        let mut document = self.document.clone();
+        if let Some(Shown { text, .. }) = &self.shown {
+            let ranges = document.pages.iter_mut().map(|page| &mut page.range);
+            let blocks = document.blocks.iter_mut().map(|block| &mut block.range);
+            for range in ranges.chain(blocks) {
+                *range = text.replaced_range(range.clone());
+            }
+            document.text.clone_from(&text.text);
+        }
+        document
+    }
+
+    /// Where a range of that text stands in the document's own.
+    pub fn original_range(&self, shown: Range<usize>) -> Range<usize> {
+        match &self.shown {
+            Some(Shown { text, .. }) => text.original_range(shown),
+            None => shown,
+        }
     }
 
     pub fn shown_text(&self) -> &str {

@@ -10,15 +10,19 @@ mod told;
 
 pub use checker::Checker;
 pub use citations::{Cited, CitedDocument, Words};
+pub use files::{ReadFile, for_prompt};
+pub use prompts::{Named, messages_of};
 pub use told::{DocumentTold, PromptTold, Told};
 
 use super::documents::Reading;
 use super::error::ApiError;
 use super::fields::Fields;
 use super::json::Json;
+use super::long::{Reader, Subject};
 use super::parameters::Ignored;
 use crate::document::checks::CheckOptions;
-use files::{FilePart, ReadFile};
+use files::FilePart;
+use std::sync::Arc;
 
 /// Where a route's conversation stands, and what its parts are called.
 #[derive(Debug, Clone, Copy)]
@@ -30,7 +34,7 @@ pub struct Conversation {
     file_object: Option<&'static str>,
     text_type: &'static str,
     /// Names of the most tokens of an answer, the first of them ours.
-    max_tokens: &'static [&'static str],
+    pub max_tokens: &'static [&'static str],
     /// Names under which a request may say what form its answer must have.
     formats: &'static [&'static str],
     format: fn(Json) -> (&'static str, Json),
@@ -75,8 +79,10 @@ pub const RESPONSE: Conversation = Conversation {
 };
 
 /// Reads the documents of a body and renders its prompt. The body is then one that holds neither.
+/// `long` reads what does not fit the context, where its prompt says how.
 pub async fn resolve(
     reading: Reading<'_>,
+    long: Option<Reader<'_>>,
     body: &mut Json,
     conversation: Conversation,
     ignored: &mut Ignored,
@@ -118,16 +124,27 @@ pub async fn resolve(
         None => None,
     };
     let mut options = CheckOptions::default();
-    let told_prompt = match prompt {
-        Some(prompt) => {
-            options = prompt.check_options()?;
-            Some(prompt.expand(body, conversation, &files)?)
+    let (mut read, mut told_prompt) = (None, None);
+    match prompt.map(Arc::new) {
+        Some(named) => {
+            options = named.check_options()?;
+            let expanded = named.expand(body, conversation, &files)?;
+            told_prompt = Some(expanded.told);
+            if let (Some(reader), Some(strategy)) = (long, named.long_documents()?) {
+                let subject = Subject {
+                    named: &named,
+                    strategy,
+                    files: &files,
+                    num_rendered: expanded.num_messages,
+                    conversation,
+                };
+                read = reader.read(body, subject).await?;
+            }
         }
         None => {
             files::write(body, conversation, &files)?;
-            None
         }
-    };
+    }
     if let Some(cited) = &cited {
         cited.explain(body, conversation);
     }
@@ -135,8 +152,15 @@ pub async fn resolve(
     Ok(Told {
         cited,
         private,
+        read,
         ..Told::new(files, told_prompt, checker)
     })
+}
+
+/// Whether a body may be answered by a stream that tells how far the reading of documents is.
+pub fn may_tell_progress(body: &Json) -> bool {
+    let is_stream = matches!(body.entry("stream"), Some(Json::Bool(true)));
+    is_stream && matches!(body.entry("prompt"), Some(Json::Object(_)))
 }
 
 fn text(text: impl Into<String>) -> Json {

@@ -10,7 +10,10 @@ use crate::api::limits;
 use crate::api::parameters::{self, Ignored, PROMPT, RESPONSE_PART};
 use crate::api::state::ApiState;
 use crate::document::checks::{CheckOptions, Kind, PlainLanguageLimits};
-use crate::prompt::{CheckKind, LookupError, PromptDocument, PromptLibrary, RenderError};
+use crate::prompt::{
+    CheckKind, LongDocuments, LookupError, PromptDocument, PromptLibrary, RenderError, Rendered,
+    Step,
+};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
@@ -84,6 +87,26 @@ fn variables(field: &Field<'_>, ignored: &mut Ignored) -> Result<Map<String, Val
         .collect()
 }
 
+/// A prompt in a body.
+pub struct Expanded {
+    pub told: PromptTold,
+    /// Those that the body's messages begin with.
+    pub num_messages: usize,
+}
+
+/// As a body holds them.
+pub fn messages_of(rendered: &Rendered) -> Vec<Json> {
+    let messages = rendered.messages.iter();
+    messages
+        .map(|(role, content)| {
+            object([
+                ("role", text(role.as_str())),
+                ("content", text(content.as_str())),
+            ])
+        })
+        .collect()
+}
+
 impl Named {
     fn find(&self) -> Result<&crate::prompt::Prompt, ApiError> {
         self.library
@@ -127,11 +150,11 @@ impl Named {
     /// Puts the prompt's messages before those of the body, and its wishes where the body has none
     /// of its own.
     pub fn expand(
-        self,
+        &self,
         body: &mut Json,
         conversation: Conversation,
         files: &[ReadFile],
-    ) -> Result<PromptTold, ApiError> {
+    ) -> Result<Expanded, ApiError> {
         let prompt = self.find()?;
         // A prompt that takes no documents leaves them where they were.
         let documents: Vec<PromptDocument> = match prompt.documents() {
@@ -148,16 +171,14 @@ impl Named {
         let told = PromptTold {
             id: prompt.id().to_owned(),
             version: prompt.version().to_string(),
-            digest: rendered.digest,
-            language: rendered.language,
+            digest: rendered.digest.clone(),
+            language: rendered.language.clone(),
         };
-        let mut messages: Vec<Json> = rendered
-            .messages
-            .into_iter()
-            .map(|(role, content)| {
-                object([("role", text(role.as_str())), ("content", text(content))])
-            })
-            .collect();
+        let mut messages = messages_of(&rendered);
+        let expanded = Expanded {
+            told,
+            num_messages: messages.len(),
+        };
         match body.entry_mut(conversation.list) {
             Some(Json::Array(given)) => messages.append(given),
             // A response's input may be a text.
@@ -167,7 +188,7 @@ impl Named {
             ])),
             // What is none of them is refused where messages are read.
             Some(Json::Null) | None => {}
-            Some(_) => return Ok(told),
+            Some(_) => return Ok(expanded),
         }
         body.set(conversation.list, Json::Array(messages));
         let sampling = rendered.sampling;
@@ -201,7 +222,22 @@ impl Named {
             let (name, format) = (conversation.format)(Json::from(&schema));
             body.set(name, format);
         }
-        Ok(told)
+        Ok(expanded)
+    }
+
+    /// How it reads documents that are longer than the context, if it does.
+    pub fn long_documents(&self) -> Result<Option<LongDocuments>, ApiError> {
+        Ok(self.find()?.long_documents())
+    }
+
+    /// The messages of one step.
+    pub fn render_step(
+        &self,
+        step: Step<'_>,
+        documents: &[PromptDocument],
+    ) -> Result<Rendered, ApiError> {
+        let rendered = self.find()?.render_step(step, &self.variables, documents);
+        rendered.map_err(|error| failed(&error, FIELD))
     }
 }
 

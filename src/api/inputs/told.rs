@@ -3,6 +3,7 @@ use super::citations::Cited;
 use super::files::ReadFile;
 use crate::api::annotations::Annotator;
 use crate::api::error::ApiError;
+use crate::api::long::Read;
 use crate::api::request::Ask;
 use crate::document::{Document, Format, LeftOut};
 use crate::privacy::{Report, Session};
@@ -18,6 +19,8 @@ pub struct Told {
     pub prompt: Option<PromptTold>,
     /// There where there are documents.
     pub checker: Option<Checker>,
+    /// There where the documents were longer than the context.
+    pub read: Option<Read>,
     /// What stands for the personal data of the request, where it was asked for.
     pub private: Option<Arc<Session>>,
     /// There where the answer is to quote them.
@@ -61,6 +64,7 @@ impl Told {
                 .collect(),
             prompt,
             checker,
+            read: None,
             private: None,
             cited: None,
         }
@@ -73,6 +77,7 @@ impl Told {
             ask.params.citations = Some(Arc::clone(&cited.citations));
         }
         ask.private = self.private.clone();
+        ask.said = (self.read.as_ref()).and_then(|read| read.said.clone());
         Ok(())
     }
 
@@ -92,6 +97,9 @@ impl Told {
     pub fn write(&self, response: &mut Map<String, Value>) {
         if !self.documents.is_empty() {
             response.insert("documents".to_owned(), json!(self.documents));
+        }
+        if let Some(read) = &self.read {
+            response.insert("long_documents".to_owned(), json!(read.told));
         }
         if let Some(report) = self.privacy() {
             response.insert("privacy".to_owned(), json!(report));

@@ -17,6 +17,8 @@ use super::error::ApiError;
 use super::fields::Fields;
 use super::inputs;
 use super::json::Json as Read;
+use super::long::{self, Answer, Progress, Progressing, Reader};
+use super::parameters::Ignored;
 use super::request_id::RequestId;
 use super::state::ApiState;
 use crate::generation::{Caller, GenerationEvent};
@@ -58,12 +60,60 @@ pub async fn create(
     Extension(request_id): Extension<RequestId>,
     Extension(caller): Extension<Caller>,
     Extension(owner): Extension<Owner>,
-    JsonBody(mut body): JsonBody,
+    JsonBody(body): JsonBody,
 ) -> Result<Response, ApiError> {
+    let asker = Asker {
+        request_id,
+        caller,
+        owner,
+    };
+    if !inputs::may_tell_progress(&body) {
+        return answer(state, asker, body, None).await;
+    }
+    let answer = |told| -> Answer { Box::pin(answer(state, asker, body, Some(told))) };
+    // Clients take a stream that does not begin with `response.created` for none.
+    let comment = |progress: &Progress| format!(": progress {}\n\n", json!(progress));
+    long::with_progress(answer, comment).await
+}
+
+/// Who asks.
+struct Asker {
+    request_id: RequestId,
+    caller: Caller,
+    owner: Owner,
+}
+
+/// `told` is where the reading of long documents tells how far it is.
+async fn answer(
+    state: Arc<ApiState>,
+    asker: Asker,
+    mut body: Read,
+    told: Option<Progressing>,
+) -> Result<Response, ApiError> {
+    let Asker {
+        request_id,
+        caller,
+        owner,
+    } = asker;
     let mut ignored = state.ignored();
     let served = state.generator(&Fields::root(&body)?)?;
     let reading = Reading::new(&state, caller, &owner);
-    let told = inputs::resolve(reading, &mut body, inputs::RESPONSE, &mut ignored).await?;
+    let check = |body: &Read| {
+        let fields = Fields::root(body)?;
+        let ignored = &mut Ignored::default();
+        let mode = Mode::parse(&fields, state.store.is_some(), ignored)?;
+        ResponseRequest::parse(&fields, served, &mode, None, ignored).map(drop)
+    };
+    let reader = Reader {
+        state: &state,
+        served,
+        caller,
+        request_id: &request_id,
+        progress: told.as_ref(),
+        check: &check,
+    };
+    let (response, long) = (inputs::RESPONSE, Some(reader));
+    let told = inputs::resolve(reading, long, &mut body, response, &mut ignored).await?;
     let fields = Fields::root(&body)?;
     let mode = Mode::parse(&fields, state.store.is_some(), &mut ignored)?;
     let earlier = match &mode.previous {

@@ -142,7 +142,7 @@ impl ResponseRequest {
             ask: Ask {
                 params,
                 format,
-                private: None,
+                ..Ask::default()
             },
             items,
         })

@@ -1,0 +1,92 @@
+//! What a stream tells while documents are read, before there is an answer.
+
+use super::plan::Progress;
+use crate::api::error::ApiError;
+use crate::api::sse::hold_nothing_back;
+use axum::body::{Body, BodyDataStream};
+use axum::http::HeaderValue;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::response::Response;
+use bytes::Bytes;
+use futures_util::{StreamExt as _, stream};
+use std::pin::Pin;
+use std::time::Duration;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+/// Where a reading tells how far it is.
+pub type Progressing = UnboundedSender<Progress>;
+
+/// Comments keep proxies from closing a connection that waits for a long step.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// An answer under way.
+pub type Answer = Pin<Box<dyn Future<Output = Result<Response, ApiError>> + Send>>;
+
+/// What is still to be sent.
+enum Rest {
+    Reading(Answer, UnboundedReceiver<Progress>),
+    Answering(BodyDataStream),
+    Nothing,
+}
+
+/// The answer as it is, unless there is progress to tell before it: then a stream that begins with
+/// the progress, as `event` writes it, and goes on with the answer's. An error is a frame from
+/// then on.
+pub async fn with_progress(
+    answer: impl FnOnce(Progressing) -> Answer,
+    event: impl Fn(&Progress) -> String + Send + 'static,
+) -> Result<Response, ApiError> {
+    let (told, mut progress) = unbounded_channel();
+    let mut answer = answer(told);
+    let first = tokio::select! {
+        answered = &mut answer => return answered,
+        Some(first) = progress.recv() => Bytes::from(event(&first)),
+    };
+    let sending = Sending {
+        rest: Rest::Reading(answer, progress),
+        event,
+    };
+    let rest = stream::unfold(sending, |mut sending| async move {
+        let next = sending.next().await?;
+        Some((next, sending))
+    });
+    let body = stream::once(async { Ok(first) }).chain(rest);
+    let mut response = Response::new(Body::from_stream(body));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    hold_nothing_back(&mut response);
+    Ok(response)
+}
+
+struct Sending<F> {
+    rest: Rest,
+    event: F,
+}
+
+impl<F: Fn(&Progress) -> String> Sending<F> {
+    async fn next(&mut self) -> Option<Result<Bytes, axum::Error>> {
+        loop {
+            match &mut self.rest {
+                Rest::Nothing => return None,
+                Rest::Answering(body) => return body.next().await,
+                Rest::Reading(answer, progress) => tokio::select! {
+                    biased;
+                    Some(told) = progress.recv() => return Some(Ok((self.event)(&told).into())),
+                    answered = answer => match answered {
+                        Ok(response) => {
+                            self.rest = Rest::Answering(response.into_body().into_data_stream());
+                        }
+                        Err(error) => {
+                            self.rest = Rest::Nothing;
+                            return Some(Ok(format!("data: {}\n\n", error.to_json()).into()));
+                        }
+                    },
+                    () = tokio::time::sleep(KEEP_ALIVE) => {
+                        return Some(Ok(Bytes::from_static(b":\n\n")));
+                    }
+                },
+            }
+        }
+    }
+}
