@@ -1,8 +1,12 @@
 //! `guichet ask`: one question, and the answer as it is written.
 
-use super::client::{Client, ClientError, PromptName, Question, SentFile};
+use super::client::{
+    Client, ClientError, Occurrence, PromptName, Question, Quotation, SentFile, Told,
+};
 use super::local_server::{DEFAULT_MODEL, LocalServer, LocalServerError};
+use indicatif::{ProgressBar, ProgressStyle};
 use std::borrow::Cow;
+use std::fs::File;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -21,6 +25,12 @@ pub struct AskArgs {
     /// A variable of the prompt; may be given several times
     #[arg(long = "set", value_name = "NAME=VALUE", requires = "prompt", value_parser = variable)]
     variables: Vec<(String, String)>,
+    /// Have the answer begin with a quotation of the documents, word for word
+    #[arg(long, requires = "files")]
+    quote: bool,
+    /// Write the answer to a file
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
     /// A running server, such as http://127.0.0.1:8080; without it the model is loaded here
     /// for this one question
     #[arg(long)]
@@ -64,42 +74,73 @@ pub async fn run(args: AskArgs) -> Result<(), AskError> {
         }),
         max_tokens: args.max_tokens,
         temperature: None,
+        quotes: args.quote,
+        form: None,
     };
+    let output = args.output.as_deref();
     match &args.url {
         Some(url) => {
             let api_key = args
                 .api_key
                 .clone()
                 .or_else(|| std::env::var("GUICHET_API_KEY").ok());
-            ask(&Client::new(url, api_key), args.model.clone(), question).await
+            let client = Client::new(url, api_key);
+            ask(&client, args.model.clone(), question, output).await
         }
         None => {
             let model = args.model.as_deref().unwrap_or(DEFAULT_MODEL);
             let server = LocalServer::start(Path::new(model)).await?;
-            ask(&server.client()?, None, question).await?;
+            ask(&server.client()?, None, question, output).await?;
             Ok(server.stop().await?)
         }
     }
 }
 
-async fn ask(client: &Client, model: Option<String>, question: Question) -> Result<(), AskError> {
+async fn ask(
+    client: &Client,
+    model: Option<String>,
+    question: Question,
+    output: Option<&Path>,
+) -> Result<(), AskError> {
     let model = match model {
         Some(model) => model,
         None => client.first_model().await?,
     };
     let question = Question { model, ..question };
-    let mut out = io::stdout();
-    let to_terminal = out.is_terminal();
+    let mut out: Box<dyn io::Write> = match output {
+        None => Box::new(io::stdout()),
+        Some(path) => Box::new(File::create(path).map_err(|source| AskError::File {
+            path: path.to_owned(),
+            source,
+        })?),
+    };
+    let to_terminal = output.is_none() && io::stdout().is_terminal();
+    // Shows itself where there is a terminal, and only once there is progress to show.
+    let mut bar: Option<ProgressBar> = None;
     let answer = client
-        .ask(&question, |text| {
-            out.write_all(shown(text, to_terminal).as_bytes())?;
-            out.flush()
+        .ask(&question, |told| match told {
+            Told::Progress { done, total } => {
+                let bar = bar.get_or_insert_with(|| reading(total));
+                bar.set_position(done);
+                Ok(())
+            }
+            Told::Text(text) => {
+                if let Some(bar) = bar.take() {
+                    bar.finish_and_clear();
+                }
+                out.write_all(shown(text, to_terminal).as_bytes())?;
+                out.flush()
+            }
         })
         .await;
     match answer {
         Ok(answer) => {
-            // Neither line is part of the answer; nobody may be reading any more.
+            // None of these lines is part of the answer; nobody may be reading any more.
             let _ = writeln!(out);
+            for (quotation, place) in answer.quotations.iter().filter_map(placed) {
+                let page = place.page;
+                let _ = writeln!(io::stderr(), "(quoted: {}, page {page})", quotation.name);
+            }
             for line in &answer.left_out {
                 let _ = writeln!(io::stderr(), "({line})");
             }
@@ -116,6 +157,24 @@ async fn ask(client: &Client, model: Option<String>, question: Question) -> Resu
         Err(ClientError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         Err(error) => Err(error.into()),
     }
+}
+
+/// A quotation, and the first place of its words.
+fn placed(quotation: &Quotation) -> Option<(&Quotation, &Occurrence)> {
+    quotation
+        .occurrences
+        .first()
+        .map(|place| (quotation, place))
+}
+
+/// For documents that are read in so many steps.
+fn reading(total: u64) -> ProgressBar {
+    let bar = ProgressBar::new(total);
+    // The template is ours.
+    if let Ok(style) = ProgressStyle::with_template("reading {wide_bar} {pos}/{len} {eta}") {
+        bar.set_style(style);
+    }
+    bar
 }
 
 /// A terminal obeys control characters, and what a model writes is not to be obeyed.

@@ -29,6 +29,21 @@ pub struct Question {
     pub max_tokens: usize,
     /// `None`: the model's default.
     pub temperature: Option<f32>,
+    /// The answer begins with a quotation of its documents.
+    pub quotes: bool,
+    /// A regular expression that the answer matches.
+    pub form: Option<String>,
+}
+
+/// What a stream tells.
+#[derive(Debug, Clone, Copy)]
+pub enum Told<'a> {
+    /// Steps in which long documents are read.
+    Progress {
+        done: u64,
+        total: u64,
+    },
+    Text(&'a str),
 }
 
 #[derive(Debug, Clone)]
@@ -47,6 +62,9 @@ pub struct PromptName {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answer {
     pub text: String,
+    pub quotations: Vec<Quotation>,
+    /// What the answer says otherwise than the documents.
+    pub findings: Vec<Finding>,
     /// What the documents hold and the model was not given, a line each.
     pub left_out: Vec<String>,
     pub finish_reason: String,
@@ -55,6 +73,38 @@ pub struct Answer {
     pub time_to_first_token: Duration,
     /// From the first token to the end.
     pub time_of_the_rest: Duration,
+}
+
+/// Words of a document in an answer.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Quotation {
+    pub name: String,
+    /// In the answer, in code points.
+    pub start_index: usize,
+    pub end_index: usize,
+    pub occurrences: Vec<Occurrence>,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Occurrence {
+    pub page: u32,
+    pub start_byte: usize,
+    pub end_byte: usize,
+}
+
+/// A value that an answer and its documents do not agree on.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Finding {
+    pub kind: String,
+    pub status: String,
+    pub answer: Option<Value>,
+    pub source: Option<Value>,
+}
+
+/// As it stands in a text.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Value {
+    pub text: String,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -125,11 +175,11 @@ impl Client {
             .ok_or_else(|| self.not_understood("it lists no model"))
     }
 
-    /// Asks, and hands over each piece of the answer as it comes.
+    /// Asks, and hands over what is told as it comes.
     pub async fn ask(
         &self,
         question: &Question,
-        mut on_text: impl FnMut(&str) -> io::Result<()>,
+        mut on_told: impl FnMut(Told<'_>) -> io::Result<()>,
     ) -> Result<Answer, ClientError> {
         let started = Instant::now();
         let request = self.http.post(format!("{}/chat/completions", self.base));
@@ -147,8 +197,11 @@ impl Client {
                         .ok_or_else(|| self.not_understood("it counted no tokens"));
                 }
                 let chunk: Chunk = self.parse(&event)?;
+                if let Some(Progress { done, total }) = chunk.progress {
+                    on_told(Told::Progress { done, total })?;
+                }
                 if let Some(text) = answer.add(chunk)? {
-                    on_text(&text)?;
+                    on_told(Told::Text(&text))?;
                 }
             }
         }
@@ -209,6 +262,10 @@ struct ChatRequest<'a> {
     max_tokens: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     temperature: Option<f32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    citations: Option<serde_json::Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    structured_outputs: Option<serde_json::Value>,
     stream: bool,
     stream_options: serde_json::Value,
 }
@@ -221,6 +278,8 @@ impl<'a> From<&'a Question> for ChatRequest<'a> {
             prompt: question.prompt.as_ref(),
             max_tokens: question.max_tokens,
             temperature: question.temperature,
+            citations: (question.quotes).then(|| json!({"mode": "verbatim", "first": true})),
+            structured_outputs: (question.form.as_ref()).map(|form| json!({"regex": form})),
             stream: true,
             stream_options: json!({ "include_usage": true }),
         }
@@ -277,6 +336,18 @@ struct Chunk {
     error: Option<ErrorDetail>,
     #[serde(default)]
     documents: Vec<DocumentTold>,
+    progress: Option<Progress>,
+}
+
+#[derive(Deserialize)]
+struct Progress {
+    done: u64,
+    total: u64,
+}
+
+#[derive(Deserialize)]
+struct Checks {
+    findings: Vec<Finding>,
 }
 
 #[derive(Deserialize)]
@@ -296,11 +367,14 @@ struct Choice {
     #[serde(default)]
     delta: Delta,
     finish_reason: Option<String>,
+    checks: Option<Checks>,
 }
 
 #[derive(Default, Deserialize)]
 struct Delta {
     content: Option<String>,
+    #[serde(default)]
+    annotations: Vec<Quotation>,
 }
 
 #[derive(Deserialize)]
@@ -312,6 +386,8 @@ struct Usage {
 #[derive(Default)]
 struct PartialAnswer {
     text: String,
+    quotations: Vec<Quotation>,
+    findings: Vec<Finding>,
     left_out: Vec<String>,
     finish_reason: Option<String>,
     usage: Option<Usage>,
@@ -337,6 +413,9 @@ impl PartialAnswer {
             return Ok(None);
         };
         self.finish_reason = choice.finish_reason.or(self.finish_reason.take());
+        self.quotations.extend(choice.delta.annotations);
+        self.findings
+            .extend(choice.checks.into_iter().flat_map(|checks| checks.findings));
         let text = choice.delta.content.filter(|text| !text.is_empty());
         if let Some(text) = &text {
             self.first.get_or_insert_with(Instant::now);
@@ -350,6 +429,8 @@ impl PartialAnswer {
         let first = self.first.unwrap_or_else(Instant::now);
         Some(Answer {
             text: self.text,
+            quotations: self.quotations,
+            findings: self.findings,
             left_out: self.left_out,
             finish_reason: self.finish_reason.unwrap_or_default(),
             num_prompt_tokens: usage.prompt_tokens,

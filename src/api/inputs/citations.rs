@@ -24,6 +24,7 @@ const MIN_CHARS: usize = 1;
 #[derive(Debug, Clone, Copy)]
 pub struct Asked {
     min_chars: usize,
+    first: bool,
 }
 
 /// What an answer may quote, and whose words they are. Clones share it.
@@ -76,6 +77,7 @@ pub fn asked(body: &Fields<'_>, ignored: &mut Ignored) -> Result<Option<Asked>, 
         .transpose()?;
     Ok(Some(Asked {
         min_chars: min_chars.unwrap_or(MIN_CHARS),
+        first: fields.flag("first")?.unwrap_or(false),
     }))
 }
 
@@ -108,7 +110,8 @@ impl Asked {
             let sources = sources
                 .map(|(text, document)| document.index(text, comes_back))
                 .collect();
-            (Citations::new(sources, self.min_chars), documents)
+            let citations = Citations::new(sources, self.min_chars).with_first(self.first);
+            (citations, documents)
         };
         let (citations, documents) = state.beside_connections(caller, index).await?;
         if !citations.is_quotable() {

@@ -40,6 +40,11 @@ pub const CITATIONS: &[Parameter] = &[
         Shape::Integer(1, limits::MAX_MIN_QUOTED_CHARS as i64),
         "a quotation that ends before its document has at least so many characters; absent: 1",
     ),
+    honoured(
+        "first",
+        Shape::Boolean,
+        "true: the answer begins with a quotation, and goes on as the model likes",
+    ),
 ];
 
 pub(super) const FILE_DATA: Parameter = honoured(

@@ -75,17 +75,17 @@ impl Quoting {
 impl QuotingConstraint {
     pub fn new(quoting: Arc<Quoting>, form: Option<Arc<dyn TokenConstraint>>) -> Self {
         Self {
+            progress: Mutex::new(Progress::begun(&quoting.citations)),
             quoting,
             form,
-            progress: Mutex::new(Progress::begun()),
         }
     }
 }
 
 impl Progress {
-    fn begun() -> Self {
+    fn begun(citations: &Citations) -> Self {
         Self {
-            state: Some(State::default()),
+            state: Some(citations.start()),
             ..Self::default()
         }
     }
@@ -93,7 +93,7 @@ impl Progress {
     /// Reads what is new of `generated`, and works out what may follow.
     fn advance(&mut self, quoting: &Quoting, generated: &[u32]) {
         if !generated.starts_with(&self.read) {
-            *self = Self::begun();
+            *self = Self::begun(&quoting.citations);
         }
         let new = &generated[self.read.len()..];
         if !new.is_empty() {

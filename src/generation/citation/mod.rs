@@ -23,6 +23,7 @@ pub use scanner::{Quotation, Scanner};
 pub(super) use walked_tokens::WalkedTokens;
 
 use crate::text::quotation::Source;
+use state::State;
 
 /// What an answer may quote. Documents have the numbers from 1 in this order.
 #[derive(Debug)]
@@ -30,6 +31,8 @@ pub struct Citations {
     sources: Vec<Source>,
     /// A quotation that ends before the end of its document has at least so many characters.
     min_chars: usize,
+    /// An answer begins with a quotation.
+    first: bool,
     /// Numbers that some number of a document that can be quoted begins with.
     beginnings: Vec<bool>,
 }
@@ -51,7 +54,23 @@ impl Citations {
         Self {
             sources,
             min_chars,
+            first: false,
             beginnings,
+        }
+    }
+
+    /// The same for answers that begin with a quotation.
+    #[must_use]
+    pub fn with_first(mut self, first: bool) -> Self {
+        self.first = first && self.is_quotable();
+        self
+    }
+
+    /// Where an answer begins.
+    fn start(&self) -> State {
+        match self.first {
+            true => State::Opening { written: 0 },
+            false => State::default(),
         }
     }
 

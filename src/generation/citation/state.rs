@@ -9,6 +9,10 @@ pub(super) enum State {
     Outside {
         opened: usize,
     },
+    /// So many bytes of it are written, and nothing but the rest may follow.
+    Opening {
+        written: usize,
+    },
     /// Of what stands before the document's number.
     Attribute {
         written: usize,
@@ -61,6 +65,10 @@ impl Citations {
                     .then_some(State::Attribute { written: 0 }),
                 opened => Some(State::Outside { opened }),
             },
+            State::Opening { written } => (OPEN[*written] == byte).then(|| match written + 1 {
+                written if written == OPEN.len() => State::Attribute { written: 0 },
+                written => State::Opening { written },
+            }),
             State::Attribute { written } => {
                 (ATTRIBUTE[*written] == byte).then(|| match written + 1 {
                     written if written == ATTRIBUTE.len() => State::Number { number: 0 },

@@ -89,6 +89,20 @@ fn all_may_be_written_outside_but_quotations_of_no_document() {
 }
 
 #[test]
+fn an_answer_may_have_to_begin_with_a_quotation() {
+    let sources = vec![Source::new(LETTER.into(), &[])];
+    let citations = Citations::new(sources, 1).with_first(true);
+    let after = |text: &str| citations.after_all(&citations.start(), text.as_bytes());
+    assert_eq!(after("Bonjour"), None);
+    assert!(
+        after("<quote doc=\"1\">Vous devez</quote> Bonjour")
+            .is_some_and(|state| state.is_outside())
+    );
+    let none = Citations::new(vec![Source::new("".into(), &[])], 1).with_first(true);
+    assert!(none.after_all(&none.start(), b"Bonjour").is_some());
+}
+
+#[test]
 fn a_quotation_names_a_document_that_there_is() {
     assert_eq!(
         next(&quoting(1), "<quote doc=\"").unwrap(),

@@ -124,6 +124,12 @@ impl Labels {
 }
 
 impl Hit {
+    /// Whether it stands right before a number that begins at `at`: only words that join the two
+    /// are between them.
+    pub fn names(&self, text: &str, at: usize) -> bool {
+        text.get(self.end..at).is_some_and(joins)
+    }
+
     /// Vehicles and births say nothing about a number that has check digits.
     fn is_of_number(&self) -> bool {
         !matches!(self.label, Label::Of(Kind::NumberPlate | Kind::DateOfBirth))
@@ -132,7 +138,7 @@ impl Hit {
 
 /// Whether a label and a number are one: only words that say so stand between them, as in
 /// `facture n° `.
-pub fn joins(between: &str) -> bool {
+fn joins(between: &str) -> bool {
     between
         .split(|c: char| !c.is_alphanumeric())
         .filter(|word| !word.is_empty())

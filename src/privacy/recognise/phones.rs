@@ -2,11 +2,12 @@
 //! digits: their form tells them, or a label.
 
 use super::super::kind::Kind;
-use super::labels::{Hit, Label, joins};
+use super::labels::{Hit, Label};
 use super::run::is_space;
 use super::surroundings::{is_amount, is_joined_after, is_joined_before};
 use super::{Candidate, Search, pattern};
 
+/// How far before a number its label stands, in bytes.
 const LABEL_BEFORE: usize = 40;
 
 pattern!(
@@ -50,8 +51,7 @@ fn offer(start: usize, written: &str, needs_label: bool, search: &mut Search) {
     let label = search.labels.before(text, start, LABEL_BEFORE);
     let is_own = |hit: Hit| hit.label == Label::Of(Kind::Phone);
     let is_labelled = label.is_some_and(is_own);
-    let is_other = label
-        .is_some_and(|hit| !is_own(hit) && joins(text.get(hit.end..start).unwrap_or_default()));
+    let is_other = label.is_some_and(|hit| !is_own(hit) && hit.names(text, start));
     let before = text.get(..start).unwrap_or_default();
     let is_part = before.ends_with(|c: char| c.is_alphanumeric())
         || is_joined_before(text, start, has_spaces)

@@ -5,7 +5,7 @@
 
 use super::super::kind::Kind;
 use super::folded::belongs_to_word;
-use super::labels::{Hit, Label, joins};
+use super::labels::{Hit, Label};
 use super::surroundings::{is_amount, is_joined_after, is_joined_before};
 use super::{Candidate, Search, french, german, iban, payment_cards, vat};
 
@@ -153,13 +153,6 @@ impl Run {
 
     /// Offers the first `len` characters as a value.
     pub fn offer(&self, len: usize, kind: Kind, trust: Trust, search: &mut Search) {
-        let key = self.chars.get(..len).unwrap_or_default();
-        let key = key.iter().copied().map(char::from).collect();
-        self.offer_as(len, key, kind, trust, search);
-    }
-
-    /// As [`Self::offer`], where spellings of a value differ in more than separators.
-    pub fn offer_as(&self, len: usize, key: String, kind: Kind, trust: Trust, search: &mut Search) {
         let (start, end) = (self.start, self.end(len));
         let text = search.text;
         let is_sure = trust == Trust::Form || {
@@ -168,19 +161,18 @@ impl Run {
             let behind = search.labels.behind(text, end);
             let is_own = |hit: Hit| hit.label == Label::Of(kind);
             let is_labelled = before.is_some_and(is_own) || behind.is_some_and(is_own);
-            let is_other = before.is_some_and(|hit| {
-                !is_own(hit) && joins(text.get(hit.end..start).unwrap_or_default())
-            });
+            let is_other = before.is_some_and(|hit| !is_own(hit) && hit.names(text, start));
             let is_part =
                 is_joined_before(text, start, has_spaces) || is_joined_after(text, end, has_spaces);
             let is_amount = is_amount(text, start, end);
             let is_alone = !is_part && !is_other;
             !is_amount && (is_labelled || trust == Trust::Alone && is_alone)
         };
+        let key = self.chars.iter().take(len).copied().map(char::from);
         search.candidates.push(Candidate {
             kind,
             range: start..end,
-            key,
+            key: key.collect(),
             is_sure,
         });
     }

@@ -40,7 +40,7 @@ fn noise_of_telling_characters_is_searched() {
     let mut random = Random(1);
     for _ in 0..1_000 {
         let len = random.below(120);
-        let noise = random.from_alphabet(ALPHABET, len);
+        let noise = random.drawn_from(ALPHABET, len);
         check(&noise);
     }
 }
@@ -53,7 +53,7 @@ fn made_sentences_with_noise_inside_are_searched() {
         for _ in 0..random.below(6) {
             let at = text.floor_char_boundary(random.below(text.len()));
             let len = random.below(3);
-            text.insert_str(at, &random.from_alphabet(ALPHABET, len));
+            text.insert_str(at, &random.drawn_from(ALPHABET, len));
         }
         check(&text);
     }

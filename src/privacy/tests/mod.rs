@@ -58,7 +58,7 @@ impl Random {
             .collect()
     }
 
-    fn from_alphabet(&mut self, alphabet: &str, len: usize) -> String {
+    fn drawn_from(&mut self, alphabet: &str, len: usize) -> String {
         let letters: Vec<char> = alphabet.chars().collect();
         (0..len)
             .map(|_| letters[self.below(letters.len())])

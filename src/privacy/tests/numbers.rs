@@ -90,15 +90,15 @@ pub fn iban(random: &mut Random) -> Number {
             random.digits(10) + &random.digits(11) + &random.digits(2),
         ),
         2 => {
-            let account = random.from_alphabet("ABCDEFGHIJ0123456789", 11);
+            let account = random.drawn_from("ABCDEFGHIJ0123456789", 11);
             ("FR", random.digits(10) + &account + &random.digits(2))
         }
         3 | 4 => ("DE", random.digits(18)),
         5 => ("AT", random.digits(16)),
         6 => ("BE", random.digits(12)),
         7 => ("LU", random.digits(16)),
-        8 => ("NL", random.from_alphabet(LETTERS, 4) + &random.digits(10)),
-        _ => ("GB", random.from_alphabet(LETTERS, 4) + &random.digits(14)),
+        8 => ("NL", random.drawn_from(LETTERS, 4) + &random.digits(10)),
+        _ => ("GB", random.drawn_from(LETTERS, 4) + &random.digits(14)),
     };
     let check = 98 - remainder(&in_digits(&format!("{bban}{country}00")), 97);
     let plain = format!("{country}{check:02}{bban}");
@@ -203,8 +203,8 @@ pub fn german_insurance_number(random: &mut Random) -> Number {
 
 pub fn german_identity_card(random: &mut Random) -> Number {
     loop {
-        let first = random.from_alphabet("LMNPRTVWXY", 1);
-        let body = first + &random.from_alphabet(CARD_LETTERS, 8);
+        let first = random.drawn_from("LMNPRTVWXY", 1);
+        let body = first + &random.drawn_from(CARD_LETTERS, 8);
         if body.bytes().filter(u8::is_ascii_digit).count() < 3 {
             continue;
         }
@@ -290,7 +290,7 @@ pub fn phone(random: &mut Random) -> Number {
 }
 
 pub fn number_plate(random: &mut Random) -> Number {
-    let letters = |random: &mut Random| random.from_alphabet(PLATE_LETTERS, 2);
+    let letters = |random: &mut Random| random.drawn_from(PLATE_LETTERS, 2);
     let plain = format!("{}{}{}", letters(random), random.digits(3), letters(random));
     Number::new(plain, &[2, 3, 2])
 }

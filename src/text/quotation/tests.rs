@@ -126,7 +126,7 @@ fn words_beyond_the_order_can_still_be_followed() {
     let text = "a ".repeat(5000) + "end";
     let source = source(&text, &[]);
     let found = source.occurrences(&text);
-    assert_eq!(found, [0..text.len()]);
+    assert_eq!((found.len(), found[0].clone()), (1, 0..text.len()));
 }
 
 #[test]

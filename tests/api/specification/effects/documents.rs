@@ -151,6 +151,13 @@ pub fn effects() -> Vec<Effect> {
             [quoting(json!({})), quoting(json!({"mode": "loose"}))],
             Shows::Refusal("citations.mode"),
         ),
+        of(
+            "`citations`",
+            "first",
+            chat::ROUTE,
+            [true, false].map(|first| quoting(json!({"first": first}))),
+            Shows::Answer("/choices/0/message/content"),
+        ),
         Effect {
             says: "<quote doc=\"1\">a</quote>",
             ..of(

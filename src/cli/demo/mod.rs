@@ -1,21 +1,16 @@
-//! `guichet demo`: a letter, a question, and the same question in a crowd.
+//! `guichet demo`: a letter and what can be asked of it, and the same question in a crowd.
+
+mod letter;
 
 use super::client::{Answer, Client, ClientError, Question};
 use super::local_server::{DEFAULT_MODEL, LocalServer, LocalServerError};
+use crate::document::DocumentError;
 use crate::hub::{Catalogue, HubError, Manifest};
 use futures_util::future::try_join_all;
 use std::fmt;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::time::Instant;
-
-const LETTER: &str = include_str!("../../examples/letter.fr.txt");
-
-const QUESTION: &str =
-    "Answer in English: what does this letter ask for, and what is the deadline?";
-
-/// Long enough to see it stream, short enough for a machine with two cores.
-const MAX_TOKENS: usize = 64;
 
 /// The crowd: questions of several lengths and languages, the marked ones about the letter.
 const OTHERS: [(&str, bool); 15] = [
@@ -42,7 +37,7 @@ const OTHERS: [(&str, bool); 15] = [
         "Translate into French: the office is closed on public holidays.",
         false,
     ),
-    ("How much money does this letter promise each month?", true),
+    ("What is the reference of this letter?", true),
     (
         "List five things that a town hall does for its residents, each with a short explanation.",
         false,
@@ -69,48 +64,29 @@ pub enum DemoError {
     Hub(#[from] HubError),
     #[error("the same question got two answers; alone:\n{alone}\nin the crowd:\n{crowded}")]
     AnswersDiffer { alone: String, crowded: String },
+    #[error("the letter of the demo cannot be read: {0}")]
+    Letter(#[from] DocumentError),
+    #[error("the checks let an altered amount pass: {0}")]
+    NotFound(&'static str),
     #[error("cannot print: {0}")]
     Output(#[from] io::Error),
 }
 
 pub async fn run(args: DemoArgs) -> Result<(), DemoError> {
     let mut out = io::stdout();
-    say(
-        &mut out,
-        format_args!(
-            "{}\n\n{}",
-            heading("A letter that a citizen brings"),
-            LETTER.trim_end()
-        ),
-    )?;
-
+    let document = letter::show(&mut out)?;
     let started = Instant::now();
     let server = LocalServer::start(&args.model).await?;
     let client = server.client()?;
     let model = client.first_model().await?;
     let loaded = started.elapsed().as_secs_f64();
+    let alone = letter::summarise(&client, &model, &mut out).await?;
     say(
         &mut out,
-        format_args!(
-            "\n{}\n\n{QUESTION}\n",
-            heading("A question about it, over HTTP")
-        ),
+        format_args!("The model was loaded in {loaded:.1} s."),
     )?;
-
-    let question = ask_about_letter(&model, QUESTION);
-    let alone = client
-        .ask(&question, |text| {
-            out.write_all(text.as_bytes())?;
-            out.flush()
-        })
-        .await?;
-    say(
-        &mut out,
-        format_args!(
-            "\n\n{}\nThe model was loaded in {loaded:.1} s.",
-            Figures(&alone)
-        ),
-    )?;
+    letter::quote(&client, &model, &document, &mut out).await?;
+    letter::check(&client, &model, &mut out).await?;
 
     say(
         &mut out,
@@ -120,7 +96,7 @@ pub async fn run(args: DemoArgs) -> Result<(), DemoError> {
         ),
     )?;
     let started = Instant::now();
-    let answers = ask_all(&client, &crowd(&model, &question)).await?;
+    let answers = ask_all(&client, &crowd(&model)).await?;
     let seconds = started.elapsed().as_secs_f64();
     server.stop().await?;
 
@@ -158,42 +134,24 @@ pub async fn run(args: DemoArgs) -> Result<(), DemoError> {
     Ok(say(&mut out, format_args!("\n{}", snippets(&model)))?)
 }
 
-/// A text, then the question about it.
-fn about(text: &str, question: &str) -> String {
-    format!("{}\n\n{question}", text.trim_end())
-}
-
-fn ask_about_letter(model: &str, question: &str) -> Question {
-    Question {
-        model: model.to_owned(),
-        content: about(LETTER, question),
-        files: Vec::new(),
-        prompt: None,
-        max_tokens: MAX_TOKENS,
-        temperature: Some(0.0),
-    }
-}
-
-/// The others, with `question` in their midst.
-fn crowd(model: &str, question: &Question) -> Vec<Question> {
+/// The others, with the summary in their midst.
+fn crowd(model: &str) -> Vec<Question> {
     let mut crowd: Vec<_> = OTHERS
         .iter()
         .enumerate()
         .map(|(i, &(text, about_letter))| {
-            let asked = ask_about_letter(model, text);
-            let content = if about_letter {
-                asked.content
-            } else {
-                text.to_owned()
-            };
+            let asked = letter::question(model, text);
             Question {
-                content,
+                files: match about_letter {
+                    true => asked.files,
+                    false => Vec::new(),
+                },
                 max_tokens: 16 + i % 4 * 12,
                 ..asked
             }
         })
         .collect();
-    crowd.insert(OTHERS.len() / 2, question.clone());
+    crowd.insert(OTHERS.len() / 2, letter::summary(model));
     crowd
 }
 
@@ -311,10 +269,9 @@ mod tests {
 
     #[test]
     fn the_question_stands_in_the_midst_of_fifteen_different_others() {
-        let question = ask_about_letter("m", QUESTION);
-        let crowd = crowd("m", &question);
+        let crowd = crowd("m");
         assert_eq!(crowd.len(), 16);
-        assert_eq!(crowd[OTHERS.len() / 2].content, question.content);
+        assert!(crowd[OTHERS.len() / 2].prompt.is_some());
         let different: std::collections::BTreeSet<_> = crowd.iter().map(|q| &q.content).collect();
         assert_eq!(different.len(), 16);
     }
