@@ -22,6 +22,7 @@ mod fairness;
 mod footprint;
 mod identical;
 mod invariance;
+mod long_document;
 mod overload;
 mod prefix_cache;
 mod quotations;

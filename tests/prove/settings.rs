@@ -22,6 +22,8 @@ pub struct Settings {
     pub prefix_cache_mib: u64,
     pub kv_cache_mib: u64,
     pub request_timeout_ms: u64,
+    /// `None`: the model's own.
+    pub max_model_len: Option<usize>,
 }
 
 impl Default for Settings {
@@ -37,6 +39,7 @@ impl Default for Settings {
             prefix_cache_mib: 256,
             kv_cache_mib: 512,
             request_timeout_ms: 120_000,
+            max_model_len: None,
         }
     }
 }
@@ -44,6 +47,10 @@ impl Default for Settings {
 impl Settings {
     /// The configuration file.
     pub fn to_toml(&self, listen: SocketAddr, keys: &[KeyConfig]) -> String {
+        let mut model = json!({"path": model_dir()});
+        if let Some(max_model_len) = self.max_model_len {
+            model["max_model_len"] = max_model_len.into();
+        }
         let file = json!({
             "server": {
                 "listen": listen,
@@ -51,7 +58,7 @@ impl Settings {
                 "max_connections": 8192,
                 "request_timeout_ms": self.request_timeout_ms,
             },
-            "model": { "path": model_dir() },
+            "model": model,
             "engine": {
                 "max_num_seqs": self.max_num_seqs,
                 "max_num_batched_tokens": self.max_num_batched_tokens,
