@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use guichet::engine::EngineConfig;
 use serde_json::{Value, json};
+use std::sync::{Arc, Mutex};
 
 const RESPONSES: &str = "/v1/responses";
 const RENDER: &str = "/v1/chat/completions/render";
@@ -171,4 +172,66 @@ async fn a_response_is_private_where_nothing_is_stored() {
     assert_eq!(answer.json()["privacy"]["found"]["iban"]["occurrences"], 1);
     body["previous_response_id"] = "resp_1".into();
     assert_eq!(server.post(RESPONSES, &body).await.status, 400);
+}
+
+/// Where the log of a test goes.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn no_value_is_in_a_token_that_the_engine_is_given_or_in_a_line_of_the_log() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_writer(move || writer.clone())
+        .finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let script = Script::saying("Zahlen Sie auf [IBAN1], ID [STEUERID1].");
+    let prompts = script.prompts.clone();
+    let server = TestServer::start(Options {
+        engine: EngineConfig {
+            max_model_len: 16_384,
+            num_blocks: 4096,
+            ..scripted::engine_config()
+        },
+        ..Options::new(script)
+    })
+    .await;
+    let fields = json!({"tools": [{"type": "function", "function": {"name": "pay",
+        "description": format!("Pays to {IBAN}."), "parameters": {"type": "object", "properties": {}}}}]});
+    for mode in ["pseudonymize", "mask"] {
+        let answer = server.post(CHAT, &chat(mode, fields.clone())).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+    }
+    server.post(CHAT, &chat("block", fields)).await;
+    let submitted = prompts.lock().unwrap().clone();
+    assert_eq!(submitted.len(), 2);
+    for tokens in submitted {
+        let text = server
+            .post("/detokenize", &json!({"model": MODEL, "tokens": tokens}))
+            .await
+            .json();
+        let text = text["prompt"].as_str().unwrap().to_owned();
+        assert!(
+            text.contains("IBAN") && !text.contains("2004") && !text.contains("86095742719"),
+            "{text}"
+        );
+    }
+    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    assert!(log.contains("generation of request"), "{log}");
+    for value in ["2004", "0505", "86095742719", "3M02"] {
+        assert!(!log.contains(value), "{value} in {log}");
+    }
 }

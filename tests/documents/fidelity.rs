@@ -62,6 +62,65 @@ fn every_format_keeps_the_words_in_their_order() {
     assert!(all_hold, "a format is below 0.98");
 }
 
+/// A quoted-printable text in UTF-8, read without the reader's library.
+fn unquoted(text: &str) -> String {
+    let joined = text.replace("\r\n", "\n").replace("=\n", "");
+    let mut bytes = Vec::new();
+    let mut rest = joined.as_bytes().iter();
+    while let Some(byte) = rest.next() {
+        match byte {
+            b'=' => {
+                let code: Vec<u8> = rest.by_ref().take(2).copied().collect();
+                let code = std::str::from_utf8(&code).unwrap();
+                bytes.push(u8::from_str_radix(code, 16).unwrap());
+            }
+            byte => bytes.push(*byte),
+        }
+    }
+    String::from_utf8(bytes).unwrap()
+}
+
+/// Latin-1 is the first 256 characters of Unicode.
+fn latin(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| char::from(*byte)).collect()
+}
+
+#[test]
+fn a_message_and_a_table_of_values_keep_their_words_too() {
+    for language in ["fr", "de", "en"] {
+        let table = latin(&fixture(&format!("table-{language}.csv")));
+        let read_table = read(&format!("table-{language}.csv")).unwrap();
+        let share = f1(&read_table.text, &table);
+        println!(
+            "csv {language}: F1 {share:.4} of {} words",
+            words(&table).len()
+        );
+        assert!(share >= 0.98);
+
+        let file = format!("letter-{language}.eml");
+        let source = String::from_utf8(fixture(&file))
+            .unwrap()
+            .replace("\r\n", "\n");
+        let body = source.split("quoted-printable\n\n").nth(1).unwrap();
+        let body = body.split("\n--=frontier").next().unwrap();
+        let wanted = format!("{}\ntable.csv\n{table}", unquoted(body));
+        let message = read(&file).unwrap();
+        let is_head = |block: &&guichet::document::Block| block.kind == BlockKind::MessageHeader;
+        let head = message
+            .blocks
+            .iter()
+            .filter(is_head)
+            .map(|block| block.range.end);
+        let text = &message.text[head.max().unwrap()..];
+        let share = f1(text, &wanted);
+        println!(
+            "eml {language}: F1 {share:.4} of {} words",
+            words(&wanted).len()
+        );
+        assert!(share >= 0.98, "{text}");
+    }
+}
+
 #[test]
 fn tables_headings_items_and_notes_are_told_apart() {
     for file in [

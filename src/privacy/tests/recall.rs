@@ -1,4 +1,5 @@
-//! How many values of a made set are found, and how much else is taken for one.
+//! How many values of a made set are found, and how much else is taken for one: of the seed and the
+//! number of sentences that `GUICHET_PRIVACY` says (`6,2000` if it is not set).
 
 use super::super::{Finding, Kind};
 use super::{Random, made, recogniser};
@@ -17,8 +18,6 @@ pub const CHECKSUMMED: [Kind; 10] = [
     Kind::PaymentCard,
     Kind::Siren,
 ];
-
-const SENTENCES: usize = 2_000;
 
 #[derive(Default)]
 struct Score {
@@ -41,10 +40,14 @@ impl Score {
 #[test]
 fn values_are_found_among_decoys() {
     let recogniser = recogniser();
-    let mut random = Random(6);
+    let set = std::env::var("GUICHET_PRIVACY").unwrap_or("6,2000".to_owned());
+    let (seed, num_sentences) = set.split_once(',').unwrap();
+    let (seed, num_sentences): (u64, usize) =
+        (seed.parse().unwrap(), num_sentences.parse().unwrap());
+    let mut random = Random(seed);
     let mut scores = BTreeMap::<Kind, Score>::new();
     let (mut num_decoys, mut failures) = (0, Vec::new());
-    for _ in 0..SENTENCES {
+    for _ in 0..num_sentences {
         let sentence = made::sentence(&mut random);
         num_decoys += sentence.num_decoys;
         for kind in sentence.wrong {
@@ -69,7 +72,7 @@ fn values_are_found_among_decoys() {
         }
     }
 
-    println!("{SENTENCES} sentences, {num_decoys} decoys beside the near misses");
+    println!("seed {seed}, {num_sentences} sentences, {num_decoys} decoys beside the near misses");
     println!(
         "kind                      made  found  missed  false  near misses  recall  precision"
     );
