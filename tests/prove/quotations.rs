@@ -258,9 +258,9 @@ fn cuts(text: &str, range: &Range<usize>, whole: &[Range<usize>]) -> bool {
 /// Time for a token within a quotation and without any, in turns.
 async fn cost(report: &mut Report, model: &ServedModel) {
     let mut random = Random(9);
-    let text = document("fr", 100_000, &mut random);
+    // One paragraph, that no answer comes to the end of.
+    let text = document("fr", 100_000, &mut random).replace("\n\n", " ");
     let source = Source::new(text.as_str().into(), &value_ranges(&text));
-    // So long that no answer comes to its end.
     let citations = Arc::new(Citations::new(vec![source], 100_000));
     let form = |form: &str| {
         model

@@ -38,7 +38,7 @@ pub const CITATIONS: &[Parameter] = &[
     honoured(
         "min_chars",
         Shape::Integer(1, limits::MAX_MIN_QUOTED_CHARS as i64),
-        "a quotation that ends before its document has at least so many characters; absent: 1",
+        "a quotation that ends before its paragraph has at least so many characters; absent: 1",
     ),
     honoured(
         "first",

@@ -29,7 +29,7 @@ use state::State;
 #[derive(Debug)]
 pub struct Citations {
     sources: Vec<Source>,
-    /// A quotation that ends before the end of its document has at least so many characters.
+    /// A quotation that ends before the end of its paragraph has at least so many characters.
     min_chars: usize,
     /// An answer begins with a quotation.
     first: bool,

@@ -7,11 +7,16 @@ use std::sync::Arc;
 /// times is led along the first of them.
 const MAX_SORTED_BYTES: usize = 4096;
 
+/// Stands where a paragraph ends, which no quotation passes. No text holds it.
+const BREAK: u8 = 0;
+
 /// A text that can be quoted, and where in it any words stand.
 ///
 /// A suffix array (Manber and Myers, 1990) of the places at which a quotation may begin.
 pub struct Source {
     text: Arc<str>,
+    /// The same with [`BREAK`] before each empty line.
+    bytes: Box<[u8]>,
     /// Bytes at which quotations may begin, in the order of what follows them.
     starts: Vec<u32>,
     ends: Places,
@@ -30,13 +35,21 @@ impl Source {
     /// such as amounts and dates.
     pub fn new(text: Arc<str>, whole: &[Range<usize>]) -> Self {
         let Boundaries { mut starts, ends } = boundaries(&text, whole);
-        let bytes = text.as_bytes();
+        let mut bytes: Box<[u8]> = text.as_bytes().into();
+        for (at, _) in text.match_indices("\n\n") {
+            bytes[at] = BREAK;
+        }
         let suffix = |start: &u32| {
             let start = *start as usize;
             &bytes[start..bytes.len().min(start + MAX_SORTED_BYTES)]
         };
         starts.sort_by(|one, other| suffix(one).cmp(suffix(other)));
-        Self { text, starts, ends }
+        Self {
+            text,
+            bytes,
+            starts,
+            ends,
+        }
     }
 
     pub fn text(&self) -> &str {
@@ -50,7 +63,7 @@ impl Source {
 
     /// What is kept in memory beside the text.
     pub fn num_bytes(&self) -> usize {
-        self.starts.len() * size_of::<u32>() + self.ends.num_bytes()
+        self.bytes.len() + self.starts.len() * size_of::<u32>() + self.ends.num_bytes()
     }
 
     /// The beginning of every quotation.
@@ -64,7 +77,10 @@ impl Source {
     /// The words and one more byte, if the text goes on so anywhere.
     pub fn followed_by(&self, words: &Words, byte: u8) -> Option<Words> {
         let depth = words.num_bytes as usize;
-        let next = |start: u32| self.text.as_bytes().get(start as usize + depth).copied();
+        let next = |start: u32| self.bytes.get(start as usize + depth).copied();
+        if byte == BREAK {
+            return None;
+        }
         let places = words.places.start as usize..words.places.end as usize;
         let mut starts = &self.starts[places];
         // Beyond what is in order there is one to follow.
@@ -90,7 +106,7 @@ impl Source {
     }
 
     /// Whether a quotation of these words may end. One of less than `min_chars` characters may
-    /// only where the text ends.
+    /// only where its paragraph ends.
     pub fn may_end(&self, words: &Words, min_chars: usize) -> bool {
         let num_bytes = words.num_bytes as usize;
         let Some(first) = self.starts[self.places(words)].first() else {
@@ -106,7 +122,8 @@ impl Source {
         let starts = self.starts[self.places(words)].iter();
         let mut ends = starts.map(|start| *start as usize + num_bytes);
         ends.any(|end| {
-            self.ends.contains(end) && (is_long || self.text[end..].trim_end().is_empty())
+            let is_last = |end: usize| self.bytes.get(end).is_none_or(|next| *next == BREAK);
+            self.ends.contains(end) && (is_long || is_last(end))
         })
     }
 
@@ -117,7 +134,7 @@ impl Source {
             return false;
         };
         let start = *start as usize;
-        self.text.as_bytes()[start..start + num_bytes].ends_with(tail)
+        self.bytes[start..start + num_bytes].ends_with(tail)
     }
 
     /// Where a quotation of these words may stand, in ascending order of bytes.

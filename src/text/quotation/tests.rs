@@ -158,3 +158,19 @@ fn every_step_agrees_with_a_search() {
         }
     }
 }
+
+#[test]
+fn a_quotation_stays_within_its_paragraph() {
+    let text = "one\ntwo\n\nthree\0four";
+    assert!(can_quote(text, "one\ntwo"));
+    assert!(!can_quote(text, "two\n\nthree"));
+    let source = source("ab\n\ncd ef", &[]);
+    let words = |quoted: &str| {
+        quoted.bytes().fold(source.nothing(), |words, byte| {
+            source.followed_by(&words, byte).unwrap()
+        })
+    };
+    assert!(source.may_end(&words("ab"), 40));
+    assert_eq!(source.followed_by(&words("ab"), b'\n'), None);
+    assert_eq!(source.followed_by(&words("ab"), 0), None);
+}
