@@ -75,7 +75,14 @@ fn annotation(cited: &Cited, quotation: &Quotation) -> Option<Annotation> {
     let words = quotation.words.as_str();
     let (text, places) = match &document.words {
         Words::Shown => (shown.text(), shown.occurrences(words)),
-        Words::Original(source) => (source.text(), source.occurrences(words)),
+        Words::Original(source) => {
+            // Where a value stands the borders are others than around what stood for it.
+            let places = match source.occurrences(words) {
+                none if none.is_empty() => plain(source.text(), words),
+                places => places,
+            };
+            (source.text(), places)
+        }
         Words::Labelled(labelled) => {
             let places = shown.occurrences(words).into_iter();
             let original = places.map(|place| labelled.applied.original_range(place));
@@ -92,6 +99,11 @@ fn annotation(cited: &Cited, quotation: &Quotation) -> Option<Annotation> {
         num_occurrences: places.len(),
         occurrences: occurrences(text, document, &places),
     })
+}
+
+fn plain(text: &str, words: &str) -> Vec<Range<usize>> {
+    let found = text.match_indices(words);
+    found.map(|(at, _)| at..at + words.len()).collect()
 }
 
 /// `places` are in ascending order.

@@ -2,7 +2,7 @@
 
 use super::error::ApiError;
 use super::metrics::Metrics;
-use super::output_format;
+use super::output_format::{self, Wanted};
 use super::request::Ask;
 use super::request_id::RequestId;
 use super::restored::Restored;
@@ -82,6 +82,8 @@ pub struct Measured {
     failed: bool,
     /// What the first choice begins with.
     said: Option<String>,
+    /// A part of that came to its most tokens.
+    was_cut: bool,
     restored: Option<Restored>,
     /// Events that one event became.
     ready: VecDeque<GenerationEvent>,
@@ -124,6 +126,7 @@ impl Measured {
             ..ask.params
         };
         served.model.check_room(&params).map_err(failed)?;
+        let is_json = ask.format.as_ref().is_some_and(Wanted::is_json);
         params.grammar = output_format::compile(state, served, caller, ask.format).await?;
         let model = Arc::clone(&served.model);
         let generation = state
@@ -140,8 +143,10 @@ impl Measured {
             completion_tokens: 0,
             reasoning_tokens: 0,
             failed: false,
-            restored: (ask.private).map(|session| Restored::new(session, generation.num_choices)),
-            said: ask.said,
+            restored: (ask.private)
+                .map(|session| Restored::new(session, generation.num_choices, is_json)),
+            was_cut: ask.said.as_ref().is_some_and(|said| said.was_cut),
+            said: ask.said.map(|said| said.text),
             ready: VecDeque::new(),
             generation,
         })
@@ -187,11 +192,16 @@ impl Measured {
         if self.num_unfinished == 0 || self.failed {
             return None;
         }
-        let event = self.generation.next().await.unwrap_or_else(|| {
+        let mut event = self.generation.next().await.unwrap_or_else(|| {
             GenerationEvent::Failed(GenerationError::Internal(
                 "a generation ended before its last choice".to_owned(),
             ))
         });
+        if let GenerationEvent::Finished { reason, .. } = &mut event
+            && self.was_cut
+        {
+            *reason = FinishReason::Length;
+        }
         match &event {
             GenerationEvent::Prompt {
                 choice,

@@ -11,7 +11,7 @@ use super::fields::Fields;
 use super::inputs;
 use super::json::Json;
 use super::logprobs;
-use super::long::{self, Answer, Progressing, Reader};
+use super::long::{self, Answer, Parsed, Progressing, Reader};
 use super::messages;
 use super::output_format;
 use super::parameters::{self, Ignored};
@@ -47,6 +47,7 @@ pub async fn create(
     Extension(owner): Extension<Owner>,
     JsonBody(body): JsonBody,
 ) -> Result<Response, ApiError> {
+    let id = request_id.clone();
     let asker = Asker {
         request_id,
         caller,
@@ -57,7 +58,7 @@ pub async fn create(
     }
     let model = state.generator(&Fields::root(&body)?)?.model.id.clone();
     let answer = |told| -> Answer { Box::pin(answer(state, asker, body, Some(told))) };
-    long::with_progress(answer, move |progress| {
+    long::with_progress(id, answer, move |progress| {
         ChatProgress::event(&model, progress)
     })
     .await
@@ -85,9 +86,15 @@ async fn answer(
     let mut ignored = state.ignored();
     let served = state.generator(&Fields::root(&body)?)?;
     let reading = Reading::new(&state, caller, &owner);
-    let check = |body: &Json| {
+    let parse = |body: &Json| {
         let fields = Fields::root(body)?;
-        ChatRequest::parse(&fields, served, &mut Ignored::default()).map(drop)
+        let request = ChatRequest::parse(&fields, served, &mut state.ignored())?;
+        Ok(Parsed {
+            prompt: request.input.prompt,
+            first: 0,
+            params: request.ask.params,
+            has_format: request.ask.format.is_some(),
+        })
     };
     let reader = Reader {
         state: &state,
@@ -95,7 +102,7 @@ async fn answer(
         caller,
         request_id: &request_id,
         progress: told.as_ref(),
-        check: &check,
+        parse: &parse,
     };
     let (chat, long) = (inputs::CHAT, Some(reader));
     let told = inputs::resolve(reading, long, &mut body, chat, &mut ignored).await?;

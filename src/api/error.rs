@@ -56,6 +56,13 @@ impl ApiError {
     }
 
     /// A body that cannot be read as a request at all.
+    /// An error on a field in the words of another layer, as a sentence.
+    pub fn said(param: impl Into<String>, error: &impl std::fmt::Display) -> Self {
+        let message = error.to_string();
+        let (first, rest) = message.split_at(message.chars().next().map_or(0, char::len_utf8));
+        Self::invalid(param, format!("{}{rest}.", first.to_uppercase()))
+    }
+
     pub fn bad_body(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, Kind::InvalidRequest, message)
     }
@@ -404,6 +411,11 @@ impl ApiError {
 
     pub fn status(&self) -> StatusCode {
         self.status
+    }
+
+    /// Whether it would be answered at another time.
+    pub fn is_overload(&self) -> bool {
+        self.status == StatusCode::SERVICE_UNAVAILABLE
     }
 
     pub fn cause(&self) -> Option<&str> {

@@ -19,7 +19,7 @@ const OLDER: [(&str, &str); 4] = [
 ];
 
 /// A form with the field that asks for it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Wanted {
     format: Format,
     param: String,
@@ -52,6 +52,11 @@ impl Wanted {
             param: field.path().to_owned(),
             name: None,
         }
+    }
+
+    /// Whether answers are JSON.
+    pub fn is_json(&self) -> bool {
+        matches!(self.format, Format::JsonObject | Format::JsonSchema(_))
     }
 
     /// The field that asks for it.

@@ -17,7 +17,15 @@ pub struct Ask {
     /// Stands for values, which come back into the answer.
     pub private: Option<Arc<Session>>,
     /// What the answer begins with, which was generated before.
-    pub said: Option<String>,
+    pub said: Option<Said>,
+}
+
+/// What was generated before an answer, and belongs to it.
+#[derive(Debug, Clone)]
+pub struct Said {
+    pub text: String,
+    /// A part of it came to its most tokens.
+    pub was_cut: bool,
 }
 
 /// How the answer is sent.

@@ -7,6 +7,8 @@ use std::sync::Arc;
 /// Puts the values back into the answers of one generation, as they come.
 pub struct Restored {
     session: Arc<Session>,
+    /// The answers are JSON.
+    is_json: bool,
     /// What each choice is saying, and what is held back of it.
     choices: Vec<Option<(Saying, Restorer)>>,
 }
@@ -20,9 +22,10 @@ enum Saying {
 }
 
 impl Restored {
-    pub fn new(session: Arc<Session>, num_choices: usize) -> Self {
+    pub fn new(session: Arc<Session>, num_choices: usize, is_json: bool) -> Self {
         Self {
             session,
+            is_json,
             choices: (0..num_choices).map(|_| None).collect(),
         }
     }
@@ -82,6 +85,7 @@ impl Restored {
             let restorer = self.session.restorer();
             let restorer = match saying {
                 Saying::Arguments(_) => restorer.escaping_json(),
+                Saying::Content if self.is_json => restorer.escaping_json(),
                 _ => restorer,
             };
             (saying, restorer)

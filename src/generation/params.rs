@@ -65,7 +65,7 @@ pub struct GenerationParams {
     pub echo: bool,
     /// The form that each choice has.
     pub grammar: Option<Grammar>,
-    /// What each choice may quote, word for word.
+    /// What each choice may quote, word for word, where it has no grammar.
     pub citations: Option<Arc<Citations>>,
     /// Whether someone waits for the answer.
     pub class: Class,

@@ -204,24 +204,18 @@ impl ServedModel {
         Some(Arc::new(Quoting::new(citations, tokens, vocab_size)))
     }
 
+    /// Each choice goes its own way through the grammar or the documents, once it has thought.
     fn constraint(
         &self,
         params: &GenerationParams,
         reading: &Reading,
         quoting: Option<&Arc<Quoting>>,
     ) -> Option<Arc<dyn TokenConstraint>> {
-        let form = self.form(params, reading);
-        let Some(quoting) = quoting else { return form };
-        Some(Arc::new(QuotingConstraint::new(Arc::clone(quoting), form)))
-    }
-
-    /// Each choice goes its own way through the grammar, once it has thought.
-    fn form(
-        &self,
-        params: &GenerationParams,
-        reading: &Reading,
-    ) -> Option<Arc<dyn TokenConstraint>> {
-        let form = params.grammar.as_ref()?.constraint();
+        let form: Arc<dyn TokenConstraint> = match (params.grammar.as_ref(), quoting) {
+            (Some(grammar), _) => grammar.constraint(),
+            (None, Some(quoting)) => Arc::new(QuotingConstraint::new(Arc::clone(quoting))),
+            (None, None) => return None,
+        };
         let Some(tags) = reading.dialect.reasoning_tags() else {
             return Some(form);
         };

@@ -207,6 +207,64 @@ async fn a_response_reads_long_documents_too() {
 }
 
 #[tokio::test]
+async fn every_step_reads_what_the_request_says_beside_its_prompt() {
+    let script = Script::saying("Résumé.");
+    let prompts = script.prompts.clone();
+    let server = TestServer::start(Options {
+        engine: EngineConfig {
+            max_model_len: CONTEXT,
+            max_num_batched_tokens: 8192,
+            num_blocks: 8192,
+            ..scripted::engine_config()
+        },
+        ..Options::new(script)
+    })
+    .await;
+    let file = json!({"type": "input_file", "filename": "code.txt", "file_data": BASE64_STANDARD.encode(pages(30))});
+    let body = json!({"model": MODEL, "prompt": {"id": "resume-courrier"}, "store": false,
+        "instructions": "Nenne das Stichwort Zitrone.", "input": [{"role": "user", "content": [file]}]});
+    let answer = server.post(RESPONSES, &body).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    let text = json!({"model": MODEL, "prompt": "Zitrone", "add_special_tokens": false});
+    let word = server.post("/tokenize", &text).await.json()["tokens"].clone();
+    let word: Vec<u32> = serde_json::from_value(word).unwrap();
+    let prompts = prompts.lock().unwrap().clone();
+    assert!(prompts.len() > 1);
+    assert!(
+        prompts
+            .iter()
+            .all(|prompt| prompt.windows(word.len()).any(|part| part == word))
+    );
+}
+
+#[tokio::test]
+async fn what_a_long_document_cannot_go_with_is_refused_at_once() {
+    let server = server("Teil.").await;
+    for (prompt, fields, param) in [
+        (
+            "langage-clair",
+            json!({"citations": {"mode": "verbatim"}}),
+            "citations",
+        ),
+        (
+            "langage-clair",
+            json!({"response_format": {"type": "json_object"}}),
+            "response_format",
+        ),
+        (
+            "delais",
+            json!({"citations": {"mode": "verbatim"}}),
+            "citations",
+        ),
+        ("note-de-synthese", json!({"n": 2}), "n"),
+    ] {
+        let answer = server.post(CHAT, &ask(prompt, &pages(30), fields)).await;
+        assert_eq!(answer.status, 400, "{prompt}: {}", answer.text);
+        assert_eq!(answer.json()["error"]["param"], param, "{prompt}");
+    }
+}
+
+#[tokio::test]
 async fn what_would_be_refused_in_the_end_is_refused_before_anything_is_read() {
     let server = server("ok").await;
     let fields = json!({"temperature": 9, "stream": true});

@@ -174,6 +174,52 @@ async fn a_response_is_private_where_nothing_is_stored() {
     assert_eq!(server.post(RESPONSES, &body).await.status, 400);
 }
 
+#[tokio::test]
+async fn values_are_found_wherever_a_model_would_read_them() {
+    let server = server("ok").await;
+    let schema = json!({"type": "object", "properties": {
+        "name": {"type": "string", "description": format!("As on {IBAN}")},
+        "kind": {"enum": [STEUER_ID]}}});
+    let call = json!({"id": "c1", "type": "function", "function": {"name": "pay",
+        "arguments": json!({"text": format!("Konto:\n{IBAN}"), "id": 86_095_742_719_u64}).to_string()}});
+    let body = json!({"model": MODEL, "privacy": {"mode": "pseudonymize"},
+    "tools": [{"type": "function", "function": {"name": "pay", "parameters": schema}}],
+    "messages": [
+        {"role": "user", "content": "Zahle."},
+        {"role": "assistant", "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "c1", "content": json!({"an": format!("a\n{IBAN}")}).to_string()},
+    ]});
+    let prompt = server.post(RENDER, &body).await.json();
+    let prompt = prompt["prompt"]
+        .as_str()
+        .unwrap_or_else(|| panic!("{prompt}"));
+    assert!(
+        prompt.contains("[IBAN1]") && prompt.contains("[STEUERID1]"),
+        "{prompt}"
+    );
+    assert!(
+        !prompt.contains("2004") && !prompt.contains(STEUER_ID),
+        "{prompt}"
+    );
+    // Variables of prompts are called as their authors like.
+    let letter = json!({"type": "file", "file": {"filename": "a.txt", "file_data": BASE64_STANDARD.encode("Bonjour.")}});
+    let body = json!({"model": MODEL, "privacy": {"mode": "block"},
+        "prompt": {"id": "resume-courrier", "variables": {"focus": IBAN}},
+        "messages": [{"role": "user", "content": [letter]}]});
+    assert_eq!(server.post(CHAT, &body).await.status, 400);
+}
+
+#[tokio::test]
+async fn a_value_over_a_lines_end_does_not_break_an_answer_that_is_json() {
+    let broken = IBAN.replacen(' ', "\n", 1);
+    let server = server("{\"to\": \"[IBAN1]\"}").await;
+    let body = json!({"model": MODEL, "messages": [{"role": "user", "content": format!("Konto {broken}")}],
+        "privacy": {"mode": "pseudonymize"}, "response_format": {"type": "json_object"}});
+    let message = message(&server.post(CHAT, &body).await);
+    let answer: Value = serde_json::from_str(message["content"].as_str().unwrap()).unwrap();
+    assert_eq!(answer, json!({"to": broken}));
+}
+
 /// Where the log of a test goes.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);

@@ -8,8 +8,8 @@ use guichet::app::load_served_model;
 use guichet::config::{Config, RandomWeights};
 use guichet::document::checks::value_ranges;
 use guichet::generation::{
-    ChatInput, Citations, Format, GenerationEvent, GenerationParams, Part, Quotation, Scanner,
-    ServedModel, TopK,
+    ChatInput, Citations, FinishReason, GenerationEvent, GenerationParams, Part, Quotation,
+    Scanner, ServedModel, TopK,
 };
 use guichet::text::quotation::Source;
 use guichet::text::{ChatMessage, ChatPrompt};
@@ -105,23 +105,26 @@ fn document(language: &str, num_bytes: usize, random: &mut Random) -> String {
     text.trim_end().to_owned()
 }
 
-/// A chat whose answer is a quotation of the one document: a form opens it and ends with it.
-async fn quoted(model: &ServedModel, citations: &Arc<Citations>, seed: u64) -> Vec<String> {
-    let form = r#"<quote doc="1">(?s:.*)</quote>"#.to_owned();
-    let place = async {};
-    let grammar = model
-        .grammars
-        .compile(Format::Regex(form), place)
-        .await
-        .unwrap();
+/// A chat whose answer begins with a quotation of the one document, and ends with it.
+async fn quoted(model: &ServedModel, citations: &Arc<Citations>, seed: u64) -> Vec<Answer> {
     let params = GenerationParams {
-        grammar: Some(grammar),
+        stop: vec![CLOSING.to_owned()],
         citations: Some(Arc::clone(citations)),
         max_tokens: Some(MAX_TOKENS),
         ..params(seed)
     };
     answers(model, &params).await
 }
+
+/// What a choice said, and whether it came to its stop string.
+#[derive(Clone, Default)]
+struct Answer {
+    text: String,
+    has_ended: bool,
+}
+
+/// A stop string is no part of an answer.
+const CLOSING: &str = "</quote>";
 
 fn params(seed: u64) -> GenerationParams {
     GenerationParams {
@@ -134,7 +137,7 @@ fn params(seed: u64) -> GenerationParams {
     }
 }
 
-async fn answers(model: &ServedModel, params: &GenerationParams) -> Vec<String> {
+async fn answers(model: &ServedModel, params: &GenerationParams) -> Vec<Answer> {
     let message = ChatMessage {
         role: "user".to_owned(),
         content: "Quote.".to_owned(),
@@ -149,14 +152,17 @@ async fn answers(model: &ServedModel, params: &GenerationParams) -> Vec<String> 
         tools: None,
     };
     let mut generation = model.chat(&input, params, SystemTime::now()).unwrap();
-    let mut answers = vec![String::new(); params.n];
+    let mut answers = vec![Answer::default(); params.n];
     while let Some(event) = generation.next().await {
         match event {
             GenerationEvent::Delta {
                 choice,
                 part: Part::Content(text),
                 ..
-            } => answers[choice].push_str(&text),
+            } => answers[choice].text.push_str(&text),
+            GenerationEvent::Finished { choice, reason, .. } => {
+                answers[choice].has_ended = reason == FinishReason::Stop;
+            }
             GenerationEvent::Failed(error) => panic!("{error}"),
             _ => {}
         }
@@ -180,9 +186,10 @@ async fn exactness(report: &mut Report, model: &ServedModel) {
         if began.elapsed() > slowest.0 {
             slowest = (began.elapsed(), text.len(), source.num_bytes());
         }
-        let citations = Arc::new(Citations::new(vec![source], MIN_CHARS));
+        let citations = Arc::new(Citations::new(vec![source], MIN_CHARS).with_first(true));
         for answer in quoted(model, &citations, seed).await {
-            let found = Scanner::default().push(&answer);
+            let end = if answer.has_ended { CLOSING } else { "" };
+            let found = Scanner::default().push(&(answer.text + end));
             let [Quotation { words, .. }] = found.as_slice() else {
                 num_cut += 1;
                 continue;
@@ -261,13 +268,7 @@ async fn cost(report: &mut Report, model: &ServedModel) {
     // One paragraph, that no answer comes to the end of.
     let text = document("fr", 100_000, &mut random).replace("\n\n", " ");
     let source = Source::new(text.as_str().into(), &value_ranges(&text));
-    let citations = Arc::new(Citations::new(vec![source], 100_000));
-    let form = |form: &str| {
-        model
-            .grammars
-            .compile(Format::Regex(form.to_owned()), async {})
-    };
-    let opened = form(r#"<quote doc="1">(?s:.*)</quote>"#).await.unwrap();
+    let citations = Arc::new(Citations::new(vec![source], 100_000).with_first(true));
     let (mut free, mut within) = (Vec::new(), Vec::new());
     for round in 0..COST_ROUNDS as u64 {
         let endless = GenerationParams {
@@ -276,7 +277,6 @@ async fn cost(report: &mut Report, model: &ServedModel) {
             ..params(round)
         };
         let quoting = GenerationParams {
-            grammar: Some(opened.clone()),
             citations: Some(Arc::clone(&citations)),
             ..endless.clone()
         };

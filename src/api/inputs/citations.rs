@@ -168,7 +168,7 @@ impl CitedDocument {
 impl Cited {
     /// Tells the model how to quote, at the end of what the user said last.
     pub fn explain(&self, body: &mut Json, conversation: Conversation) {
-        let words = explanation(self.language());
+        let words = self.explanation();
         let Some(Json::Array(messages)) = body.entry_mut(conversation.list) else {
             return;
         };
@@ -186,6 +186,10 @@ impl Cited {
             // What is none of them is refused where messages are read.
             _ => messages.push(object([("role", text("user")), ("content", text(words))])),
         }
+    }
+
+    pub fn explanation(&self) -> String {
+        explanation(self.language())
     }
 
     /// Refuses what leaves no room for quotations.

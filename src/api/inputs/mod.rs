@@ -36,7 +36,7 @@ pub struct Conversation {
     /// Names of the most tokens of an answer, the first of them ours.
     pub max_tokens: &'static [&'static str],
     /// Names under which a request may say what form its answer must have.
-    formats: &'static [&'static str],
+    pub formats: &'static [&'static str],
     format: fn(Json) -> (&'static str, Json),
 }
 
@@ -137,6 +137,7 @@ pub async fn resolve(
                     files: &files,
                     num_rendered: expanded.num_messages,
                     conversation,
+                    cited: cited.as_ref(),
                 };
                 read = reader.read(body, subject).await?;
             }

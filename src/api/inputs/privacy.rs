@@ -13,11 +13,11 @@ use std::sync::Arc;
 
 const FIELD: &str = "privacy";
 
-/// Properties of a body that a model may be shown, beside its conversation.
-const SHOWN: [&str; 4] = ["instructions", "tools", "documents", "chat_template_kwargs"];
+/// Properties of a body that a model may be shown as they are.
+const FREE: [&str; 2] = ["documents", "chat_template_kwargs"];
 
-/// What is written under these names tells how to read a body, and is no text of its own.
-const NO_TEXT: [&str; 13] = [
+/// What a text under these names says of a message or a part is how to read it.
+const OF_MESSAGES: [&str; 12] = [
     "role",
     "type",
     "id",
@@ -25,13 +25,16 @@ const NO_TEXT: [&str; 13] = [
     "tool_call_id",
     "status",
     "name",
-    "required",
-    "$ref",
     "detail",
     "file_data",
     "file_id",
+    // It is replaced with its file.
+    "filename",
     "annotations",
 ];
+
+/// The same of a function and of the schema of its arguments.
+const OF_SCHEMAS: [&str; 6] = ["type", "name", "required", "$ref", "format", "pattern"];
 
 pub fn asked(body: &Fields<'_>, ignored: &mut Ignored) -> Result<Option<Mode>, ApiError> {
     let Some(field) = body.get(FIELD) else {
@@ -72,7 +75,7 @@ pub async fn protect(
     let (session, mut applied) = state
         .beside_connections(caller, replace)
         .await?
-        .map_err(|error| ApiError::invalid(FIELD, sentence(&error.to_string())))?;
+        .map_err(|error| ApiError::said(FIELD, &error))?;
     let of_files = applied.split_off(num_of_body);
     let mut of_body = applied.into_iter();
     each_text(body, conversation, &mut |text| {
@@ -104,26 +107,53 @@ fn each_text(body: &mut Json, conversation: Conversation, text: &mut impl FnMut(
         .entry_mut("prompt")
         .and_then(|prompt| prompt.entry_mut("variables"));
     if let Some(variables) = variables {
-        visit(variables, text);
+        all(variables, text);
     }
-    for name in SHOWN.into_iter().chain([conversation.list]) {
+    if let Some(Json::String(instructions)) = body.entry_mut("instructions") {
+        text(instructions);
+    }
+    if let Some(tools) = body.entry_mut("tools") {
+        of_schema(tools, text);
+    }
+    for name in FREE {
         if let Some(value) = body.entry_mut(name) {
-            visit(value, text);
+            all(value, text);
         }
+    }
+    if let Some(messages) = body.entry_mut(conversation.list) {
+        of_message(messages, text);
     }
 }
 
-fn visit(value: &mut Json, text: &mut impl FnMut(&mut String)) {
+/// Every text, and every number as it would be written.
+fn all(value: &mut Json, text: &mut impl FnMut(&mut String)) {
     match value {
         Json::String(value) => text(value),
-        Json::Array(items) => items.iter_mut().for_each(|item| visit(item, text)),
+        Json::Integer(number) => {
+            let mut written = number.to_string();
+            text(&mut written);
+            if written != number.to_string() {
+                *value = Json::String(written);
+            }
+        }
+        Json::Array(items) => items.iter_mut().for_each(|item| all(item, text)),
+        Json::Object(entries) => entries.iter_mut().for_each(|(_, value)| all(value, text)),
+        _ => {}
+    }
+}
+
+fn of_message(value: &mut Json, text: &mut impl FnMut(&mut String)) {
+    match value {
+        Json::String(value) => written(value, text),
+        Json::Array(items) => items.iter_mut().for_each(|item| of_message(item, text)),
         Json::Object(entries) => {
             // Who speaks is shown; what a function is called must stay.
             let is_message = entries.iter().any(|(name, _)| name == "role");
             for (name, value) in entries {
-                let is_text = !NO_TEXT.contains(&name.as_str()) || is_message && name == "name";
-                if is_text {
-                    visit(value, text);
+                let is_name = is_message && name == "name";
+                let is_kept = OF_MESSAGES.contains(&name.as_str()) && !is_name;
+                if !(is_kept && matches!(value, Json::String(_))) {
+                    of_message(value, text);
                 }
             }
         }
@@ -131,7 +161,34 @@ fn visit(value: &mut Json, text: &mut impl FnMut(&mut String)) {
     }
 }
 
-fn sentence(error: &str) -> String {
-    let (first, rest) = error.split_at(error.chars().next().map_or(0, char::len_utf8));
-    format!("{}{rest}.", first.to_uppercase())
+fn of_schema(value: &mut Json, text: &mut impl FnMut(&mut String)) {
+    match value {
+        Json::String(value) => text(value),
+        Json::Array(items) => items.iter_mut().for_each(|item| of_schema(item, text)),
+        Json::Object(entries) => {
+            for (name, value) in entries {
+                // Properties may be called so, too; what they are is an object.
+                let is_kept = OF_SCHEMAS.contains(&name.as_str());
+                if !(is_kept && matches!(value, Json::String(_) | Json::Array(_))) {
+                    of_schema(value, text);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// A text, or the texts in it where it is JSON, as arguments and results of functions are: values
+/// stand behind escapes there.
+fn written(value: &mut String, text: &mut impl FnMut(&mut String)) {
+    let looks_like_json = value.trim_start().starts_with(['{', '[']);
+    let json = looks_like_json.then(|| Json::parse(value.as_bytes()).ok());
+    let Some(mut json) = json.flatten() else {
+        return text(value);
+    };
+    let before = json.clone();
+    all(&mut json, text);
+    if json != before {
+        *value = json.to_value().to_string();
+    }
 }

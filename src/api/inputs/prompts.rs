@@ -268,7 +268,5 @@ fn failed(error: &RenderError, list: &'static str) -> ApiError {
         }
         other => other.variable().map_or_else(|| FIELD.to_owned(), variable),
     };
-    let message = error.to_string();
-    let (first, rest) = message.split_at(message.chars().next().map_or(0, char::len_utf8));
-    ApiError::invalid(field, format!("{}{rest}.", first.to_uppercase()))
+    ApiError::said(field, error)
 }

@@ -19,6 +19,8 @@ pub struct LongTold {
     completion_tokens: usize,
     /// Notes that were longer than what reads them could hold, and lost their end.
     num_shortened: usize,
+    /// Notes that came to their most tokens.
+    num_cut: usize,
     parts: Vec<PartTold>,
 }
 
@@ -51,7 +53,14 @@ impl Planned {
         }
     }
 
-    pub fn told(self, usage: Usage, provenance: &Provenance, files: &[ReadFile]) -> LongTold {
+    /// `num_cut` notes came to their most tokens.
+    pub fn told(
+        self,
+        usage: Usage,
+        num_cut: usize,
+        provenance: &Provenance,
+        files: &[ReadFile],
+    ) -> LongTold {
         let shortened = provenance.steps.iter().filter(|step| step.was_shortened);
         let parts = provenance.sources.iter().map(|source| {
             // Offsets are the document's own, whatever the model was shown.
@@ -76,6 +85,7 @@ impl Planned {
             prompt_tokens: usage.prompt_tokens,
             completion_tokens: usage.completion_tokens,
             num_shortened: shortened.count(),
+            num_cut,
             parts: parts.collect(),
         }
     }

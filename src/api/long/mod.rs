@@ -9,4 +9,4 @@ mod reader;
 pub use answer::LongTold;
 pub use plan::Progress;
 pub use progress::{Answer, Progressing, with_progress};
-pub use reader::{Read, Reader, Subject};
+pub use reader::{Parsed, Read, Reader, Subject};

@@ -2,6 +2,8 @@
 
 use super::plan::Progress;
 use crate::api::error::ApiError;
+use crate::api::parameters::IGNORED_HEADER;
+use crate::api::request_id::RequestId;
 use crate::api::sse::hold_nothing_back;
 use axum::body::{Body, BodyDataStream};
 use axum::http::HeaderValue;
@@ -33,6 +35,7 @@ enum Rest {
 /// the progress, as `event` writes it, and goes on with the answer's. An error is a frame from
 /// then on.
 pub async fn with_progress(
+    request_id: RequestId,
     answer: impl FnOnce(Progressing) -> Answer,
     event: impl Fn(&Progress) -> String + Send + 'static,
 ) -> Result<Response, ApiError> {
@@ -43,6 +46,7 @@ pub async fn with_progress(
         Some(first) = progress.recv() => Bytes::from(event(&first)),
     };
     let sending = Sending {
+        request_id,
         rest: Rest::Reading(answer, progress),
         event,
     };
@@ -60,6 +64,7 @@ pub async fn with_progress(
 }
 
 struct Sending<F> {
+    request_id: RequestId,
     rest: Rest,
     event: F,
 }
@@ -75,10 +80,21 @@ impl<F: Fn(&Progress) -> String> Sending<F> {
                     Some(told) = progress.recv() => return Some(Ok((self.event)(&told).into())),
                     answered = answer => match answered {
                         Ok(response) => {
+                            let ignored = response.headers().get(IGNORED_HEADER).cloned();
                             self.rest = Rest::Answering(response.into_body().into_data_stream());
+                            // Its headers come too late; what they say is not lost.
+                            if let Some(ignored) = ignored.as_ref().and_then(|names| names.to_str().ok()) {
+                                let comment = format!(": {IGNORED_HEADER}: {ignored}\n\n");
+                                return Some(Ok(comment.into()));
+                            }
                         }
                         Err(error) => {
                             self.rest = Rest::Nothing;
+                            let id = &self.request_id;
+                            if let Some(cause) = error.cause() {
+                                tracing::error!(request.id = %id, "request {id} failed: {cause}");
+                            }
+                            let error = error.with_request_id(id);
                             return Some(Ok(format!("data: {}\n\n", error.to_json()).into()));
                         }
                     },

@@ -1,29 +1,34 @@
 use super::answer::{LongTold, Planned};
-use super::plan::{Lengths, Overhead, Plan, PlanError, Progress, Room, Run, Source, Task};
+use super::plan::{
+    Lengths, Overhead, Plan, PlanError, Progress, Room, Run, SEAM_TOKENS, Source, Task,
+};
 use super::progress::Progressing;
 use crate::api::answer::{Measured, Usage};
 use crate::api::error::ApiError;
-use crate::api::fields::Fields;
-use crate::api::inputs::{Conversation, Named, ReadFile};
+use crate::api::inputs::{Cited, Conversation, Named, ReadFile, for_prompt, messages_of};
 use crate::api::json::Json;
 use crate::api::limits;
 use crate::api::output_format::Wanted;
-use crate::api::request::Ask;
+use crate::api::request::{Ask, Said};
 use crate::api::request_id::RequestId;
-use crate::api::sampling_fields;
 use crate::api::state::{ApiState, Served};
 use crate::document::Document;
 use crate::document::parts::{Part, split};
-use crate::generation::{Caller, ChatInput, GenerationError, GenerationParams, ServedModel};
-use crate::prompt::{LongDocuments, PromptDocument, Rendered};
-use crate::text::{ChatMessage, ChatPrompt, Ending};
+use crate::generation::{
+    Caller, ChatInput, FinishReason, GenerationError, GenerationParams, ServedModel,
+};
+use crate::prompt::{LongDocuments, PromptDocument, Rendered, Step};
+use crate::text::{ChatMessage, ChatPrompt};
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 /// Steps of one request that are computed side by side.
 const CONCURRENCY: NonZeroUsize = NonZeroUsize::new(4).unwrap();
+
+/// Before a step is tried again for which there was no room.
+const BUSY_PAUSE: Duration = Duration::from_millis(500);
 
 /// Between the answers to two parts that are joined.
 const JOINT: &str = "\n\n";
@@ -37,9 +42,17 @@ pub struct Reader<'a> {
     pub request_id: &'a RequestId,
     /// Where it is told how far the reading is.
     pub progress: Option<&'a Progressing>,
-    /// Whether the rest of the request is as it must be, which is asked before anything is
-    /// computed.
-    pub check: &'a (dyn Fn(&Json) -> Result<(), ApiError> + Sync),
+    /// Reads the rest of the request, which is asked before anything is computed.
+    pub parse: &'a (dyn Fn(&Json) -> Result<Parsed, ApiError> + Sync),
+}
+
+/// A request whose prompt has been rendered.
+pub struct Parsed {
+    pub prompt: ChatPrompt,
+    /// The message with which the prompt of the library begins.
+    pub first: usize,
+    pub params: GenerationParams,
+    pub has_format: bool,
 }
 
 /// What is read, by which prompt, and for which request.
@@ -50,13 +63,15 @@ pub struct Subject<'a> {
     /// How many of the body's messages are the prompt's.
     pub num_rendered: usize,
     pub conversation: Conversation,
+    /// There if the answer is to quote the documents.
+    pub cited: Option<&'a Cited>,
 }
 
 /// What came of the steps before the last.
 #[derive(Debug, Clone)]
 pub struct Read {
     /// By `join`: the answers to all parts but the last.
-    pub said: Option<String>,
+    pub said: Option<Said>,
     pub told: LongTold,
 }
 
@@ -72,12 +87,34 @@ struct Prepared {
 struct Shared<'a> {
     named: &'a Arc<Named>,
     documents: Vec<PromptDocument>,
-    /// What the request says beside the prompt.
-    given: Vec<ChatMessage>,
+    asked: Asked,
     params: GenerationParams,
     seed: u64,
     strategy: LongDocuments,
     field: &'static str,
+}
+
+/// The request around the prompt's messages, which every step has.
+#[derive(Clone)]
+struct Asked {
+    prompt: ChatPrompt,
+    first: usize,
+    num_rendered: usize,
+}
+
+impl Asked {
+    fn with(&self, rendered: &Rendered) -> ChatPrompt {
+        let mut prompt = self.prompt.clone();
+        let messages = rendered.messages.iter().map(|(role, content)| ChatMessage {
+            role: role.as_str().to_owned(),
+            content: content.clone(),
+            ..ChatMessage::default()
+        });
+        let len = prompt.messages.len();
+        let end = (self.first + self.num_rendered).min(len);
+        prompt.messages.splice(self.first.min(end)..end, messages);
+        prompt
+    }
 }
 
 impl Reader<'_> {
@@ -98,31 +135,61 @@ impl Reader<'_> {
             files,
             num_rendered,
             conversation,
+            cited,
         } = subject;
         let field = conversation.list;
-        let given = given(body, conversation, num_rendered)?;
-        let params = sampling_fields::parse(&Fields::root(body)?, self.served)?;
-        let wanted = max_tokens(body, conversation);
-        let model = Arc::clone(&self.served.model);
-        let documents: Vec<Document> = files.iter().map(ReadFile::shown_document).collect();
-        let shown = crate::api::inputs::for_prompt(files);
-        let prepare = {
-            let (named, given, shown) = (Arc::clone(named), given.clone(), shown.clone());
-            move || prepared(&model, &named, strategy, documents, &shown, &given, wanted)
+        let parsed = (self.parse)(body)?;
+        let asked = Asked {
+            prompt: parsed.prompt,
+            first: parsed.first,
+            num_rendered,
         };
-        let prepared = self.state.beside_connections(self.caller, prepare).await?;
+        let model = Arc::clone(&self.served.model);
+        let work = Work {
+            named: Arc::clone(named),
+            strategy,
+            documents: files.iter().map(ReadFile::shown_document).collect(),
+            shown: for_prompt(files),
+            asked: asked.clone(),
+            wanted: parsed.params.max_tokens,
+            beside: cited.map_or_else(String::new, Cited::explanation),
+        };
+        let shown = work.shown.clone();
+        let prepared = (self.state)
+            .beside_connections(self.caller, move || work.prepared(&model))
+            .await?;
         let Some(prepared) = prepared.map_err(|error| error.on(field))? else {
             return Ok(None);
         };
-        (self.check)(body)?;
-        if has_tools(body) {
-            let message = "Functions cannot be called where the documents are longer than the context; leave `tools` out.";
-            return Err(ApiError::invalid("tools", message));
+        if let Some(cited) = cited {
+            cited.check_format(parsed.has_format)?;
         }
-        if params.n > 1 {
-            let message = "`n` must be 1 where the documents are longer than the context.";
-            return Err(ApiError::invalid("n", message));
+        let max_last = prepared
+            .plan
+            .steps
+            .last()
+            .map_or(0, |last| last.output_tokens);
+        let refusal = [
+            (!asked.prompt.tools.is_empty(), "tools", "be left out"),
+            (parsed.params.n > 1, "n", "be 1"),
+            (parsed.params.min_tokens > max_last, "min_tokens", "be less"),
+            (
+                strategy == LongDocuments::Join && parsed.has_format,
+                conversation.formats[0],
+                "be left out by a prompt that answers each part",
+            ),
+            (
+                strategy == LongDocuments::Join && cited.is_some(),
+                "citations",
+                "be left out by a prompt that answers each part",
+            ),
+        ];
+        if let Some((_, param, must)) = refusal.into_iter().find(|(refused, ..)| *refused) {
+            let message =
+                format!("`{param}` must {must} where documents are longer than the context.");
+            return Err(ApiError::invalid(param, message));
         }
+        let params = parsed.params;
         let seed = match params.seed {
             Some(seed) => seed,
             None => getrandom::u64().map_err(|error| ApiError::internal(error.to_string()))?,
@@ -130,8 +197,12 @@ impl Reader<'_> {
         let shared = Shared {
             named,
             documents: shown,
-            given,
-            params,
+            asked,
+            params: GenerationParams {
+                min_tokens: 0,
+                logprobs: None,
+                ..params
+            },
             seed,
             strategy,
             field,
@@ -174,6 +245,7 @@ impl Reader<'_> {
         let mut run = Run::new(plan, CONCURRENCY);
         let mut running = FuturesUnordered::new();
         let (mut answering, mut said, mut usage) = (None, Vec::new(), Usage::default());
+        let (mut num_cut, mut is_answer_cut) = (0, false);
         loop {
             for task in run.begin() {
                 let documents = read_by(&task, &parts, &documents, &shared.documents);
@@ -186,7 +258,14 @@ impl Reader<'_> {
             let Some(done) = running.next().await else {
                 break;
             };
-            let Written { task, text, used } = done?;
+            let Written {
+                task,
+                text,
+                used,
+                was_cut,
+            } = done?;
+            num_cut += usize::from(was_cut && !task.is_answer);
+            is_answer_cut |= was_cut && task.is_answer;
             usage.prompt_tokens += used.prompt_tokens;
             usage.completion_tokens += used.completion_tokens;
             if task.is_answer {
@@ -202,8 +281,11 @@ impl Reader<'_> {
         let said: Vec<String> = said.into_iter().map(|(_, text)| text + JOINT).collect();
         Ok(Steps {
             last,
-            said: (!said.is_empty()).then(|| said.concat()),
-            told: planned.told(usage, &run.provenance(), files),
+            said: (!said.is_empty()).then(|| Said {
+                text: said.concat(),
+                was_cut: is_answer_cut,
+            }),
+            told: planned.told(usage, num_cut, &run.provenance(), files),
         })
     }
 
@@ -219,36 +301,58 @@ impl Reader<'_> {
             .filter(|_| task.is_answer || shared.strategy == LongDocuments::Refine)
             .map(|schema| Wanted::schema(schema, "prompt"));
         let input = ChatInput {
-            prompt: prompt_of(&rendered, &shared.given),
+            prompt: shared.asked.with(&rendered),
             tools: None,
         };
-        let ask = Ask {
-            params: GenerationParams {
-                max_tokens: Some(task.max_output_tokens),
-                seed: Some(task.seed(shared.seed)),
-                ..shared.params.clone()
-            },
-            format,
-            ..Ask::default()
+        let params = GenerationParams {
+            max_tokens: Some(task.max_output_tokens),
+            seed: Some(task.seed(shared.seed)),
+            ..shared.params.clone()
         };
-        let clock = SystemTime::now();
-        let mut generation = Measured::start(
-            self.state,
-            self.served,
-            self.request_id.clone(),
-            self.caller,
-            ask,
-            shared.field,
-            move |model, params| model.chat(&input, params, clock),
-        )
-        .await?;
+        let mut generation = self.started(input, params, format, shared.field).await?;
         let choices = generation.collect().await;
         let choices = choices.map_err(|error| ApiError::from_generation(&error, shared.field))?;
         Ok(Written {
-            task,
+            was_cut: (choices.iter()).any(|choice| choice.reason == Some(FinishReason::Length)),
             text: choices.into_iter().map(|choice| choice.text).collect(),
             used: generation.usage(),
+            task,
         })
+    }
+
+    /// Starts a step, when there is room: one busy moment must not throw away what was read.
+    async fn started(
+        self,
+        input: ChatInput,
+        params: GenerationParams,
+        format: Option<Wanted>,
+        field: &'static str,
+    ) -> Result<Measured, ApiError> {
+        let until = Instant::now() + self.state.request_timeout;
+        let clock = SystemTime::now();
+        loop {
+            let input = input.clone();
+            let ask = Ask {
+                params: params.clone(),
+                format: format.clone(),
+                ..Ask::default()
+            };
+            let started = Measured::start(
+                self.state,
+                self.served,
+                self.request_id.clone(),
+                self.caller,
+                ask,
+                field,
+                move |model, params| model.chat(&input, params, clock),
+            );
+            match started.await {
+                Err(error) if error.is_overload() && Instant::now() < until => {
+                    tokio::time::sleep(BUSY_PAUSE).await;
+                }
+                started => return started,
+            }
+        }
     }
 
     /// Puts the last step in the place of the prompt's messages.
@@ -263,7 +367,7 @@ impl Reader<'_> {
         let rendered = shared.named.render_step(task.ask.as_step(), &documents)?;
         if let Some(Json::Array(messages)) = body.entry_mut(conversation.list) {
             let given = messages.split_off(num_rendered.min(messages.len()));
-            *messages = crate::api::inputs::messages_of(&rendered);
+            *messages = messages_of(&rendered);
             messages.extend(given);
         }
         let integer = |value: u64| Json::Integer(i64::try_from(value).unwrap_or(i64::MAX));
@@ -286,7 +390,7 @@ impl Reader<'_> {
 
 struct Steps {
     last: (Task, Vec<PromptDocument>),
-    said: Option<String>,
+    said: Option<Said>,
     told: LongTold,
 }
 
@@ -294,6 +398,21 @@ struct Written {
     task: Task,
     text: String,
     used: Usage,
+    /// It came to its most tokens.
+    was_cut: bool,
+}
+
+/// What the documents of a request are made into steps of.
+struct Work {
+    named: Arc<Named>,
+    strategy: LongDocuments,
+    documents: Vec<Document>,
+    shown: Vec<PromptDocument>,
+    asked: Asked,
+    /// The most tokens of the answer, where the request or its prompt says.
+    wanted: Option<usize>,
+    /// What the last step's prompt has beside.
+    beside: String,
 }
 
 /// Why documents cannot be read in steps.
@@ -306,12 +425,7 @@ enum Unreadable {
 impl Unreadable {
     fn on(self, field: &'static str) -> ApiError {
         match self {
-            Self::Plan(error) => {
-                let message = error.to_string();
-                let (first, rest) =
-                    message.split_at(message.chars().next().map_or(0, char::len_utf8));
-                ApiError::invalid(field, format!("{}{rest}.", first.to_uppercase()))
-            }
+            Self::Plan(error) => ApiError::said(field, &error),
             Self::Generation(error) => ApiError::from_generation(&error, field),
             Self::Api(error) => error,
         }
@@ -336,66 +450,61 @@ impl From<ApiError> for Unreadable {
     }
 }
 
-/// The plan, or nothing where the documents fit with the answer. Takes time in proportion to the
-/// text.
-fn prepared(
-    model: &ServedModel,
-    named: &Named,
-    strategy: LongDocuments,
-    documents: Vec<Document>,
-    shown: &[PromptDocument],
-    given: &[ChatMessage],
-    wanted: Option<usize>,
-) -> Result<Option<Prepared>, Unreadable> {
-    let context = model.max_model_len();
-    let clock = SystemTime::now();
-    let tokens = |rendered: &Rendered| -> Result<usize, Unreadable> {
-        Ok(model
-            .rendered(&prompt_of(rendered, given), clock)?
-            .ids
-            .len())
-    };
-    let wanted = wanted.unwrap_or(context / 4);
-    let whole = named.render_step(crate::prompt::Step::Whole, shown)?;
-    if tokens(&whole)? + wanted.min(context / 2) <= context {
-        return Ok(None);
-    }
-    let empty: Vec<PromptDocument> = shown
-        .iter()
-        .map(|document| PromptDocument {
+impl Work {
+    /// The plan, or nothing where the documents fit with the answer. Takes time in proportion to
+    /// the text.
+    fn prepared(self, model: &ServedModel) -> Result<Option<Prepared>, Unreadable> {
+        let mut count =
+            |text: &str| (model.tokenizer.encode_bare(text)).map_or(text.len(), |ids| ids.len());
+        let beside = match self.beside.as_str() {
+            "" => 0,
+            beside => count(beside) + SEAM_TOKENS,
+        };
+        let context = model.max_model_len().saturating_sub(beside);
+        let clock = SystemTime::now();
+        let tokens = |step: Step<'_>, documents: &[PromptDocument]| -> Result<usize, Unreadable> {
+            let rendered = self.named.render_step(step, documents)?;
+            Ok(model
+                .rendered(&self.asked.with(&rendered), clock)?
+                .ids
+                .len())
+        };
+        let wanted = self.wanted.unwrap_or(context / 4);
+        if tokens(Step::Whole, &self.shown)? + wanted.min(context / 2) <= context {
+            return Ok(None);
+        }
+        let empty = self.shown.iter().map(|document| PromptDocument {
             text: String::new(),
             ..document.clone()
-        })
-        .collect();
-    let overhead = Overhead::measured(strategy, |step| {
-        let documents = match step {
-            crate::prompt::Step::Merge { .. } => &[],
-            crate::prompt::Step::Whole => empty.as_slice(),
-            _ => &empty[..empty.len().min(1)],
+        });
+        let empty: Vec<PromptDocument> = empty.collect();
+        // The marks of the longest name take the most.
+        let longest = empty.iter().max_by_key(|document| document.name.len());
+        let overhead = Overhead::measured(self.strategy, |step| match step {
+            Step::Merge { .. } => tokens(step, &[]),
+            Step::Whole => tokens(step, &empty),
+            _ => tokens(step, longest.map_or(&[], std::slice::from_ref)),
+        })?;
+        let room = Room {
+            context,
+            overhead,
+            lengths: Lengths::within(self.strategy, context, wanted),
         };
-        tokens(&named.render_step(step, documents)?)
-    })?;
-    let room = Room {
-        context,
-        overhead,
-        lengths: Lengths::within(strategy, context, wanted),
-    };
-    let budget = room.part_budget(strategy)?;
-    let mut count =
-        |text: &str| (model.tokenizer.encode_bare(text)).map_or(text.len(), |ids| ids.len());
-    let mut parts = Vec::new();
-    for (index, document) in documents.iter().enumerate() {
-        let split = split(document, budget, &mut count);
-        parts.extend(split.into_iter().map(|part| (index, part)));
+        let budget = room.part_budget(self.strategy)?;
+        let mut parts = Vec::new();
+        for (index, document) in self.documents.iter().enumerate() {
+            let split = split(document, budget, &mut count);
+            parts.extend(split.into_iter().map(|part| (index, part)));
+        }
+        let sources = parts.iter();
+        let sources = sources.map(|(document, part)| Source::new(*document, part));
+        let plan = Plan::new(self.strategy, sources.collect(), &room)?;
+        Ok(Some(Prepared {
+            plan: plan.within(limits::MAX_LONG_TOKENS as u64)?,
+            parts,
+            documents: self.documents,
+        }))
     }
-    let sources = parts.iter();
-    let sources = sources.map(|(document, part)| Source::new(*document, part));
-    Ok(Some(Prepared {
-        plan: Plan::new(strategy, sources.collect(), &room)?
-            .within(limits::MAX_LONG_TOKENS as u64)?,
-        parts,
-        documents,
-    }))
 }
 
 /// What a step is shown of the documents.
@@ -413,78 +522,4 @@ fn read_by(
         })
     });
     read.collect()
-}
-
-fn prompt_of(rendered: &Rendered, given: &[ChatMessage]) -> ChatPrompt {
-    let messages = rendered.messages.iter().map(|(role, content)| ChatMessage {
-        role: role.as_str().to_owned(),
-        content: content.clone(),
-        ..ChatMessage::default()
-    });
-    ChatPrompt {
-        messages: messages.chain(given.iter().cloned()).collect(),
-        ending: Ending::Answer,
-        ..ChatPrompt::default()
-    }
-}
-
-/// What the body says beside the prompt's messages, which must be plain text: every step reads it.
-fn given(
-    body: &Json,
-    conversation: Conversation,
-    num_rendered: usize,
-) -> Result<Vec<ChatMessage>, ApiError> {
-    let Some(Json::Array(messages)) = body.entry(conversation.list) else {
-        return Ok(Vec::new());
-    };
-    let given = messages.iter().skip(num_rendered);
-    given
-        .map(|message| match (message.entry("role"), message.entry("content")) {
-            (Some(Json::String(role)), Some(content)) if ["user", "system", "developer", "assistant"].contains(&role.as_str()) => {
-                Ok(ChatMessage {
-                    role: if role == "developer" { "system".to_owned() } else { role.clone() },
-                    content: text_of(content),
-                    ..ChatMessage::default()
-                })
-            }
-            _ => Err(ApiError::invalid(
-                conversation.list,
-                format!(
-                    "`{}` must hold nothing but texts beside documents that are longer than the context.",
-                    conversation.list
-                ),
-            )),
-        })
-        .collect()
-}
-
-fn text_of(content: &Json) -> String {
-    match content {
-        Json::String(text) => text.clone(),
-        Json::Array(parts) => {
-            let texts = parts.iter().filter_map(|part| match part.entry("text") {
-                Some(Json::String(text)) => Some(text.as_str()),
-                _ => None,
-            });
-            texts
-                .collect::<Vec<_>>()
-                .join(crate::api::messages::PART_SEPARATOR)
-        }
-        _ => String::new(),
-    }
-}
-
-/// As the request or its prompt asks; what is no such number is refused where it is read.
-fn max_tokens(body: &Json, conversation: Conversation) -> Option<usize> {
-    conversation
-        .max_tokens
-        .iter()
-        .find_map(|name| match body.entry(name) {
-            Some(Json::Integer(max)) => usize::try_from(*max).ok().filter(|max| *max > 0),
-            _ => None,
-        })
-}
-
-fn has_tools(body: &Json) -> bool {
-    matches!(body.entry("tools"), Some(Json::Array(tools)) if !tools.is_empty())
 }

@@ -17,7 +17,7 @@ use super::error::ApiError;
 use super::fields::Fields;
 use super::inputs;
 use super::json::Json as Read;
-use super::long::{self, Answer, Progress, Progressing, Reader};
+use super::long::{self, Answer, Parsed, Progress, Progressing, Reader};
 use super::parameters::Ignored;
 use super::request_id::RequestId;
 use super::state::ApiState;
@@ -62,6 +62,7 @@ pub async fn create(
     Extension(owner): Extension<Owner>,
     JsonBody(body): JsonBody,
 ) -> Result<Response, ApiError> {
+    let id = request_id.clone();
     let asker = Asker {
         request_id,
         caller,
@@ -73,7 +74,7 @@ pub async fn create(
     let answer = |told| -> Answer { Box::pin(answer(state, asker, body, Some(told))) };
     // Clients take a stream that does not begin with `response.created` for none.
     let comment = |progress: &Progress| format!(": progress {}\n\n", json!(progress));
-    long::with_progress(answer, comment).await
+    long::with_progress(id, answer, comment).await
 }
 
 /// Who asks.
@@ -98,21 +99,39 @@ async fn answer(
     let mut ignored = state.ignored();
     let served = state.generator(&Fields::root(&body)?)?;
     let reading = Reading::new(&state, caller, &owner);
-    let check = |body: &Read| {
+    let parse = |body: &Read| {
         let fields = Fields::root(body)?;
-        let ignored = &mut Ignored::default();
+        let ignored = &mut state.ignored();
         let mode = Mode::parse(&fields, state.store.is_some(), ignored)?;
-        ResponseRequest::parse(&fields, served, &mode, None, ignored).map(drop)
+        let request = ResponseRequest::parse(&fields, served, &mode, None, ignored)?;
+        Ok(Parsed {
+            prompt: request.input.prompt,
+            first: usize::from(fields.get("instructions").is_some()),
+            params: request.ask.params,
+            has_format: request.ask.format.is_some(),
+        })
     };
+    let fields = Fields::root(&body)?;
+    let mode = Mode::parse(&fields, state.store.is_some(), &mut Ignored::default())?;
+    let goes_on = mode.previous.is_some();
+    if fields.get("privacy").is_some() && (mode.store || goes_on) {
+        return Err(ApiError::invalid(
+            "privacy",
+            "`privacy` must go with `store: false` and without `previous_response_id`: what is stored would \
+             hold the values, or stand-ins that nobody can read.",
+        ));
+    }
     let reader = Reader {
         state: &state,
         served,
         caller,
         request_id: &request_id,
         progress: told.as_ref(),
-        check: &check,
+        parse: &parse,
     };
-    let (response, long) = (inputs::RESPONSE, Some(reader));
+    // Steps know nothing of earlier turns, and whoever asks in the background waits for none.
+    let long = (!goes_on && !mode.background).then_some(reader);
+    let response = inputs::RESPONSE;
     let told = inputs::resolve(reading, long, &mut body, response, &mut ignored).await?;
     let fields = Fields::root(&body)?;
     let mode = Mode::parse(&fields, state.store.is_some(), &mut ignored)?;
@@ -129,13 +148,6 @@ async fn answer(
         short_ids,
     } = ResponseRequest::parse(&fields, served, &mode, earlier.as_ref(), &mut ignored)?;
     told.ask(&mut ask)?;
-    if told.private.is_some() && (mode.store || mode.previous.is_some()) {
-        return Err(ApiError::invalid(
-            "privacy",
-            "`privacy` must go with `store: false` and without `previous_response_id`: what is stored would \
-             hold the values, or stand-ins that nobody can read.",
-        ));
-    }
     told.write(&mut echo);
     // The one clock value of the request, which a template may print.
     let clock = SystemTime::now();

@@ -32,7 +32,9 @@ pub fn compare(sources: &[SourceText], answer: &Prepared) -> Vec<MarkedQuotation
         .collect();
     let compared = ranges.into_iter().map(|(start, end)| {
         let words = spoken(&answer.text[start..end]);
-        let source = known.iter().find(|(_, text)| holds(text, &words));
+        let source = known
+            .iter()
+            .find(|(_, text)| !words.is_empty() && holds(text, &words));
         MarkedQuotation {
             quoted: answer.quoted(start, end),
             verbatim: source.is_some(),

@@ -18,8 +18,6 @@ pub struct Quoting {
 /// Keeps one answer's quotations to the words of their documents.
 pub struct QuotingConstraint {
     quoting: Arc<Quoting>,
-    /// A form that the answer has beside.
-    form: Option<Arc<dyn TokenConstraint>>,
     progress: Mutex<Progress>,
 }
 
@@ -73,11 +71,10 @@ impl Quoting {
 }
 
 impl QuotingConstraint {
-    pub fn new(quoting: Arc<Quoting>, form: Option<Arc<dyn TokenConstraint>>) -> Self {
+    pub fn new(quoting: Arc<Quoting>) -> Self {
         Self {
             progress: Mutex::new(Progress::begun(&quoting.citations)),
             quoting,
-            form,
         }
     }
 }
@@ -118,9 +115,6 @@ impl Progress {
 
 impl TokenConstraint for QuotingConstraint {
     fn restrict(&self, generated: &[u32], mask: &mut TokenMask) -> Result<(), ConstraintError> {
-        if let Some(form) = &self.form {
-            form.restrict(generated, mask)?;
-        }
         let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
         progress.advance(&self.quoting, generated);
         match &progress.state {
@@ -147,9 +141,6 @@ impl TokenConstraint for QuotingConstraint {
     }
 
     fn prepare(&self, generated: &[u32]) {
-        if let Some(form) = &self.form {
-            form.prepare(generated);
-        }
         let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
         // Asked late, when somebody has gone on already.
         if generated.len() >= progress.read.len() {
@@ -160,6 +151,6 @@ impl TokenConstraint for QuotingConstraint {
 
 impl fmt::Debug for QuotingConstraint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "QuotingConstraint({:?})", self.form)
+        f.write_str("QuotingConstraint")
     }
 }

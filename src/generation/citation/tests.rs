@@ -64,7 +64,7 @@ fn ids(text: &str) -> Vec<u32> {
 
 /// Tokens that may follow a text.
 fn next(quoting: &Arc<Quoting>, text: &str) -> Result<Vec<String>, crate::engine::ConstraintError> {
-    let constraint = QuotingConstraint::new(Arc::clone(quoting), None);
+    let constraint = QuotingConstraint::new(Arc::clone(quoting));
     let tokens = vocabulary();
     let mut mask = TokenMask::all(tokens.len());
     constraint.restrict(&ids(text), &mut mask)?;
@@ -207,7 +207,7 @@ fn documents_without_words_are_not_quoted() {
 
 #[test]
 fn what_cannot_be_written_is_an_error_and_what_was_taken_back_is_forgotten() {
-    let constraint = QuotingConstraint::new(quoting(1), None);
+    let constraint = QuotingConstraint::new(quoting(1));
     let mut mask = TokenMask::all(vocabulary().len());
     assert!(
         constraint
@@ -244,7 +244,7 @@ fn whatever_is_drawn_quotations_are_exact() {
     let citations = citations(1);
     let mut num_quotations = 0;
     for _ in 0..60 {
-        let constraint = QuotingConstraint::new(Arc::clone(&quoting), None);
+        let constraint = QuotingConstraint::new(Arc::clone(&quoting));
         let mut generated = Vec::new();
         let mut bytes = Vec::new();
         let (mut whole, mut cut) = (Scanner::default(), Scanner::default());

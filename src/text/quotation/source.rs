@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 /// As far as suffixes are put in order. Who quotes more than this of words that stand several
 /// times is led along the first of them.
-const MAX_SORTED_BYTES: usize = 4096;
+const MAX_SORTED_BYTES: usize = 512;
 
 /// Stands where a paragraph ends, which no quotation passes. No text holds it.
 const BREAK: u8 = 0;

@@ -20,7 +20,7 @@ mod step;
 pub use error::PlanError;
 pub use progress::Progress;
 pub use provenance::Provenance;
-pub use room::{Lengths, Overhead, Room};
+pub use room::{Lengths, Overhead, Room, SEAM_TOKENS};
 pub use run::Run;
 pub use source::Source;
 pub use step::{Cost, PlannedStep, StepKind, Task};

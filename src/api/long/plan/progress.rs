@@ -14,6 +14,6 @@ pub struct Progress {
     /// last. Of several documents, those of the first one that it is drawn from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pages: Option<Pages>,
-    /// That these pages are of, from 0.
+    /// That these pages are of, from 1; 0 before any was read.
     pub document: usize,
 }

@@ -187,7 +187,7 @@ impl Run {
             total: self.plan.steps.len(),
             level: step.level,
             pages: first.map(|first| first.pages),
-            document: first.map_or(0, |first| first.document),
+            document: first.map_or(0, |first| first.document + 1),
         }
     }
 

@@ -99,7 +99,7 @@ fn progress_tells_steps_rounds_and_pages() {
     let json = serde_json::to_string(&progress).expect("numbers");
     assert_eq!(
         json,
-        r#"{"done":1,"total":10,"level":0,"pages":{"first":3,"last":3},"document":0}"#
+        r#"{"done":1,"total":10,"level":0,"pages":{"first":3,"last":3},"document":1}"#
     );
     for task in parts.iter().filter(|task| task.step != 2) {
         run.end(task.step, "n".to_owned(), &mut words)
