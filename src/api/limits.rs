@@ -89,6 +89,7 @@ limits! {
     MAX_LISTED_FILES = 10_000, "Files in a list (`limit`).";
     MAX_FILES = 16, "Files in the messages of one request.";
     MAX_FILE_NAME_CHARS = 255, "Characters in `filename`.";
+    MAX_DOCUMENTS_BYTES = 64 << 20, "Bytes in the text of all documents of a request, once they are read.";
     MAX_QUOTED_BYTES = 4 << 20, "Bytes in the text of all documents of a request with `citations`.";
     MAX_MIN_QUOTED_CHARS = 1000, "`citations.min_chars`.";
     MAX_LONG_TOKENS = 16 << 20, "Tokens that all steps together may take in which documents are read that are longer than the context.";

@@ -242,7 +242,11 @@ impl Store {
                 .bind(seconds(now))
                 .execute(&self.pool)
                 .await?;
-        Ok(deleted.rows_affected() > 0)
+        let was_there = deleted.rows_affected() > 0;
+        if was_there {
+            self.empty_log().await?;
+        }
+        Ok(was_there)
     }
 }
 

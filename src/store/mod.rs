@@ -117,6 +117,15 @@ impl Store {
                 .execute(&self.pool)
                 .await?;
         }
+        self.empty_log().await
+    }
+
+    /// Takes what was written into the file, and nothing of it stays beside: what is deleted would
+    /// be there until later writes pass over it.
+    async fn empty_log(&self) -> Result<(), StoreError> {
+        sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
+            .execute(&self.pool)
+            .await?;
         Ok(())
     }
 

@@ -18,6 +18,7 @@ use super::documents::Reading;
 use super::error::ApiError;
 use super::fields::Fields;
 use super::json::Json;
+use super::limits;
 use super::long::{Reader, Subject};
 use super::parameters::Ignored;
 use crate::document::checks::CheckOptions;
@@ -93,9 +94,18 @@ pub async fn resolve(
     let prompt = prompts::named(reading.state, &fields, ignored)?;
     let asked = citations::asked(&fields, ignored)?;
     let mode = privacy::asked(&fields, ignored)?;
-    let mut files = Vec::with_capacity(parts.len());
+    let (mut files, mut num_bytes) = (Vec::with_capacity(parts.len()), 0);
     for FilePart { place, file } in parts {
         let (name, document) = reading.document(file, allow_unreadable).await?;
+        num_bytes += document.text.len();
+        if num_bytes > limits::MAX_DOCUMENTS_BYTES {
+            let max = limits::MAX_DOCUMENTS_BYTES;
+            let message = format!(
+                "`{}` must hold documents with at most {max} bytes of text together.",
+                conversation.list
+            );
+            return Err(ApiError::invalid(conversation.list, message));
+        }
         files.push(ReadFile {
             place,
             name,
