@@ -3,7 +3,8 @@
 use super::answer::{Head, Measured};
 use super::auth::Owner;
 use super::body::JsonBody;
-use super::chat_answer::{ChatChunks, ChatCompletion, ChatProgress, Form, Heard};
+use super::chat_answer::{ChatCompletion, Form};
+use super::chat_chunks::{ChatChunks, ChatProgress, Heard};
 use super::delivery::deliver;
 use super::documents::Reading;
 use super::error::ApiError;

@@ -11,6 +11,7 @@ mod body;
 mod capabilities;
 mod chat;
 mod chat_answer;
+mod chat_chunks;
 mod completions;
 mod cors;
 mod delivery;

@@ -1,8 +1,9 @@
 //! How much of a text comes out of each format: words in their order, against the text that the
 //! documents were made from (`scripts/document-fixtures`).
 
-use super::{fixture, read};
-use guichet::document::{BlockKind, LeftOutKind};
+use super::{fixture, parser, read};
+use guichet::document::{BlockKind, LeftOutKind, ParseLimits};
+use std::io::{Cursor, Write as _};
 use unicode_normalization::UnicodeNormalization as _;
 
 /// Words in compatibility form, so that a raised digit counts as the digit that it is.
@@ -118,7 +119,56 @@ fn a_message_and_a_table_of_values_keep_their_words_too() {
             words(&wanted).len()
         );
         assert!(share >= 0.98, "{text}");
+
+        let letter = String::from_utf8(fixture(&format!("letter-{language}.txt"))).unwrap();
+        let message = parser()
+            .parse(&outlook(&letter, &table), &ParseLimits::default())
+            .unwrap();
+        let head = message
+            .blocks
+            .iter()
+            .filter(is_head)
+            .map(|block| block.range.end);
+        let wanted = format!("{letter}\ntable.csv\n{table}");
+        let share = f1(&message.text[head.max().unwrap()..], &wanted);
+        println!(
+            "msg {language}: F1 {share:.4} of {} words",
+            words(&wanted).len()
+        );
+        assert!(share >= 0.98);
     }
+}
+
+/// A message as Outlook saves it ([MS-OXMSG]): a compound file with a stream for each property.
+fn outlook(body: &str, table: &str) -> Vec<u8> {
+    let wide = |text: &str| {
+        text.encode_utf16()
+            .flat_map(u16::to_le_bytes)
+            .collect::<Vec<u8>>()
+    };
+    let attachment = "/__attach_version1.0_#00000000";
+    let streams = [
+        ("/__properties_version1.0".to_owned(), vec![0; 32]),
+        ("/__substg1.0_0037001F".to_owned(), wide("Letter")),
+        (
+            "/__substg1.0_1000001F".to_owned(),
+            wide(&body.replace('\n', "\r\n")),
+        ),
+        (
+            format!("{attachment}/__substg1.0_3707001F"),
+            wide("table.csv"),
+        ),
+        (
+            format!("{attachment}/__substg1.0_37010102"),
+            table.as_bytes().to_vec(),
+        ),
+    ];
+    let mut file = cfb::CompoundFile::create(Cursor::new(Vec::new())).unwrap();
+    file.create_storage_all(attachment).unwrap();
+    for (name, bytes) in streams {
+        file.create_stream(name).unwrap().write_all(&bytes).unwrap();
+    }
+    file.into_inner().into_inner()
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod answer;
 mod plan;
 mod progress;
 mod reader;
+mod work;
 
 pub use answer::LongTold;
 pub use plan::Progress;

@@ -8,7 +8,8 @@ mod requests;
 mod responses;
 
 use super::capabilities::Capabilities;
-use super::chat_answer::{ChatChunk, ChatCompletion};
+use super::chat_answer::ChatCompletion;
+use super::chat_chunks::ChatChunk;
 use super::completions::Completion;
 use super::embeddings::EmbeddingList;
 use super::error_body::ErrorBody;
