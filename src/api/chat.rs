@@ -110,12 +110,12 @@ async fn answer(
     let fields = Fields::root(&body)?;
     let request = ChatRequest::parse(&fields, served, &mut ignored)?;
     let ChatRequest {
-        input,
+        mut input,
         mut ask,
         form,
         delivery,
     } = request;
-    told.ask(&mut ask)?;
+    told.ask(&mut input.prompt, &mut ask)?;
     // The one clock value of the request, which a template may print.
     let clock = SystemTime::now();
     let generation = Measured::start(

@@ -118,9 +118,10 @@ pub async fn render(
     let mut ignored = state.ignored();
     let served = state.generator(&Fields::root(&body)?)?;
     let reading = Reading::new(&state, caller, &owner);
-    inputs::resolve(reading, None, &mut body, inputs::CHAT, &mut ignored).await?;
+    let told = inputs::resolve(reading, None, &mut body, inputs::CHAT, &mut ignored).await?;
     let fields = Fields::root(&body)?;
-    let prompt = ChatRequest::parse(&fields, served, &mut ignored)?.into_prompt();
+    let mut prompt = ChatRequest::parse(&fields, served, &mut ignored)?.into_prompt();
+    told.explain(&mut prompt);
     let model = Arc::clone(&served.model);
     let rendered = state
         .beside_connections(caller, move || {

@@ -171,6 +171,33 @@ async fn the_model_is_told_how_to_quote() {
 }
 
 #[tokio::test]
+async fn what_the_model_is_told_is_no_part_of_the_conversation() {
+    let (store, _dir) = crate::responses::store().await;
+    let server = TestServer::start(Options {
+        engine: EngineConfig {
+            max_model_len: 16_384,
+            num_blocks: 4096,
+            ..scripted::engine_config()
+        },
+        store: Some(store),
+        ..Options::new(Script::saying("ok"))
+    })
+    .await;
+    let letter = json!({"type": "input_file", "filename": "a.txt", "file_data": BASE64_STANDARD.encode(LETTER)});
+    let body = json!({"model": MODEL, "input": [{"role": "user", "content": [letter]}],
+        "citations": {"mode": "verbatim"}});
+    let answer = server.post(RESPONSES, &body).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    let id = answer.json()["id"].as_str().unwrap().to_owned();
+    let items = server.get(&format!("{RESPONSES}/{id}/input_items")).await;
+    assert!(
+        items.text.contains("rembourser") && !items.text.contains("<quote"),
+        "{}",
+        items.text
+    );
+}
+
+#[tokio::test]
 async fn what_cannot_be_quoted_is_refused() {
     let server = server("ok").await;
     let refused = async |fields: Value| {

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 const RESPONSES: &str = "/v1/responses";
 
-async fn store() -> (Store, TempDir) {
+pub async fn store() -> (Store, TempDir) {
     let dir = tempfile::tempdir().unwrap();
     let retention = Retention {
         time: Duration::from_secs(3600),

@@ -1,16 +1,15 @@
 //! `citations`: an answer quotes its documents word for word, and says where.
 
 use super::files::ReadFile;
-use super::{Conversation, object, text};
 use crate::api::error::ApiError;
 use crate::api::fields::Fields;
-use crate::api::json::Json;
 use crate::api::limits;
 use crate::api::parameters::{self, CITATIONS, Ignored};
 use crate::api::state::ApiState;
 use crate::document::checks::{Language, language_of, value_ranges};
 use crate::generation::{Caller, Citations, closing_tag, opening_tag};
 use crate::privacy::{Applied, Mode};
+use crate::text::ChatMessage;
 use crate::text::quotation::Source;
 use std::ops::Range;
 use std::sync::Arc;
@@ -167,24 +166,18 @@ impl CitedDocument {
 
 impl Cited {
     /// Tells the model how to quote, at the end of what the user said last.
-    pub fn explain(&self, body: &mut Json, conversation: Conversation) {
+    pub fn explain(&self, messages: &mut Vec<ChatMessage>) {
         let words = self.explanation();
-        let Some(Json::Array(messages)) = body.entry_mut(conversation.list) else {
-            return;
-        };
-        let is_users = |message: &Json| matches!(message.entry("role"), Some(Json::String(role)) if role == "user");
-        let last = messages.iter().rposition(is_users);
-        match last.and_then(|last| messages[last].entry_mut("content")) {
-            Some(Json::String(content)) => {
-                content.push_str("\n\n");
-                content.push_str(&words);
+        match messages.iter_mut().rfind(|message| message.role == "user") {
+            Some(last) => {
+                last.content.push_str("\n\n");
+                last.content.push_str(&words);
             }
-            Some(Json::Array(parts)) => parts.push(object([
-                ("type", text(conversation.text_type)),
-                ("text", text(words)),
-            ])),
-            // What is none of them is refused where messages are read.
-            _ => messages.push(object([("role", text("user")), ("content", text(words))])),
+            None => messages.push(ChatMessage {
+                role: "user".to_owned(),
+                content: words,
+                ..ChatMessage::default()
+            }),
         }
     }
 

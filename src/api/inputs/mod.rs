@@ -156,9 +156,6 @@ pub async fn resolve(
             files::write(body, conversation, &files)?;
         }
     }
-    if let Some(cited) = &cited {
-        cited.explain(body, conversation);
-    }
     let checker = Checker::new(&files, request, options);
     Ok(Told {
         cited,

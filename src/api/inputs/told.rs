@@ -7,6 +7,7 @@ use crate::api::long::Read;
 use crate::api::request::Ask;
 use crate::document::{Document, Format, LeftOut};
 use crate::privacy::{Report, Session};
+use crate::text::ChatPrompt;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -70,8 +71,16 @@ impl Told {
         }
     }
 
+    /// Adds to a conversation what the model must know beside.
+    pub fn explain(&self, prompt: &mut ChatPrompt) {
+        if let Some(cited) = &self.cited {
+            cited.explain(&mut prompt.messages);
+        }
+    }
+
     /// Has the answer quote the documents, if it was asked for.
-    pub fn ask(&self, ask: &mut Ask) -> Result<(), ApiError> {
+    pub fn ask(&self, prompt: &mut ChatPrompt, ask: &mut Ask) -> Result<(), ApiError> {
+        self.explain(prompt);
         if let Some(cited) = &self.cited {
             cited.check_format(ask.format.is_some())?;
             ask.params.citations = Some(Arc::clone(&cited.citations));

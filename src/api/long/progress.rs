@@ -27,6 +27,8 @@ pub type Answer = Pin<Box<dyn Future<Output = Result<Response, ApiError>> + Send
 /// What is still to be sent.
 enum Rest {
     Reading(Answer, UnboundedReceiver<Progress>),
+    /// There may be progress that nobody has looked at.
+    Answered(Response, UnboundedReceiver<Progress>),
     Answering(BodyDataStream),
     Nothing,
 }
@@ -41,13 +43,19 @@ pub async fn with_progress(
 ) -> Result<Response, ApiError> {
     let (told, mut progress) = unbounded_channel();
     let mut answer = answer(told);
-    let first = tokio::select! {
-        answered = &mut answer => return answered,
-        Some(first) = progress.recv() => Bytes::from(event(&first)),
+    let (first, rest) = tokio::select! {
+        biased;
+        Some(first) = progress.recv() => (first, Rest::Reading(answer, progress)),
+        answered = &mut answer => match (answered, progress.try_recv()) {
+            // It was told and done in one go.
+            (Ok(response), Ok(first)) => (first, Rest::Answered(response, progress)),
+            (answered, _) => return answered,
+        },
     };
+    let first = Bytes::from(event(&first));
     let sending = Sending {
         request_id,
-        rest: Rest::Reading(answer, progress),
+        rest,
         event,
     };
     let rest = stream::unfold(sending, |mut sending| async move {
@@ -75,18 +83,28 @@ impl<F: Fn(&Progress) -> String> Sending<F> {
             match &mut self.rest {
                 Rest::Nothing => return None,
                 Rest::Answering(body) => return body.next().await,
+                Rest::Answered(response, progress) => {
+                    if let Ok(told) = progress.try_recv() {
+                        return Some(Ok((self.event)(&told).into()));
+                    }
+                    let response = std::mem::take(response);
+                    let ignored = response.headers().get(IGNORED_HEADER).cloned();
+                    self.rest = Rest::Answering(response.into_body().into_data_stream());
+                    // Its headers come too late; what they say is not lost.
+                    let ignored = ignored.as_ref().and_then(|names| names.to_str().ok());
+                    if let Some(ignored) = ignored {
+                        let comment = format!(": {IGNORED_HEADER}: {ignored}\n\n");
+                        return Some(Ok(comment.into()));
+                    }
+                }
                 Rest::Reading(answer, progress) => tokio::select! {
                     biased;
                     Some(told) = progress.recv() => return Some(Ok((self.event)(&told).into())),
                     answered = answer => match answered {
                         Ok(response) => {
-                            let ignored = response.headers().get(IGNORED_HEADER).cloned();
-                            self.rest = Rest::Answering(response.into_body().into_data_stream());
-                            // Its headers come too late; what they say is not lost.
-                            if let Some(ignored) = ignored.as_ref().and_then(|names| names.to_str().ok()) {
-                                let comment = format!(": {IGNORED_HEADER}: {ignored}\n\n");
-                                return Some(Ok(comment.into()));
-                            }
+                            let (_, unread) = unbounded_channel();
+                            let progress = std::mem::replace(progress, unread);
+                            self.rest = Rest::Answered(response, progress);
                         }
                         Err(error) => {
                             self.rest = Rest::Nothing;

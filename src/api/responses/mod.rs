@@ -140,14 +140,14 @@ async fn answer(
         None => None,
     };
     let ResponseRequest {
-        input,
+        mut input,
         mut ask,
         items,
         mut echo,
         with_logprobs,
         short_ids,
     } = ResponseRequest::parse(&fields, served, &mode, earlier.as_ref(), &mut ignored)?;
-    told.ask(&mut ask)?;
+    told.ask(&mut input.prompt, &mut ask)?;
     told.write(&mut echo);
     // The one clock value of the request, which a template may print.
     let clock = SystemTime::now();
