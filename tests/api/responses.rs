@@ -430,6 +430,15 @@ async fn the_items_of_an_input_are_listed_whole_however_short_they_were() {
 }
 
 #[tokio::test]
+async fn a_conversation_goes_on_from_whatever_the_model_wrote() {
+    let (server, _dir) = start(Script::saying("a\u{0}b")).await;
+    let first = server.post(RESPONSES, &ask(json!({}))).await.json();
+    let next = json!({"previous_response_id": first["id"]});
+    let answer = server.post(RESPONSES, &ask(next)).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+}
+
+#[tokio::test]
 async fn where_nothing_is_stored_that_is_said() {
     let server = TestServer::saying("Bonjour.").await;
     let answer = server.post(RESPONSES, &ask(json!({}))).await.json();

@@ -89,7 +89,8 @@ fn latin(bytes: &[u8]) -> String {
 #[test]
 fn a_message_and_a_table_of_values_keep_their_words_too() {
     for language in ["fr", "de", "en"] {
-        let table = latin(&fixture(&format!("table-{language}.csv")));
+        let csv = fixture(&format!("table-{language}.csv"));
+        let table = latin(&csv);
         let read_table = read(&format!("table-{language}.csv")).unwrap();
         let share = f1(&read_table.text, &table);
         println!(
@@ -122,7 +123,7 @@ fn a_message_and_a_table_of_values_keep_their_words_too() {
 
         let letter = String::from_utf8(fixture(&format!("letter-{language}.txt"))).unwrap();
         let message = parser()
-            .parse(&outlook(&letter, &table), &ParseLimits::default())
+            .parse(&outlook(&letter, &csv), &ParseLimits::default())
             .unwrap();
         let head = message
             .blocks
@@ -140,7 +141,7 @@ fn a_message_and_a_table_of_values_keep_their_words_too() {
 }
 
 /// A message as Outlook saves it ([MS-OXMSG]): a compound file with a stream for each property.
-fn outlook(body: &str, table: &str) -> Vec<u8> {
+fn outlook(body: &str, table: &[u8]) -> Vec<u8> {
     let wide = |text: &str| {
         text.encode_utf16()
             .flat_map(u16::to_le_bytes)
@@ -158,10 +159,7 @@ fn outlook(body: &str, table: &str) -> Vec<u8> {
             format!("{attachment}/__substg1.0_3707001F"),
             wide("table.csv"),
         ),
-        (
-            format!("{attachment}/__substg1.0_37010102"),
-            table.as_bytes().to_vec(),
-        ),
+        (format!("{attachment}/__substg1.0_37010102"), table.to_vec()),
     ];
     let mut file = cfb::CompoundFile::create(Cursor::new(Vec::new())).unwrap();
     file.create_storage_all(attachment).unwrap();

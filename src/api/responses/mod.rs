@@ -205,7 +205,22 @@ async fn earlier_items(state: &ApiState, owner: &Owner, id: &str) -> Result<Read
     if is_unfinished(&body_of(&stored)) {
         return Err(must("name a response that is finished"));
     }
-    Read::parse(stored.items.as_bytes()).map_err(|error| ApiError::internal(error.to_string()))
+    let items = Read::parse(stored.items.as_bytes());
+    let mut items = items.map_err(|error| ApiError::internal(error.to_string()))?;
+    without_nul(&mut items);
+    Ok(items)
+}
+
+/// A model may write what no request may hold: a conversation goes on from it all the same.
+fn without_nul(value: &mut Read) {
+    match value {
+        Read::String(text) if text.contains('\0') => {
+            *text = text.replace('\0', "\u{fffd}");
+        }
+        Read::Array(items) => items.iter_mut().for_each(without_nul),
+        Read::Object(entries) => entries.iter_mut().for_each(|(_, value)| without_nul(value)),
+        _ => {}
+    }
 }
 
 /// `GET /v1/responses/{id}`.
