@@ -24,7 +24,7 @@ impl Places {
         }
     }
 
-    fn insert(&mut self, at: usize) {
+    pub fn insert(&mut self, at: usize) {
         if let Some(word) = self.words.get_mut(at / 64) {
             *word |= 1 << (at % 64);
         }

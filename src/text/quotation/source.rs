@@ -34,10 +34,19 @@ impl Source {
     /// Takes some 100 ms for a megabyte. `whole` are ranges of the text that no quotation cuts,
     /// such as amounts and dates.
     pub fn new(text: Arc<str>, whole: &[Range<usize>]) -> Self {
-        let Boundaries { mut starts, ends } = boundaries(&text, whole);
+        let Boundaries {
+            mut starts,
+            mut ends,
+        } = boundaries(&text, whole);
         let mut bytes: Box<[u8]> = text.as_bytes().into();
-        for (at, _) in text.match_indices("\n\n") {
-            bytes[at] = BREAK;
+        let paragraphs = text.match_indices("\n\n").map(|(at, _)| at);
+        for at in paragraphs.chain([text.len()]) {
+            let end = text[..at].trim_end().len();
+            if let Some(byte) = bytes.get_mut(end) {
+                *byte = BREAK;
+            }
+            // Nothing follows, so that whatever stands there must be able to end a quotation.
+            ends.insert(end);
         }
         let suffix = |start: &u32| {
             let start = *start as usize;

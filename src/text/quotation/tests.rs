@@ -174,3 +174,22 @@ fn a_quotation_stays_within_its_paragraph() {
     assert_eq!(source.followed_by(&words("ab"), b'\n'), None);
     assert_eq!(source.followed_by(&words("ab"), 0), None);
 }
+
+#[test]
+fn every_quotation_that_begins_can_end() {
+    let text = "Siehe (\n\n am 12. \n\n März 2026 «\n\n5\n\n%  \n \n\nl'\n\nab\u{301} 1 234,5 ";
+    let date = text.find("12").unwrap()..text.find(" «").unwrap();
+    for whole in [vec![], vec![date]] {
+        let source = source(text, &whole);
+        for start in (0..text.len()).filter(|at| source.starts_at(*at)) {
+            let mut words = source.nothing();
+            for byte in text.as_bytes()[start..].iter() {
+                match source.followed_by(&words, *byte) {
+                    Some(more) => words = more,
+                    None => break,
+                }
+            }
+            assert!(source.may_end(&words, 1), "{:?}", &text[start..]);
+        }
+    }
+}
