@@ -278,7 +278,10 @@ impl<'a> From<&'a Question> for ChatRequest<'a> {
             prompt: question.prompt.as_ref(),
             max_tokens: question.max_tokens,
             temperature: question.temperature,
-            citations: (question.quotes).then(|| json!({"mode": "verbatim", "first": true})),
+            citations: (question.quotes).then(|| {
+                // A small model would be content with a numeral.
+                json!({"mode": "verbatim", "first": true, "min_chars": 20})
+            }),
             structured_outputs: (question.form.as_ref()).map(|form| json!({"regex": form})),
             stream: true,
             stream_options: json!({ "include_usage": true }),
