@@ -1,7 +1,7 @@
 //! `POST /v1/chat/completions`.
 
 use super::answer::{Head, Measured};
-use super::auth::Owner;
+use super::asker::Asker;
 use super::body::JsonBody;
 use super::chat_answer::{ChatCompletion, Form};
 use super::chat_chunks::{ChatChunks, ChatProgress, Heard};
@@ -17,15 +17,13 @@ use super::messages;
 use super::output_format;
 use super::parameters::{self, Ignored};
 use super::request::{self, Ask, Delivery};
-use super::request_id::RequestId;
 use super::sampling_fields;
 use super::service_tier::ServiceTier;
 use super::state::{ApiState, Served};
 use super::template_fields;
 use super::tools::{self, Shape};
-use crate::generation::{Caller, ChatInput, GenerationParams, ToolFormat};
+use crate::generation::{ChatInput, GenerationParams, ToolFormat};
 use crate::text::ChatPrompt;
-use axum::Extension;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use std::sync::Arc;
@@ -43,17 +41,10 @@ pub struct ChatRequest {
 
 pub async fn create(
     State(state): State<Arc<ApiState>>,
-    Extension(request_id): Extension<RequestId>,
-    Extension(caller): Extension<Caller>,
-    Extension(owner): Extension<Owner>,
+    asker: Asker,
     JsonBody(body): JsonBody,
 ) -> Result<Response, ApiError> {
-    let id = request_id.clone();
-    let asker = Asker {
-        request_id,
-        caller,
-        owner,
-    };
+    let id = asker.request_id.clone();
     if !inputs::may_tell_progress(&body) {
         return answer(state, asker, body, None).await;
     }
@@ -63,13 +54,6 @@ pub async fn create(
         ChatProgress::event(&model, progress)
     })
     .await
-}
-
-/// Who asks.
-struct Asker {
-    request_id: RequestId,
-    caller: Caller,
-    owner: Owner,
 }
 
 /// `told` is where the reading of long documents tells how far it is.

@@ -423,6 +423,14 @@ impl ApiError {
     }
 
     /// What is our fault is found again by the request's id.
+    /// The same for a client that has its answer already: its cause goes to the log.
+    pub fn logged(self, id: &RequestId) -> Self {
+        if let Some(cause) = self.cause() {
+            tracing::error!(request.id = %id, "request {id} failed: {cause}");
+        }
+        self.with_request_id(id)
+    }
+
     pub fn with_request_id(mut self, id: &RequestId) -> Self {
         if self.status == StatusCode::INTERNAL_SERVER_ERROR {
             self.message = format!(

@@ -6,6 +6,7 @@
 
 mod annotations;
 mod answer;
+mod asker;
 mod auth;
 mod body;
 mod capabilities;

@@ -11,7 +11,7 @@ use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
-use tracing::{debug, error, info};
+use tracing::{debug, info};
 
 use super::metrics::Metrics;
 
@@ -68,10 +68,9 @@ pub async fn layer(
         Err(_) => ApiError::internal("the handler panicked").into_response(),
     };
     if let Some(failure) = response.extensions_mut().remove::<ApiError>()
-        && let Some(cause) = failure.cause()
+        && failure.cause().is_some()
     {
-        error!(request.id = %id, "request {id} failed: {cause}");
-        response = failure.with_request_id(&id).into_response();
+        response = failure.logged(&id).into_response();
     }
     if let Ok(value) = HeaderValue::from_str(&id.0) {
         response.headers_mut().insert(REQUEST_ID, value);

@@ -125,11 +125,7 @@ impl<C: Chunks> Stream<C> {
     }
 
     fn fail(&mut self, error: ApiError) {
-        let id = self.generation.request_id();
-        if let Some(cause) = error.cause() {
-            tracing::error!(request.id = %id, "request {id} failed: {cause}");
-        }
-        let error = error.with_request_id(id);
+        let error = error.logged(self.generation.request_id());
         self.pending.push_back(frame(&error.to_json()));
         self.ended = true;
     }

@@ -13,15 +13,7 @@ const LETTER: &str =
 const BRIEF: &str = "Die Frist endet am 12. März 2026.";
 
 async fn server(said: &str) -> TestServer {
-    TestServer::start(Options {
-        engine: EngineConfig {
-            max_model_len: 16_384,
-            num_blocks: 4096,
-            ..scripted::engine_config()
-        },
-        ..Options::new(Script::saying(said))
-    })
-    .await
+    TestServer::with_room(Script::saying(said)).await
 }
 
 /// A chat about the two documents.

@@ -1,10 +1,9 @@
 //! Documents and prompts over HTTP.
 
-use crate::scripted::{self, MODEL, Script};
-use crate::server::{Answer, CHAT, Options, TestServer};
+use crate::scripted::{MODEL, Script};
+use crate::server::{Answer, CHAT, TestServer};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use guichet::engine::EngineConfig;
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -31,19 +30,6 @@ fn chat(parts: Value) -> Value {
     json!({"model": MODEL, "messages": [{"role": "user", "content": parts}]})
 }
 
-/// A server with room for whole letters.
-async fn server(script: Script) -> TestServer {
-    TestServer::start(Options {
-        engine: EngineConfig {
-            max_model_len: 16_384,
-            num_blocks: 4096,
-            ..scripted::engine_config()
-        },
-        ..Options::new(script)
-    })
-    .await
-}
-
 fn error(answer: &Answer, status: u16) -> Value {
     assert_eq!(answer.status, status, "{}", answer.text);
     answer.json()["error"].clone()
@@ -51,7 +37,7 @@ fn error(answer: &Answer, status: u16) -> Value {
 
 #[tokio::test]
 async fn a_file_in_a_message_is_its_text_between_marks() {
-    let server = server(Script::saying("ok")).await;
+    let server = TestServer::with_room(Script::saying("ok")).await;
     let letter = "Objet : demande\nMontant : 1 234,56 €";
     let parts = json!([{"type": "text", "text": "Résume."}, file("lettre.txt", &base64(letter))]);
     let prompt = server.post(RENDER, &chat(parts)).await.json()["prompt"].clone();
@@ -70,7 +56,7 @@ async fn a_file_in_a_message_is_its_text_between_marks() {
 
 #[tokio::test]
 async fn a_document_cannot_end_itself() {
-    let server = server(Script::saying("ok")).await;
+    let server = TestServer::with_room(Script::saying("ok")).await;
     let marks = async |text: &str| {
         let body = chat(json!([file("a.txt", &base64(text))]));
         let prompt = server.post(RENDER, &body).await.json()["prompt"].clone();
@@ -92,7 +78,7 @@ async fn a_document_cannot_end_itself() {
 
 #[tokio::test]
 async fn an_answer_tells_how_its_documents_were_read() {
-    let server = server(Script::saying("ok")).await;
+    let server = TestServer::with_room(Script::saying("ok")).await;
     let body = chat(json!([
         file("a.txt", &base64("Un texte.")),
         file("b.html", &base64("<!DOCTYPE html><p>Deux</p>"))
@@ -128,7 +114,7 @@ async fn an_answer_tells_how_its_documents_were_read() {
 
 #[tokio::test]
 async fn a_response_takes_files_and_tells_of_them() {
-    let server = server(Script::saying("ok")).await;
+    let server = TestServer::with_room(Script::saying("ok")).await;
     let part = json!({"type": "input_file", "filename": "a.txt", "file_data": format!("data:text/plain;base64,{}", base64("Un texte."))});
     let body = json!({"model": MODEL, "input": [{"role": "user", "content": [part]}]});
     let answer = server.post(RESPONSES, &body).await.json();
@@ -139,7 +125,7 @@ async fn a_response_takes_files_and_tells_of_them() {
 
 #[tokio::test]
 async fn what_is_no_document_is_refused_by_its_place() {
-    let server = server(Script::saying("ok")).await;
+    let server = TestServer::with_room(Script::saying("ok")).await;
     let place = "messages[0].content[0].file";
     let too_many: Vec<_> = (0..17).map(|_| file("a.txt", "YQ==")).collect();
     for (parts, status, param) in [
@@ -201,7 +187,7 @@ async fn what_is_no_document_is_refused_by_its_place() {
 
 #[tokio::test]
 async fn pages_without_text_are_listed_or_allowed() {
-    let server = server(Script::saying("ok")).await;
+    let server = TestServer::with_room(Script::saying("ok")).await;
     let body = chat(json!([file(
         "scanned-annex.pdf",
         &fixture("scanned-annex.pdf")
@@ -220,7 +206,7 @@ async fn pages_without_text_are_listed_or_allowed() {
 
 #[tokio::test]
 async fn a_file_may_be_larger_than_other_bodies() {
-    let server = server(Script::saying("ok")).await;
+    let server = TestServer::with_room(Script::saying("ok")).await;
     let line = "A line of a long file that has many of them.\n";
     let large = line.repeat((9 << 20) / line.len());
     let answer = server
@@ -238,7 +224,7 @@ async fn a_file_may_be_larger_than_other_bodies() {
 #[tokio::test]
 async fn a_prompt_puts_its_messages_first_and_its_wishes_where_there_are_none() {
     let script = Script::saying("ok");
-    let server = server(script.clone()).await;
+    let server = TestServer::with_room(script.clone()).await;
     let mut body = chat(
         json!([file("lettre.txt", &base64("Madame, Monsieur,")), {"type": "text", "text": "Sois bref."}]),
     );
@@ -275,7 +261,7 @@ async fn a_prompt_puts_its_messages_first_and_its_wishes_where_there_are_none() 
 /// Under whichever of its names a request says something, the prompt does not say it again.
 #[tokio::test]
 async fn what_a_request_says_itself_its_prompt_leaves_alone() {
-    let server = server(Script::saying("abcdef")).await;
+    let server = TestServer::with_room(Script::saying("abcdef")).await;
     for (id, more, content) in [
         ("resume-courrier", json!({"max_tokens": 3}), "abc"),
         ("resume-courrier", json!({"max_completion_tokens": 2}), "ab"),
@@ -307,7 +293,7 @@ async fn what_a_request_says_itself_its_prompt_leaves_alone() {
 
 #[tokio::test]
 async fn a_prompt_that_is_not_there_or_not_filled_in_is_refused_by_its_field() {
-    let server = server(Script::saying("ok")).await;
+    let server = TestServer::with_room(Script::saying("ok")).await;
     let letter = chat(json!([file("a.txt", "YQ==")]));
     let plain = chat(json!("hi"));
     for (body, prompt, status, param) in [
@@ -354,7 +340,7 @@ async fn a_prompt_that_is_not_there_or_not_filled_in_is_refused_by_its_field() {
 
 #[tokio::test]
 async fn every_prompt_renders_and_its_schema_is_one_that_answers_can_keep_to() {
-    let server = server(Script::saying("ok")).await;
+    let server = TestServer::with_room(Script::saying("ok")).await;
     let listed = server.get("/v1/prompts").await.json();
     let prompts = listed["data"].as_array().unwrap();
     assert!(prompts.len() >= 10, "{listed}");
@@ -393,7 +379,7 @@ async fn what_an_answer_says_otherwise_than_its_documents_is_told() {
     let letter = "Le montant de l'aide est de 1 234,56 €. Répondez avant le 3 mars 2026.";
     let part = || file("lettre.txt", &base64(letter));
     let wrong = "Le montant de l'aide est de 1 243,56 €. Répondez avant le 03.03.2026.";
-    let server = server(Script::saying(wrong)).await;
+    let server = TestServer::with_room(Script::saying(wrong)).await;
     let answer = server.post(CHAT, &chat(json!([part()]))).await.json();
     let checks = &answer["choices"][0]["checks"];
     let findings = checks["findings"]

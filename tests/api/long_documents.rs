@@ -12,7 +12,7 @@ const RESPONSES: &str = "/v1/responses";
 /// A token is a byte here.
 const CONTEXT: usize = 16_384;
 
-async fn server(said: &str) -> TestServer {
+async fn started(script: Script) -> TestServer {
     TestServer::start(Options {
         engine: EngineConfig {
             max_model_len: CONTEXT,
@@ -20,9 +20,13 @@ async fn server(said: &str) -> TestServer {
             num_blocks: 8192,
             ..scripted::engine_config()
         },
-        ..Options::new(Script::saying(said))
+        ..Options::new(script)
     })
     .await
+}
+
+async fn server(said: &str) -> TestServer {
+    started(Script::saying(said)).await
 }
 
 /// A text of so many pages.
@@ -96,16 +100,7 @@ async fn every_page_is_read_in_one_part_and_the_answer_says_in_which() {
 async fn a_part_is_read_with_its_words_and_the_same_request_is_read_alike() {
     let script = Script::saying("Note.");
     let prompts = script.prompts.clone();
-    let server = TestServer::start(Options {
-        engine: EngineConfig {
-            max_model_len: CONTEXT,
-            max_num_batched_tokens: 8192,
-            num_blocks: 8192,
-            ..scripted::engine_config()
-        },
-        ..Options::new(script)
-    })
-    .await;
+    let server = started(script).await;
     let body = ask("note-de-synthese", &pages(30), json!({}));
     let read = async || {
         prompts.lock().unwrap().clear();
@@ -210,16 +205,7 @@ async fn a_response_reads_long_documents_too() {
 async fn every_step_reads_what_the_request_says_beside_its_prompt() {
     let script = Script::saying("Résumé.");
     let prompts = script.prompts.clone();
-    let server = TestServer::start(Options {
-        engine: EngineConfig {
-            max_model_len: CONTEXT,
-            max_num_batched_tokens: 8192,
-            num_blocks: 8192,
-            ..scripted::engine_config()
-        },
-        ..Options::new(script)
-    })
-    .await;
+    let server = started(script).await;
     let file = json!({"type": "input_file", "filename": "code.txt", "file_data": BASE64_STANDARD.encode(pages(30))});
     let body = json!({"model": MODEL, "prompt": {"id": "resume-courrier"}, "store": false,
         "instructions": "Nenne das Stichwort Zitrone.", "input": [{"role": "user", "content": [file]}]});

@@ -1,10 +1,9 @@
 //! Requests whose personal data the model does not read.
 
-use crate::scripted::{self, MODEL, Script};
-use crate::server::{Answer, CHAT, Options, TestServer};
+use crate::scripted::{MODEL, Script};
+use crate::server::{Answer, CHAT, TestServer};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use guichet::engine::EngineConfig;
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 
@@ -17,15 +16,7 @@ const LETTER: &str =
     "Bitte zahlen Sie auf FR14 2004 1010 0505 0001 3M02 606. Steuer-ID: 86095742719.";
 
 async fn server(said: &str) -> TestServer {
-    TestServer::start(Options {
-        engine: EngineConfig {
-            max_model_len: 16_384,
-            num_blocks: 4096,
-            ..scripted::engine_config()
-        },
-        ..Options::new(Script::saying(said))
-    })
-    .await
+    TestServer::with_room(Script::saying(said)).await
 }
 
 fn chat(mode: &str, fields: Value) -> Value {
@@ -247,15 +238,7 @@ async fn no_value_is_in_a_token_that_the_engine_is_given_or_in_a_line_of_the_log
     tracing::subscriber::set_global_default(subscriber).unwrap();
     let script = Script::saying("Zahlen Sie auf [IBAN1], ID [STEUERID1].");
     let prompts = script.prompts.clone();
-    let server = TestServer::start(Options {
-        engine: EngineConfig {
-            max_model_len: 16_384,
-            num_blocks: 4096,
-            ..scripted::engine_config()
-        },
-        ..Options::new(script)
-    })
-    .await;
+    let server = TestServer::with_room(script).await;
     let fields = json!({"tools": [{"type": "function", "function": {"name": "pay",
         "description": format!("Pays to {IBAN}."), "parameters": {"type": "object", "properties": {}}}}]});
     for mode in ["pseudonymize", "mask"] {

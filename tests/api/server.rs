@@ -173,6 +173,19 @@ impl TestServer {
         Answer::read(self.request(Method::GET, path).send().await.unwrap()).await
     }
 
+    /// One with room for whole letters.
+    pub async fn with_room(script: Script) -> Self {
+        Self::start(Options {
+            engine: EngineConfig {
+                max_model_len: 16_384,
+                num_blocks: 4096,
+                ..scripted::engine_config()
+            },
+            ..Options::new(script)
+        })
+        .await
+    }
+
     pub async fn post(&self, path: &str, body: &Value) -> Answer {
         Answer::read(
             self.request(Method::POST, path)

@@ -6,7 +6,7 @@ use crate::settings::model_dir;
 use crate::statistics::{median, percentile};
 use guichet::app::load_served_model;
 use guichet::config::{Config, RandomWeights};
-use guichet::document::checks::value_ranges;
+use guichet::document::checks::survey;
 use guichet::generation::{
     ChatInput, Citations, FinishReason, GenerationEvent, GenerationParams, Part, Quotation,
     Scanner, ServedModel, TopK,
@@ -181,7 +181,7 @@ async fn exactness(report: &mut Report, model: &ServedModel) {
         let language = ["fr", "de", "en"][seed as usize / SIZES.len() % 3];
         let text = document(language, size, &mut random);
         let began = Instant::now();
-        let whole = value_ranges(&text);
+        let whole = survey(&text).values;
         let source = Source::new(text.as_str().into(), &whole);
         if began.elapsed() > slowest.0 {
             slowest = (began.elapsed(), text.len(), source.num_bytes());
@@ -267,7 +267,7 @@ async fn cost(report: &mut Report, model: &ServedModel) {
     let mut random = Random(9);
     // One paragraph, that no answer comes to the end of.
     let text = document("fr", 100_000, &mut random).replace("\n\n", " ");
-    let source = Source::new(text.as_str().into(), &value_ranges(&text));
+    let source = Source::new(text.as_str().into(), &survey(&text).values);
     let citations = Arc::new(Citations::new(vec![source], 100_000).with_first(true));
     let (mut free, mut within) = (Vec::new(), Vec::new());
     for round in 0..COST_ROUNDS as u64 {

@@ -23,13 +23,13 @@ struct Checked {
 
 impl Checker {
     /// `None` where there is no document to compare with.
-    pub fn new(files: &[ReadFile], request: String, options: CheckOptions) -> Option<Self> {
+    pub fn new(files: Vec<ReadFile>, request: String, options: CheckOptions) -> Option<Self> {
         if files.is_empty() {
             return None;
         }
-        let documents = files.iter();
+        let documents = files.into_iter();
         let mut sources: Vec<_> = documents
-            .map(|file| (file.name.clone(), file.document.text.clone()))
+            .map(|file| (file.name, file.document.text))
             .collect();
         sources.push((REQUEST.to_owned(), request));
         Some(Self(Arc::new(Checked { sources, options })))

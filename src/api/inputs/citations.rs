@@ -6,7 +6,7 @@ use crate::api::fields::Fields;
 use crate::api::limits;
 use crate::api::parameters::{self, CITATIONS, Ignored};
 use crate::api::state::ApiState;
-use crate::document::checks::{Language, language_of, value_ranges};
+use crate::document::checks::{Language, Surveyed, survey};
 use crate::generation::{Caller, Citations, closing_tag, opening_tag};
 use crate::privacy::{Applied, Mode};
 use crate::text::ChatMessage;
@@ -31,6 +31,8 @@ pub struct Asked {
 pub struct Cited {
     pub citations: Arc<Citations>,
     pub documents: Arc<[CitedDocument]>,
+    /// What the model is told.
+    explanation: Arc<str>,
 }
 
 /// Of a document, what an annotation says.
@@ -105,20 +107,27 @@ impl Asked {
         let comes_back = mode == Some(Mode::Pseudonymize);
         let index = move || {
             let mut documents = documents;
-            let sources = texts.into_iter().zip(&mut documents);
-            let sources = sources
-                .map(|(text, document)| document.index(text, comes_back))
-                .collect();
+            // The model is told in the language of the longest.
+            let mut longest = (0, Language::English);
+            let mut sources = Vec::with_capacity(texts.len());
+            for (text, document) in texts.into_iter().zip(&mut documents) {
+                let surveyed = survey(&text);
+                if text.len() >= longest.0 {
+                    longest = (text.len(), surveyed.language);
+                }
+                sources.push(document.index(text, surveyed, comes_back));
+            }
             let citations = Citations::new(sources, self.min_chars).with_first(self.first);
-            (citations, documents)
+            (citations, documents, explanation(longest.1))
         };
-        let (citations, documents) = state.beside_connections(caller, index).await?;
+        let (citations, documents, explanation) = state.beside_connections(caller, index).await?;
         if !citations.is_quotable() {
             return Err(must("be left out where the documents hold no words"));
         }
         Ok(Cited {
             citations: Arc::new(citations),
             documents: documents.into(),
+            explanation: explanation.into(),
         })
     }
 }
@@ -147,13 +156,13 @@ impl CitedDocument {
 
     /// The text that the model is shown, ready to be quoted: values and what stands for them are
     /// not cut.
-    fn index(&mut self, shown: Arc<str>, comes_back: bool) -> Source {
-        let mut whole = value_ranges(&shown);
+    fn index(&mut self, shown: Arc<str>, surveyed: Surveyed, comes_back: bool) -> Source {
+        let mut whole = surveyed.values;
         if let Words::Labelled(labelled) = &self.words {
             let replaced = labelled.applied.replacements.iter();
             whole.extend(replaced.map(|replacement| replacement.replaced.clone()));
             if comes_back {
-                let mut whole = value_ranges(&labelled.text);
+                let mut whole = survey(&labelled.text).values;
                 let values = labelled.applied.replacements.iter();
                 whole.extend(values.map(|replacement| replacement.original.clone()));
                 let text = labelled.text.as_str().into();
@@ -167,22 +176,21 @@ impl CitedDocument {
 impl Cited {
     /// Tells the model how to quote, at the end of what the user said last.
     pub fn explain(&self, messages: &mut Vec<ChatMessage>) {
-        let words = self.explanation();
         match messages.iter_mut().rfind(|message| message.role == "user") {
             Some(last) => {
                 last.content.push_str("\n\n");
-                last.content.push_str(&words);
+                last.content.push_str(&self.explanation);
             }
             None => messages.push(ChatMessage {
                 role: "user".to_owned(),
-                content: words,
+                content: self.explanation.to_string(),
                 ..ChatMessage::default()
             }),
         }
     }
 
-    pub fn explanation(&self) -> String {
-        explanation(self.language())
+    pub fn explanation(&self) -> &str {
+        &self.explanation
     }
 
     /// Refuses what leaves no room for quotations.
@@ -193,11 +201,6 @@ impl Cited {
             )),
             false => Ok(()),
         }
-    }
-
-    fn language(&self) -> Language {
-        let longest = (self.citations.sources().iter()).max_by_key(|source| source.text().len());
-        longest.map_or(Language::English, |source| language_of(source.text()))
     }
 }
 

@@ -156,12 +156,13 @@ pub async fn resolve(
             files::write(body, conversation, &files)?;
         }
     }
-    let checker = Checker::new(&files, request, options);
     Ok(Told {
-        cited,
-        private,
+        documents: files.iter().map(DocumentTold::new).collect(),
+        prompt: told_prompt,
+        checker: Checker::new(files, request, options),
         read,
-        ..Told::new(files, told_prompt, checker)
+        private,
+        cited,
     })
 }
 

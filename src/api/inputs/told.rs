@@ -5,7 +5,7 @@ use crate::api::annotations::Annotator;
 use crate::api::error::ApiError;
 use crate::api::long::Read;
 use crate::api::request::Ask;
-use crate::document::{Document, Format, LeftOut};
+use crate::document::{Format, LeftOut};
 use crate::privacy::{Report, Session};
 use crate::text::ChatPrompt;
 use serde::Serialize;
@@ -57,20 +57,6 @@ pub struct PromptTold {
 }
 
 impl Told {
-    pub fn new(files: Vec<ReadFile>, prompt: Option<PromptTold>, checker: Option<Checker>) -> Self {
-        let documents = files.into_iter();
-        Self {
-            documents: documents
-                .map(|file| DocumentTold::new(file.name, file.document))
-                .collect(),
-            prompt,
-            checker,
-            read: None,
-            private: None,
-            cited: None,
-        }
-    }
-
     /// Adds to a conversation what the model must know beside.
     pub fn explain(&self, prompt: &mut ChatPrompt) {
         if let Some(cited) = &self.cited {
@@ -128,16 +114,17 @@ impl Told {
 }
 
 impl DocumentTold {
-    fn new(name: String, document: Document) -> Self {
+    pub fn new(file: &ReadFile) -> Self {
+        let document = &file.document;
         let unreadable = document.pages.iter().filter(|page| page.is_unreadable);
         Self {
-            name,
+            name: file.name.clone(),
             format: document.format,
             pages: document.pages.len(),
             unreadable_pages: unreadable.map(|page| page.number).collect(),
             text_bytes: document.text.len(),
-            text_sha256: document.text_sha256,
-            left_out: document.left_out,
+            text_sha256: document.text_sha256.clone(),
+            left_out: document.left_out.clone(),
         }
     }
 }

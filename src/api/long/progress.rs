@@ -108,11 +108,7 @@ impl<F: Fn(&Progress) -> String> Sending<F> {
                         }
                         Err(error) => {
                             self.rest = Rest::Nothing;
-                            let id = &self.request_id;
-                            if let Some(cause) = error.cause() {
-                                tracing::error!(request.id = %id, "request {id} failed: {cause}");
-                            }
-                            let error = error.with_request_id(id);
+                            let error = error.logged(&self.request_id);
                             return Some(Ok(format!("data: {}\n\n", error.to_json()).into()));
                         }
                     },

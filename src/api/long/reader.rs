@@ -102,11 +102,7 @@ impl Reader<'_> {
         } = subject;
         let field = conversation.list;
         let parsed = (self.parse)(body)?;
-        let asked = Asked {
-            prompt: parsed.prompt,
-            first: parsed.first,
-            num_rendered,
-        };
+        let asked = Asked::new(parsed.prompt, parsed.first, num_rendered);
         let model = Arc::clone(&self.served.model);
         let work = Work {
             named: Arc::clone(named),
@@ -115,7 +111,7 @@ impl Reader<'_> {
             shown: for_prompt(files),
             asked: asked.clone(),
             wanted: parsed.params.max_tokens,
-            beside: cited.map_or_else(String::new, Cited::explanation),
+            beside: cited.map_or("", Cited::explanation).into(),
         };
         let shown = work.shown.clone();
         let prepared = (self.state)
@@ -133,7 +129,7 @@ impl Reader<'_> {
             .last()
             .map_or(0, |last| last.output_tokens);
         let refusal = [
-            (!asked.prompt.tools.is_empty(), "tools", "be left out"),
+            (asked.has_tools(), "tools", "be left out"),
             (parsed.params.n > 1, "n", "be 1"),
             (parsed.params.min_tokens > max_last, "min_tokens", "be less"),
             (

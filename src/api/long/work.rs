@@ -22,7 +22,7 @@ pub struct Work {
     /// The most tokens of the answer, where the request or its prompt says.
     pub wanted: Option<usize>,
     /// What the last step's prompt has beside.
-    pub beside: String,
+    pub beside: Arc<str>,
 }
 
 /// A plan, and what its steps are made of.
@@ -36,12 +36,26 @@ pub struct Prepared {
 /// The request around the prompt's messages, which every step has.
 #[derive(Clone)]
 pub struct Asked {
-    pub prompt: ChatPrompt,
-    pub first: usize,
-    pub num_rendered: usize,
+    /// Without them.
+    prompt: ChatPrompt,
+    /// Where they stand.
+    first: usize,
 }
 
 impl Asked {
+    /// `num_rendered` messages of the prompt, from the one with this number, are the library's.
+    pub fn new(mut prompt: ChatPrompt, first: usize, num_rendered: usize) -> Self {
+        let len = prompt.messages.len();
+        let end = (first + num_rendered).min(len);
+        let first = first.min(end);
+        prompt.messages.drain(first..end);
+        Self { prompt, first }
+    }
+
+    pub fn has_tools(&self) -> bool {
+        !self.prompt.tools.is_empty()
+    }
+
     pub fn with(&self, rendered: &Rendered) -> ChatPrompt {
         let mut prompt = self.prompt.clone();
         let messages = rendered.messages.iter().map(|(role, content)| ChatMessage {
@@ -49,9 +63,7 @@ impl Asked {
             content: content.clone(),
             ..ChatMessage::default()
         });
-        let len = prompt.messages.len();
-        let end = (self.first + self.num_rendered).min(len);
-        prompt.messages.splice(self.first.min(end)..end, messages);
+        prompt.messages.splice(self.first..self.first, messages);
         prompt
     }
 }
@@ -97,7 +109,7 @@ impl Work {
     pub fn prepared(self, model: &ServedModel) -> Result<Option<Prepared>, Unreadable> {
         let mut count =
             |text: &str| (model.tokenizer.encode_bare(text)).map_or(text.len(), |ids| ids.len());
-        let beside = match self.beside.as_str() {
+        let beside = match &*self.beside {
             "" => 0,
             beside => count(beside) + SEAM_TOKENS,
         };

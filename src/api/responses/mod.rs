@@ -10,6 +10,7 @@ mod stream;
 pub use background::Background;
 
 use super::answer::Measured;
+use super::asker::Asker;
 use super::auth::Owner;
 use super::body::JsonBody;
 use super::documents::Reading;
@@ -19,9 +20,8 @@ use super::inputs;
 use super::json::Json as Read;
 use super::long::{self, Answer, Parsed, Progress, Progressing, Reader};
 use super::parameters::Ignored;
-use super::request_id::RequestId;
 use super::state::ApiState;
-use crate::generation::{Caller, GenerationEvent};
+use crate::generation::GenerationEvent;
 use crate::store::{Store, StoredResponse};
 use answer::{End, ResponseAnswer};
 use axum::extract::rejection::PathRejection;
@@ -57,17 +57,10 @@ struct Keep {
 
 pub async fn create(
     State(state): State<Arc<ApiState>>,
-    Extension(request_id): Extension<RequestId>,
-    Extension(caller): Extension<Caller>,
-    Extension(owner): Extension<Owner>,
+    asker: Asker,
     JsonBody(body): JsonBody,
 ) -> Result<Response, ApiError> {
-    let id = request_id.clone();
-    let asker = Asker {
-        request_id,
-        caller,
-        owner,
-    };
+    let id = asker.request_id.clone();
     if !inputs::may_tell_progress(&body) {
         return answer(state, asker, body, None).await;
     }
@@ -75,13 +68,6 @@ pub async fn create(
     // Clients take a stream that does not begin with `response.created` for none.
     let comment = |progress: &Progress| format!(": progress {}\n\n", json!(progress));
     long::with_progress(id, answer, comment).await
-}
-
-/// Who asks.
-struct Asker {
-    request_id: RequestId,
-    caller: Caller,
-    owner: Owner,
 }
 
 /// `told` is where the reading of long documents tells how far it is.
@@ -364,11 +350,7 @@ impl Running {
     }
 
     async fn fail(&mut self, error: ApiError) -> ApiError {
-        let id = self.generation.request_id();
-        if let Some(cause) = error.cause() {
-            tracing::error!(request.id = %id, "request {id} failed: {cause}");
-        }
-        let error = error.with_request_id(id);
+        let error = error.logged(self.generation.request_id());
         self.end(End::Failed(&error)).await;
         error
     }

@@ -58,11 +58,3 @@ pub fn languages<'a>(words: impl Iterator<Item = &'a str>) -> Vec<Language> {
     found.retain(|(count, _)| count * 5 >= most);
     found.into_iter().map(|(_, language)| language).collect()
 }
-
-/// The language that a text is in, or most of it.
-pub fn language_of(text: &str) -> Language {
-    let words = text.split(|character: char| !character.is_alphanumeric());
-    let lower: Vec<String> = words.take(MAX_WORDS).map(str::to_lowercase).collect();
-    let found = languages(lower.iter().map(String::as_str));
-    found.first().copied().unwrap_or(Language::English)
-}

@@ -28,7 +28,7 @@ mod tests;
 mod value;
 
 pub use error::ChecksError;
-pub use language::{Language, language_of};
+pub use language::Language;
 pub use names::NameList;
 pub use plain::{PlainLanguage, PlainLanguageLimits};
 pub use report::{
@@ -68,11 +68,22 @@ pub struct CheckOptions {
 /// The most findings of a report. Those beyond are counted.
 pub const MAX_FINDINGS: usize = 1000;
 
-/// Where numbers, amounts, dates, references and the like stand in a text, each of them whole.
-pub fn value_ranges(text: &str) -> Vec<Range<usize>> {
+/// What a text tells to whoever quotes it.
+#[derive(Debug, Clone)]
+pub struct Surveyed {
+    /// Where numbers, amounts, dates, references and the like stand, each of them whole.
+    pub values: Vec<Range<usize>>,
+    /// That most of it is in.
+    pub language: Language,
+}
+
+pub fn survey(text: &str) -> Surveyed {
     let text = Prepared::new(text, &[]);
     let facts = facts(&text, &[], None).into_iter();
-    facts.map(|fact| fact.start..fact.end).collect()
+    Surveyed {
+        values: facts.map(|fact| fact.start..fact.end).collect(),
+        language: text.language(),
+    }
 }
 
 /// Compares what an answer says with what its sources say.
@@ -156,11 +167,7 @@ pub fn check(sources: &[SourceText], answer: &str, options: &CheckOptions) -> Re
         num_not_listed,
         compared: compared(&sources, &answer_facts, &verdicts),
         quotations: quotation_marks::compare(texts, &answer),
-        language: answer
-            .languages
-            .first()
-            .copied()
-            .unwrap_or(Language::French),
+        language: answer.language(),
         plain_language: plain::measured(&answer, options.plain_language.as_ref()),
     }
 }

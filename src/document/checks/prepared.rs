@@ -47,6 +47,11 @@ impl<'a> Prepared<'a> {
         }
     }
 
+    /// That most of it is in.
+    pub fn language(&self) -> Language {
+        self.languages.first().copied().unwrap_or(Language::French)
+    }
+
     pub fn span(&self, start: usize, end: usize) -> Span {
         Span {
             start_byte: start,

@@ -6,7 +6,8 @@ pub(super) const OPENED: &[u8] = b"\">";
 /// No request has more documents.
 const MAX_DIGITS: usize = 6;
 
-pub(super) const CLOSE: &[u8] = b"</quote>";
+const CLOSING_TAG: &str = "</quote>";
+pub(super) const CLOSE: &[u8] = CLOSING_TAG.as_bytes();
 
 /// What opens a quotation at the beginning of a text.
 pub(super) enum Opening {
@@ -20,24 +21,23 @@ pub(super) enum Opening {
 }
 
 pub(super) fn opening_of(text: &str) -> Opening {
-    let fixed = [OPEN, ATTRIBUTE].concat();
-    let bytes = text.as_bytes();
-    let num_same = bytes
-        .iter()
-        .zip(&fixed)
-        .take_while(|(one, other)| one == other)
+    let fixed = OPEN.len() + ATTRIBUTE.len();
+    let num_same = text
+        .bytes()
+        .zip(OPEN.iter().chain(ATTRIBUTE))
+        .take_while(|(one, other)| one == *other)
         .count();
-    if num_same < fixed.len() {
-        return if num_same == bytes.len() {
+    if num_same < fixed {
+        return if num_same == text.len() {
             Opening::Unfinished
         } else {
             Opening::None
         };
     }
-    let rest = &text[fixed.len()..];
+    let rest = &text[fixed..];
     let num_digits = rest.bytes().take_while(u8::is_ascii_digit).count();
     let (digits, end) = rest.split_at(num_digits);
-    let num_bytes = fixed.len() + num_digits + OPENED.len();
+    let num_bytes = fixed + num_digits + OPENED.len();
     match digits.parse() {
         Ok(document) if end.as_bytes().starts_with(OPENED) => Opening::Of {
             document,
@@ -77,5 +77,5 @@ pub fn opening_tag(document: usize) -> String {
 }
 
 pub fn closing_tag() -> &'static str {
-    "</quote>"
+    CLOSING_TAG
 }

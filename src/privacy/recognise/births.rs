@@ -131,15 +131,7 @@ fn leads_to_date(between: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Recogniser;
-
-    fn found(text: &str) -> Vec<&str> {
-        let findings = Recogniser::default().find(text);
-        findings
-            .iter()
-            .map(|finding| &text[finding.range.clone()])
-            .collect()
-    }
+    use super::super::found;
 
     #[test]
     fn a_date_is_one_of_birth_by_the_words_beside_it() {

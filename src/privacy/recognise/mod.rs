@@ -143,3 +143,13 @@ fn compiled(pattern: &str) -> regex::Regex {
         .replace(r"\s", r"[ \x{a0}\x{202f}\x{2009}]");
     regex::Regex::new(&ascii).expect("a pattern of this source compiles")
 }
+
+/// What a text holds of values.
+#[cfg(test)]
+fn found(text: &str) -> Vec<&str> {
+    let findings = Recogniser::default().find(text);
+    findings
+        .iter()
+        .map(|finding| &text[finding.range.clone()])
+        .collect()
+}

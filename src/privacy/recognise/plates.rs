@@ -76,15 +76,7 @@ pub fn find(search: &mut Search) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Recogniser;
-
-    fn found(text: &str) -> Vec<&str> {
-        let findings = Recogniser::default().find(text);
-        findings
-            .iter()
-            .map(|finding| &text[finding.range.clone()])
-            .collect()
-    }
+    use super::super::found;
 
     #[test]
     fn plates_are_found_by_their_form_or_by_the_words_near_them() {

@@ -90,23 +90,13 @@ impl Source {
         if byte == BREAK {
             return None;
         }
-        let places = words.places.start as usize..words.places.end as usize;
-        let mut starts = &self.starts[places];
+        let mut starts = self.starts_of(words);
         // Beyond what is in order there is one to follow.
         if depth >= MAX_SORTED_BYTES {
-            starts = &starts[..1];
+            starts = &starts[..starts.len().min(1)];
         }
-        let first = match starts {
-            [] => return None,
-            [start] => usize::from(next(*start) != Some(byte)),
-            _ => starts.partition_point(|start| next(*start) < Some(byte)),
-        };
-        let rest = &starts[first..];
-        let num_same = match rest {
-            [] => return None,
-            [start] => usize::from(next(*start) == Some(byte)),
-            _ => rest.partition_point(|start| next(*start) == Some(byte)),
-        };
+        let first = starts.partition_point(|start| next(*start) < Some(byte));
+        let num_same = starts[first..].partition_point(|start| next(*start) == Some(byte));
         let start = words.places.start + first as u32;
         (num_same > 0).then(|| Words {
             places: start..start + num_same as u32,
@@ -118,32 +108,26 @@ impl Source {
     /// only where its paragraph ends.
     pub fn may_end(&self, words: &Words, min_chars: usize) -> bool {
         let num_bytes = words.num_bytes as usize;
-        let Some(first) = self.starts[self.places(words)].first() else {
+        let starts = self.starts_of(words);
+        let Some(first) = starts.first().filter(|_| num_bytes > 0) else {
             return false;
         };
-        if num_bytes == 0 {
-            return false;
-        }
         let first = *first as usize;
         let is_long = min_chars <= 1
             || (self.text.get(first..first + num_bytes))
                 .is_some_and(|words| words.chars().count() >= min_chars);
-        let starts = self.starts[self.places(words)].iter();
-        let mut ends = starts.map(|start| *start as usize + num_bytes);
-        ends.any(|end| {
-            let is_last = |end: usize| self.bytes.get(end).is_none_or(|next| *next == BREAK);
-            self.ends.contains(end) && (is_long || is_last(end))
-        })
+        let is_last = |end: usize| self.bytes.get(end).is_none_or(|next| *next == BREAK);
+        let mut ends = starts.iter().map(|start| *start as usize + num_bytes);
+        ends.any(|end| self.ends.contains(end) && (is_long || is_last(end)))
     }
 
     /// Whether the words end with `tail`.
     pub fn ends_with(&self, words: &Words, tail: &[u8]) -> bool {
         let num_bytes = words.num_bytes as usize;
-        let Some(start) = self.starts[self.places(words)].first() else {
-            return false;
-        };
-        let start = *start as usize;
-        self.bytes[start..start + num_bytes].ends_with(tail)
+        self.starts_of(words).first().is_some_and(|start| {
+            let start = *start as usize;
+            self.bytes[start..start + num_bytes].ends_with(tail)
+        })
     }
 
     /// Where a quotation of these words may stand, in ascending order of bytes.
@@ -155,7 +139,7 @@ impl Source {
                 None => return Vec::new(),
             }
         }
-        let starts = self.starts[self.places(&words)].iter();
+        let starts = self.starts_of(&words).iter();
         let ranges = starts.map(|start| *start as usize..*start as usize + quoted.len());
         let is_whole = |range: &Range<usize>| {
             self.ends.contains(range.end) && self.text.get(range.clone()) == Some(quoted)
@@ -170,8 +154,8 @@ impl Source {
         self.starts.contains(&(at as u32))
     }
 
-    fn places(&self, words: &Words) -> Range<usize> {
-        words.places.start as usize..words.places.end as usize
+    fn starts_of(&self, words: &Words) -> &[u32] {
+        &self.starts[words.places.start as usize..words.places.end as usize]
     }
 }
 
