@@ -32,7 +32,7 @@ pub use description::{PromptDescription, PromptVersion};
 pub use error::{LookupError, PromptError, RenderError};
 pub use library::PromptLibrary;
 pub use sampling::Sampling;
-pub use step::Step;
+pub use step::{Step, StepName};
 pub use variable::{LANGUAGE, Variable, VariableType};
 pub use version::Version;
 

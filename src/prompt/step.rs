@@ -1,3 +1,5 @@
+use serde::Serialize;
+
 /// What a rendering is for. Only prompts whose file says how long documents are read have
 /// messages for more than the whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,8 +19,10 @@ pub enum Step<'a> {
     },
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum StepName {
+/// Which messages of a prompt a step has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepName {
     Whole,
     Part,
     Merge,
@@ -38,7 +42,7 @@ impl Step<'_> {
 
 impl StepName {
     /// After a language, in a section's mark.
-    pub fn parse(word: &str) -> Option<Self> {
+    pub(super) fn parse(word: &str) -> Option<Self> {
         [Self::Part, Self::Merge, Self::Next]
             .into_iter()
             .find(|step| step.as_str() == word)
@@ -54,7 +58,7 @@ impl StepName {
     }
 
     /// What its messages find beside the variables of the file, and must all use but `part`.
-    pub fn names(self) -> &'static [&'static str] {
+    pub(super) fn names(self) -> &'static [&'static str] {
         match self {
             Self::Whole => &["documents"],
             Self::Part => &["documents", "part"],

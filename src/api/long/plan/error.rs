@@ -1,5 +1,5 @@
 use super::MAX_PARTS;
-use super::step::StepKind;
+use crate::prompt::StepName;
 
 /// Why a document cannot be read in parts. Each is told before anything is computed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -10,7 +10,7 @@ pub enum PlanError {
         step.as_str()
     )]
     RoomTooSmall {
-        step: StepKind,
+        step: StepName,
         context: usize,
         needed: usize,
     },

@@ -2,7 +2,7 @@
 
 use super::error::PlanError;
 use super::room::Room;
-use super::step::StepKind;
+use crate::prompt::StepName;
 use std::ops::Range;
 
 /// The groups of each round; those of a round are ranges of what the last one left. The last
@@ -18,7 +18,7 @@ pub fn rounds(num_notes: usize, room: &Room) -> Result<Vec<Vec<Range<usize>>>, P
     let mut left = num_notes;
     while left > for_answer {
         let too_small = |num_notes: usize, output: usize| PlanError::RoomTooSmall {
-            step: StepKind::Merge,
+            step: StepName::Merge,
             context: room.context,
             needed: room.merge_prompt_tokens(num_notes) + output,
         };

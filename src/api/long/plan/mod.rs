@@ -23,9 +23,9 @@ pub use provenance::Provenance;
 pub use room::{Lengths, Overhead, Room, SEAM_TOKENS};
 pub use run::Run;
 pub use source::Source;
-pub use step::{Cost, PlannedStep, StepKind, Task};
+pub use step::{Cost, PlannedStep, Task};
 
-use crate::prompt::LongDocuments;
+use crate::prompt::{LongDocuments, StepName};
 use std::ops::Range;
 
 /// Parts in one plan. With a context of 2,048 tokens they hold some 10,000 pages.
@@ -66,7 +66,7 @@ impl Plan {
             let all = 0..plan.sources.len();
             let num_tokens = plan.tokens_of(&all);
             plan.steps.push(PlannedStep {
-                kind: StepKind::Whole,
+                kind: StepName::Whole,
                 level: 0,
                 reads: all.clone(),
                 covers: all,
@@ -130,7 +130,7 @@ impl Plan {
     fn join(&mut self, room: &Room) {
         for (index, source) in self.sources.iter().enumerate() {
             self.steps.push(PlannedStep {
-                kind: StepKind::Whole,
+                kind: StepName::Whole,
                 level: 0,
                 reads: index..index + 1,
                 covers: index..index + 1,
@@ -146,8 +146,8 @@ impl Plan {
         let last = self.sources.len().saturating_sub(1);
         for (index, source) in self.sources.iter().enumerate() {
             let (kind, overhead) = match index {
-                0 => (StepKind::Whole, room.overhead.whole),
-                _ => (StepKind::Next, room.overhead.next + self.max_passed_tokens),
+                0 => (StepName::Whole, room.overhead.whole),
+                _ => (StepName::Next, room.overhead.next + self.max_passed_tokens),
             };
             self.steps.push(PlannedStep {
                 kind,
@@ -165,7 +165,7 @@ impl Plan {
     fn map_reduce(&mut self, room: &Room) -> Result<(), PlanError> {
         for (index, source) in self.sources.iter().enumerate() {
             self.steps.push(PlannedStep {
-                kind: StepKind::Part,
+                kind: StepName::Part,
                 level: 0,
                 reads: index..index + 1,
                 covers: index..index + 1,
@@ -202,7 +202,7 @@ impl Plan {
         let first = covers.first().map_or(0, |covers| covers.start);
         let end = covers.last().map_or(0, |covers| covers.end);
         PlannedStep {
-            kind: StepKind::Merge,
+            kind: StepName::Merge,
             level,
             reads: 0..0,
             covers: first..end,

@@ -1,6 +1,6 @@
 use super::source::Source;
-use super::step::StepKind;
 use crate::document::parts::Pages;
+use crate::prompt::StepName;
 use serde::Serialize;
 use std::ops::Range;
 
@@ -15,7 +15,7 @@ pub struct Provenance {
 /// What one step saw.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct StepProvenance {
-    pub kind: StepKind,
+    pub kind: StepName,
     pub level: usize,
     /// Sources whose text was in its prompt, from 0.
     #[serde(skip)]

@@ -3,8 +3,8 @@
 use super::MAX_PARTS;
 use super::error::PlanError;
 use super::source::Source;
-use super::step::StepKind;
 use crate::document::parts::Budget;
+use crate::prompt::StepName;
 use crate::prompt::{LongDocuments, Step};
 
 /// A text in a prompt may take so many tokens more than by itself, and the marks around it than
@@ -117,13 +117,13 @@ impl Room {
     /// `RoomTooSmall` tells what context the smallest part would need.
     pub fn part_budget(&self, strategy: LongDocuments) -> Result<Budget, PlanError> {
         let (step, taken) = match strategy {
-            LongDocuments::MapReduce => (StepKind::Part, self.overhead.part + self.lengths.note),
-            LongDocuments::Join => (StepKind::Whole, self.overhead.whole),
+            LongDocuments::MapReduce => (StepName::Part, self.overhead.part + self.lengths.note),
+            LongDocuments::Join => (StepName::Whole, self.overhead.whole),
             LongDocuments::Refine => {
                 let next = self.overhead.next + self.passed_tokens(strategy);
                 let (step, overhead) = match next > self.overhead.whole {
-                    true => (StepKind::Next, next),
-                    false => (StepKind::Whole, self.overhead.whole),
+                    true => (StepName::Next, next),
+                    false => (StepName::Whole, self.overhead.whole),
                 };
                 (step, overhead + self.lengths.answer)
             }

@@ -3,9 +3,10 @@
 use super::error::RunError;
 use super::progress::Progress;
 use super::provenance::{Provenance, StepProvenance, pages_of};
-use super::step::{Ask, PlannedStep, StepKind, Task};
+use super::step::{Ask, PlannedStep, Task};
 use super::{Plan, Source};
 use crate::document::parts::fit;
+use crate::prompt::StepName;
 use std::num::NonZeroUsize;
 
 pub struct Run {
@@ -158,12 +159,12 @@ impl Run {
             });
         let (number, count) = (planned.reads.end, self.plan.sources.len());
         let ask = match planned.kind {
-            StepKind::Whole => Ask::Whole,
-            StepKind::Part => Ask::Part { number, count },
-            StepKind::Merge => Ask::Merge {
+            StepName::Whole => Ask::Whole,
+            StepName::Part => Ask::Part { number, count },
+            StepName::Merge => Ask::Merge {
                 notes: taken.collect(),
             },
-            StepKind::Next => Ask::Next {
+            StepName::Next => Ask::Next {
                 number,
                 count,
                 previous: taken.next().unwrap_or_default(),

@@ -1,32 +1,11 @@
-use crate::prompt::Step;
+use crate::prompt::{Step, StepName};
 use serde::Serialize;
 use std::ops::Range;
-
-/// Which messages of a prompt a step has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum StepKind {
-    Whole,
-    Part,
-    Merge,
-    Next,
-}
-
-impl StepKind {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Whole => "whole",
-            Self::Part => "part",
-            Self::Merge => "merge",
-            Self::Next => "next",
-        }
-    }
-}
 
 /// A step, and what it takes at most.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlannedStep {
-    pub kind: StepKind,
+    pub kind: StepName,
     /// 0 for what reads documents, and from 1 for each round of merging.
     pub level: usize,
     /// The sources whose text is in its prompt.
@@ -63,10 +42,10 @@ impl Cost {
         let mut cost = Self::default();
         for step in steps {
             match step.kind {
-                StepKind::Whole => cost.num_whole += 1,
-                StepKind::Part => cost.num_part += 1,
-                StepKind::Merge => cost.num_merge += 1,
-                StepKind::Next => cost.num_next += 1,
+                StepName::Whole => cost.num_whole += 1,
+                StepName::Part => cost.num_part += 1,
+                StepName::Merge => cost.num_merge += 1,
+                StepName::Next => cost.num_next += 1,
             }
             cost.num_levels = cost.num_levels.max(step.level);
             cost.prompt_tokens += step.prompt_tokens as u64;

@@ -1,7 +1,7 @@
 use super::{plan, room, sources};
-use crate::api::long::plan::{Lengths, MAX_PARTS, Overhead, Plan, PlanError, Room, StepKind};
+use crate::api::long::plan::{Lengths, MAX_PARTS, Overhead, Plan, PlanError, Room};
 use crate::document::parts::Budget;
-use crate::prompt::{LongDocuments, Step};
+use crate::prompt::{LongDocuments, Step, StepName};
 use LongDocuments::{Join, MapReduce, Refine};
 
 #[test]
@@ -9,7 +9,7 @@ fn what_fits_is_one_step_whatever_the_strategy() {
     for strategy in [Join, MapReduce, Refine] {
         let plan = Plan::new(strategy, sources(1, 200), &room(2048)).expect("a plan");
         assert_eq!(plan.steps.len(), 1);
-        assert_eq!(plan.steps[0].kind, StepKind::Whole);
+        assert_eq!(plan.steps[0].kind, StepName::Whole);
         assert_eq!(plan.steps[0].prompt_tokens, 300 + 16 + 200);
         assert!(plan.steps[0].is_answer);
     }
@@ -132,7 +132,7 @@ fn a_room_too_small_for_two_notes_says_what_it_takes() {
     else {
         panic!("1,000 tokens hold one note");
     };
-    assert_eq!((step, needed), (StepKind::Merge, 340 + 2 * 248 + 200));
+    assert_eq!((step, needed), (StepName::Merge, 340 + 2 * 248 + 200));
     small.context = needed;
     Plan::new(MapReduce, sources(9, 100), &small).expect("room for two notes");
 }
