@@ -54,7 +54,7 @@ impl Guichet {
             max_output_rows: 1,
             max_positions: 1024,
         };
-        let cache = KvCache::new(&config, &kernels, kv_type(weight_type), 32)?;
+        let cache = KvCache::new(&config, &kernels, kv_type(weight_type), &[32])?;
         let decoder = Decoder::load(
             config,
             &Checkpoint::open(dir)?,

@@ -175,10 +175,11 @@ impl Roofline {
     /// Weights of the layers and of the output head.
     fn num_weights(&self) -> (f64, f64) {
         let config = &self.config;
-        let (hidden, ffn) = (config.hidden_size, config.intermediate_size);
+        let hidden = config.hidden_size;
         let attention = (config.attention.qkv_width() + config.attention.q_width()) * hidden;
-        let layers = config.num_layers * (attention + 3 * hidden * ffn);
-        (layers as f64, (config.vocab_size * hidden) as f64)
+        let layers = config.layers.iter();
+        let layers = layers.map(|layer| attention + layer.mlp.num_parameters(hidden));
+        (layers.sum::<usize>() as f64, (config.vocab_size * hidden) as f64)
     }
 
     fn weight_bytes(&self) -> (f64, f64) {

@@ -72,7 +72,7 @@ impl Model {
             &config,
             kernels,
             kv_type,
-            CONTEXT.div_ceil(KvCache::block_size()),
+            &[CONTEXT.div_ceil(KvCache::block_size())],
         )?;
         let checkpoint = Checkpoint::open(dir)?;
         Ok(Self {

@@ -32,6 +32,7 @@ pub fn bench(criterion: &mut Criterion<Rate>, kernels: &Kernels) {
     let table = RopeTable {
         cos: angles(0.6).expect("there is memory"),
         sin: angles(0.8).expect("there is memory"),
+        num_frequencies: SHAPE.head_dim / 2,
     };
     group.throughput(bytes(&qkv));
     group.bench_function("rope", |bencher| {

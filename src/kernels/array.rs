@@ -201,7 +201,6 @@ fn zeros<T: Zeroable + WithDType>(rows: usize, width: usize) -> Result<Array> {
     )?))
 }
 
-#[cfg(feature = "cuda")]
 pub(super) fn elsewhere(op: &'static str) -> Error {
     Error::Msg(format!("{op}: its arrays are not all on one device"))
 }

@@ -5,6 +5,7 @@
 //! order that does not depend on how many rows the step has, on threads or on tiles: this
 //! is what makes an answer independent of its batch mates.
 
+mod activation;
 mod array;
 mod attention;
 mod cpu;
@@ -13,10 +14,13 @@ mod cuda;
 mod dense;
 mod embedding;
 mod gather;
+mod heads;
 mod linear;
 mod logits;
 mod paged_layout;
+mod residual;
 mod rope;
+mod routing;
 mod rows;
 mod step;
 mod storage;
@@ -27,15 +31,18 @@ pub use attention::{AttentionOptions, AttentionShape, AttentionSpan};
 pub(crate) use cpu::SplitMut;
 pub use cpu::elementwise::Activation;
 pub use cpu::gemm::Epilogue;
+pub use cpu::pointwise::XIELU_BETA;
 pub use cpu::{
     Arrangement, KernelSet, PackedWeight, Placement, PlacementError, PoolError, RowSource,
     ThreadPool, UnknownKernelSet, WeightType,
 };
 #[cfg(feature = "cuda")]
 pub use cuda::CudaOptions;
+pub use heads::HeadNorms;
 pub use logits::RowSummary;
 pub use paged_layout::{KV_BLOCK_SIZE, PagedLayout};
 pub use rope::RopeTable;
+pub use routing::Routing;
 pub use step::{Batch, Indices, Spans, Step};
 pub use storage::KvType;
 pub use weight::Weight;

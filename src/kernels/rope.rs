@@ -14,6 +14,7 @@ struct Rope<'a> {
     positions: &'a [u32],
     cos: &'a [f32],
     sin: &'a [f32],
+    num_frequencies: usize,
 }
 
 struct WriteKv<'a> {
@@ -22,20 +23,22 @@ struct WriteKv<'a> {
     spans: &'a [AttentionSpan<'a>],
 }
 
-/// Cosines and sines of every position, `[positions][head_dim / 2]`.
+/// Cosines and sines of every position, `[positions][num_frequencies]`.
 pub struct RopeTable {
     pub cos: Vector,
     pub sin: Vector,
+    /// Half as many as the dimensions of a head that are rotated, from its first on.
+    pub num_frequencies: usize,
 }
 
 impl Kernels {
-    /// [`Kernels::rope`], then [`Kernels::write_kv`].
+    /// [`Kernels::rope`], unless there is no table, then [`Kernels::write_kv`].
     pub fn rope_and_write<'a>(
         &self,
         qkv: &Array,
         cache: &Array,
         shape: AttentionShape,
-        table: &RopeTable,
+        table: Option<&RopeTable>,
         positions: impl Into<Indices<'a>>,
         spans: impl Into<Spans<'a>>,
     ) -> Result<()> {
@@ -44,7 +47,9 @@ impl Kernels {
         if let Some(cuda) = &self.cuda {
             return cuda.rope_and_write(qkv, cache, shape, table, positions, spans);
         }
-        self.rope(qkv, shape, positions, table)?;
+        if let Some(table) = table {
+            self.rope(qkv, shape, positions, table)?;
+        }
         self.write_kv(cache, qkv, shape, spans)
     }
 
@@ -63,6 +68,7 @@ impl Kernels {
             positions: positions.into().host,
             cos: table.cos.cpu("rope")?,
             sin: table.sin.cpu("rope")?,
+            num_frequencies: table.num_frequencies,
         })
     }
 
@@ -96,10 +102,11 @@ impl InplaceOp1 for Rope<'_> {
         let num_rotated = self.shape.num_heads + self.shape.num_kv_heads;
         let qkv = storage::f32s_mut(self.name(), qkv, layout)?;
         self.kernels.for_rows(qkv, width, |row, values| {
-            let table = self.positions[row] as usize * (dim / 2);
-            let (cos, sin) = (&self.cos[table..][..dim / 2], &self.sin[table..][..dim / 2]);
+            let num = self.num_frequencies;
+            let table = self.positions[row] as usize * num;
+            let (cos, sin) = (&self.cos[table..][..num], &self.sin[table..][..num]);
             for head in values.chunks_exact_mut(dim).take(num_rotated) {
-                elementwise::rope(self.kernels.set, head, cos, sin);
+                elementwise::rope(self.kernels.set, &mut head[..2 * num], cos, sin);
             }
         });
         Ok(())

@@ -1,67 +1,30 @@
-use super::attention::Attention;
 use super::config::DecoderConfig;
-use super::family::{LLAMA_NAMES, WeightNames};
-use super::linear::{Linear, Loader, Precision};
-use super::mlp::Mlp;
-use super::norm::RmsNorm;
-use super::rotary;
+use super::layers::Layers;
+use super::linear::{Loader, Precision};
+use super::rotary::Ropes;
 use super::weights::Checkpoint;
+use super::workspace::Workspace;
 use super::{KvCache, ModelError};
-use crate::kernels::{Array, Batch, Epilogue, Kernels, RopeTable, Step, Use};
+use crate::kernels::{Array, Batch, Epilogue, KernelSet, Kernels, Step, ThreadPool, Use, WeightType};
+use std::sync::Arc;
 
 /// A decoder-only transformer with its weights packed for one kernel set.
 pub struct Decoder {
     config: DecoderConfig,
     kernels: Kernels,
-    embedding: Linear,
-    layers: Vec<Layer>,
-    norm: RmsNorm,
-    head: Linear,
-    rope: RopeTable,
+    layers: Layers,
+    ropes: Ropes,
     max_rows: usize,
     max_output_rows: usize,
+    max_positions: usize,
     workspace: Workspace,
     outputs: Outputs,
-}
-
-struct Layer {
-    attention: Attention,
-    mlp: Mlp,
-}
-
-/// Activations of a step, f32, allocated once for the largest step and narrowed to each.
-#[derive(Clone)]
-pub struct Workspace {
-    /// The residual stream `[rows, hidden]`.
-    pub x: Array,
-    pub qkv: Array,
-    pub attended: Array,
-    pub activated: Array,
-}
-
-impl Workspace {
-    fn new(config: &DecoderConfig, kernels: &Kernels, rows: usize) -> Result<Self, ModelError> {
-        Ok(Self {
-            x: kernels.zeros(rows, config.hidden_size, Use::Sums)?,
-            qkv: kernels.zeros(rows, config.attention.qkv_width(), Use::Heads)?,
-            attended: kernels.zeros(rows, config.attention.q_width(), Use::Inputs)?,
-            activated: kernels.zeros(rows, config.intermediate_size, Use::Inputs)?,
-        })
-    }
-
-    fn narrow(&self, rows: usize) -> Result<Self, ModelError> {
-        Ok(Self {
-            x: self.x.narrow(rows)?,
-            qkv: self.qkv.narrow(rows)?,
-            attended: self.attended.narrow(rows)?,
-            activated: self.activated.narrow(rows)?,
-        })
-    }
 }
 
 /// The rows that leave the decoder, from the residual stream to logits.
 struct Outputs {
     gathered: Array,
+    hidden: Array,
     logits: Array,
 }
 
@@ -69,6 +32,7 @@ impl Outputs {
     fn new(config: &DecoderConfig, kernels: &Kernels, rows: usize) -> Result<Self, ModelError> {
         Ok(Self {
             gathered: kernels.zeros(rows, config.hidden_size, Use::Sums)?,
+            hidden: kernels.zeros(rows, config.hidden_size, Use::Sums)?,
             logits: kernels.zeros(rows, config.vocab_size, Use::Sums)?,
         })
     }
@@ -76,6 +40,7 @@ impl Outputs {
     fn narrow(&self, rows: usize) -> Result<Self, ModelError> {
         Ok(Self {
             gathered: self.gathered.narrow(rows)?,
+            hidden: self.hidden.narrow(rows)?,
             logits: self.logits.narrow(rows)?,
         })
     }
@@ -101,50 +66,39 @@ impl Decoder {
         precision: Precision,
         limits: DecoderLimits,
     ) -> Result<Self, ModelError> {
-        let names: &WeightNames = &LLAMA_NAMES;
         let loader = Loader {
             checkpoint,
             kernels: &kernels,
             precision,
+            packs: true,
         };
-        let (vocab, hidden) = (config.vocab_size, config.hidden_size);
-        let embedding = Linear::load_table(&loader, names.embedding, vocab, hidden)?;
-        let head = if config.tie_word_embeddings {
-            check_tied_head(checkpoint, names, vocab, hidden)?;
-            embedding.clone()
-        } else {
-            Linear::load_table(&loader, names.head, vocab, hidden)?
-        };
-        let layers = (0..config.num_layers)
-            .map(|index| {
-                let index = index.to_string();
-                checkpoint.skip(&names.derived.replace("{}", &index));
-                Ok(Layer {
-                    attention: Attention::load(&loader, &config, names, &index)?,
-                    mlp: Mlp::load(&loader, &config, names, &index)?,
-                })
-            })
-            .collect::<Result<Vec<_>, ModelError>>()?;
-        let norm = RmsNorm::load(&loader, names.final_norm, hidden, config.rms_norm_eps)?;
+        let layers = Layers::load(&loader, &config)?;
         checkpoint.finish()?;
         Ok(Self {
-            rope: rotary::table(
-                &kernels,
-                &config.rope,
-                config.attention.head_dim,
-                limits.max_positions,
-            )?,
+            layers,
+            ropes: Ropes::new(&kernels, &config, limits.max_positions)?,
             workspace: Workspace::new(&config, &kernels, limits.max_rows)?,
             outputs: Outputs::new(&config, &kernels, limits.max_output_rows)?,
             max_rows: limits.max_rows,
             max_output_rows: limits.max_output_rows,
+            max_positions: limits.max_positions,
             config,
             kernels,
-            embedding,
-            layers,
-            norm,
-            head,
         })
+    }
+
+    /// Asks a surveyed checkpoint for every tensor as [`Decoder::load`] does, and packs none; what
+    /// is wrong stands in [`Checkpoint::problems`] afterwards.
+    pub fn survey(config: &DecoderConfig, checkpoint: &Checkpoint) -> Result<(), ModelError> {
+        let pool = ThreadPool::new(1).map_err(|e| ModelError::Unsupported(e.to_string()))?;
+        let loader = Loader {
+            checkpoint,
+            kernels: &Kernels::new(KernelSet::Portable, Arc::clone(&pool)),
+            precision: WeightType::F32.into(),
+            packs: false,
+        };
+        Layers::load(&loader, config)?;
+        checkpoint.finish()
     }
 
     pub fn config(&self) -> &DecoderConfig {
@@ -155,24 +109,38 @@ impl Decoder {
         &self.kernels
     }
 
+    /// Whether sequences as long as they may be made it take the long factors of LongRoPE, which
+    /// then all do.
+    pub fn takes_long_factors(&self) -> bool {
+        let mut ropes = self.config.ropes.iter();
+        ropes.any(|rope| rope.takes_long_factors(self.max_positions) == Some(true))
+    }
+
     /// Memory of the packed weights, in bytes.
     pub fn num_bytes(&self) -> usize {
-        let layers: usize = self
-            .layers
-            .iter()
-            .map(|layer| layer.attention.num_bytes() + layer.mlp.num_bytes())
-            .sum();
-        let head = if self.config.tie_word_embeddings {
-            0
-        } else {
-            self.head.num_bytes()
-        };
-        layers + self.embedding.num_bytes() + head
+        self.layers.num_bytes()
     }
 
     /// Computes a step: writes keys and values into `cache`, returns the logits
     /// `[output_rows, vocab]` in f32, which the next step overwrites.
     pub fn forward(&self, batch: &Batch<'_>, cache: &KvCache) -> Result<Array, ModelError> {
+        self.run(batch, cache, |step| self.compute_logits(step))?;
+        Ok(self.outputs.logits.narrow(batch.output_rows.len())?)
+    }
+
+    /// As [`Decoder::forward`], but what stands before the output head: `[output_rows, hidden]`
+    /// after the last norm.
+    pub fn hidden(&self, batch: &Batch<'_>, cache: &KvCache) -> Result<Array, ModelError> {
+        self.run(batch, cache, |step| self.compute_hidden(step))?;
+        Ok(self.outputs.hidden.narrow(batch.output_rows.len())?)
+    }
+
+    fn run(
+        &self,
+        batch: &Batch<'_>,
+        cache: &KvCache,
+        finish: impl FnOnce(&Step<'_>) -> Result<(), ModelError>,
+    ) -> Result<(), ModelError> {
         let (rows, outputs) = (batch.token_ids.len(), batch.output_rows.len());
         if rows > self.max_rows || outputs > self.max_output_rows {
             let message = format!(
@@ -182,58 +150,57 @@ impl Decoder {
             return Err(ModelError::Unsupported(message));
         }
         let step = self.kernels.begin(*batch, self.config.attention)?;
-        self.kernels
-            .run(&step, cache.layer(0), || self.compute(&step, cache))?;
-        Ok(self.outputs.logits.narrow(outputs)?)
+        self.kernels.run(&step, cache.layer(0), || {
+            self.compute(&step, cache)?;
+            finish(&step)
+        })
     }
 
     fn compute(&self, step: &Step<'_>, cache: &KvCache) -> Result<(), ModelError> {
         let kernels = &self.kernels;
         let work = self.workspace.narrow(step.num_rows())?;
-        kernels.embedding(&work.x, step.token_ids(), self.embedding.weight())?;
-        for (index, layer) in self.layers.iter().enumerate() {
+        kernels.embedding(&work.x, step.token_ids(), self.layers.embedding.weight())?;
+        if self.config.embedding_scale != 1.0 {
+            kernels.scale(&work.x, self.config.embedding_scale)?;
+        }
+        for (index, layer) in self.layers.layers.iter().enumerate() {
             layer
                 .attention
-                .forward(kernels, &work, step, &self.rope, cache.layer(index))?;
+                .forward(kernels, &work, step, &self.ropes, cache.layer(index))?;
             layer.mlp.forward(kernels, &work)?;
-        }
-        // Only the rows that someone looks at take part from here: the head is a large
-        // share of a small model.
-        if step.num_outputs() > 0 {
-            let out = self.outputs.narrow(step.num_outputs())?;
-            kernels.gather_rows(&out.gathered, &work.x, step.output_rows())?;
-            self.head.forward_normed(
-                kernels,
-                &out.logits,
-                &out.gathered,
-                &self.norm,
-                Epilogue::Store,
-            )?;
         }
         Ok(())
     }
-}
 
-/// A tied checkpoint may still carry the head; it must then be the embedding.
-fn check_tied_head(
-    checkpoint: &Checkpoint,
-    names: &WeightNames,
-    vocab: usize,
-    hidden: usize,
-) -> Result<(), ModelError> {
-    if !checkpoint.contains(names.head) {
-        return Ok(());
+    /// Only the rows that someone looks at take part from here: the head is a large share of a
+    /// small model.
+    fn compute_logits(&self, step: &Step<'_>) -> Result<(), ModelError> {
+        if step.num_outputs() == 0 {
+            return Ok(());
+        }
+        let (kernels, layers) = (&self.kernels, &self.layers);
+        let out = self.outputs.narrow(step.num_outputs())?;
+        kernels.gather_rows(&out.gathered, &self.workspace.x, step.output_rows())?;
+        let (logits, norm) = (&out.logits, Some(&layers.norm));
+        layers
+            .head
+            .forward_normed(kernels, logits, &out.gathered, norm, Epilogue::Store)?;
+        if self.config.logit_scale != 1.0 {
+            kernels.scale(logits, self.config.logit_scale)?;
+        }
+        match self.config.logit_softcap {
+            Some(cap) => Ok(kernels.softcap(logits, cap)?),
+            None => Ok(()),
+        }
     }
-    let shape = [vocab, hidden];
-    let (head, embedding) = (
-        checkpoint.take(names.head, &shape)?,
-        checkpoint.take(names.embedding, &shape)?,
-    );
-    if (0..vocab * hidden).all(|i| head.get(i).to_bits() == embedding.get(i).to_bits()) {
-        return Ok(());
+
+    fn compute_hidden(&self, step: &Step<'_>) -> Result<(), ModelError> {
+        if step.num_outputs() == 0 {
+            return Ok(());
+        }
+        let (kernels, norm) = (&self.kernels, &self.layers.norm);
+        let out = self.outputs.narrow(step.num_outputs())?;
+        kernels.gather_rows(&out.gathered, &self.workspace.x, step.output_rows())?;
+        Ok(kernels.rms_norm(&out.hidden, &out.gathered, &norm.weight, norm.eps)?)
     }
-    Err(ModelError::Unsupported(format!(
-        "config.json ties the output head to the embedding, but {} differs from {}",
-        names.head, names.embedding
-    )))
 }

@@ -9,11 +9,11 @@ use crate::kernels::{AttentionShape, RowSource, SplitMut, ThreadPool, WeightType
 /// Mean squares of inputs, up to a factor; none where no weight is rounded by them.
 pub type Importance = Option<Vec<f32>>;
 
-/// Of what a norm lets through: the squares of its weights.
-pub fn of_normed(loader: &Loader<'_>, norm: &RmsNorm) -> Result<Importance, ModelError> {
-    if loader.precision.layers != WeightType::Int4 {
+/// Of what a norm lets through: the squares of its weights. Nothing is known without one.
+pub fn of_normed(loader: &Loader<'_>, norm: Option<&RmsNorm>) -> Result<Importance, ModelError> {
+    let (WeightType::Int4, Some(norm)) = (loader.precision.layers, norm) else {
         return Ok(None);
-    }
+    };
     let weight = norm.weight.to_vec()?;
     Ok(Some(weight.into_iter().map(|x| x * x).collect()))
 }

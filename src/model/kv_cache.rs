@@ -7,19 +7,28 @@ pub struct KvCache {
 }
 
 impl KvCache {
-    /// Memory that one block takes over all layers, in bytes.
-    pub fn block_bytes(config: &DecoderConfig, kernels: &Kernels, kv_type: KvType) -> usize {
-        config.num_layers * kernels.kv_block_bytes(config.attention, kv_type)
+    /// Memory that one block of each KV group takes over the group's layers, in bytes.
+    pub fn block_bytes(config: &DecoderConfig, kernels: &Kernels, kv_type: KvType) -> Vec<usize> {
+        let bytes = kernels.kv_block_bytes(config.attention, kv_type);
+        let mut groups = vec![0; config.kv_groups().len()];
+        for layer in 0..config.num_layers {
+            groups[config.kv_group(layer)] += bytes;
+        }
+        groups
     }
 
+    /// `num_blocks` of each KV group.
     pub fn new(
         config: &DecoderConfig,
         kernels: &Kernels,
         kv_type: KvType,
-        num_blocks: usize,
+        num_blocks: &[usize],
     ) -> Result<Self, ModelError> {
         let layers = (0..config.num_layers)
-            .map(|_| kernels.kv_cache(config.attention, kv_type, num_blocks))
+            .map(|layer| {
+                let num_blocks = num_blocks.get(config.kv_group(layer)).copied();
+                kernels.kv_cache(config.attention, kv_type, num_blocks.unwrap_or(0))
+            })
             .collect::<Result<_, _>>()?;
         Ok(Self { layers })
     }

@@ -1,8 +1,8 @@
 use super::ModelError;
 use super::importance::Importance;
 use super::norm::RmsNorm;
-use super::weights::Checkpoint;
-use crate::kernels::{Arrangement, Array, Epilogue, Kernels, Weight, WeightType};
+use super::weights::{Checkpoint, Rows, Stack};
+use crate::kernels::{Arrangement, Array, Epilogue, Kernels, RowSource, Weight, WeightType};
 use std::sync::Arc;
 
 /// A linear layer without bias. Adapters will live here, so that neither the decoder nor a
@@ -12,7 +12,7 @@ pub struct Linear {
     weight: Arc<Weight>,
 }
 
-/// Types of a decoder's weights in memory. Norms are f32 always.
+/// Types of a decoder's weights in memory. Norms, and what chooses experts, are f32 always.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Precision {
     /// Of the layers.
@@ -36,6 +36,73 @@ pub struct Loader<'a> {
     pub checkpoint: &'a Checkpoint,
     pub kernels: &'a Kernels,
     pub precision: Precision,
+    /// Whether weights are packed; a survey only asks for them.
+    pub packs: bool,
+}
+
+/// Where the rows of a weight stand in a checkpoint.
+pub struct Part {
+    name: String,
+    place: Place,
+}
+
+enum Place {
+    /// A tensor of so many rows.
+    Whole(usize),
+    /// Some of the rows of a tensor that has `n`.
+    Rows { n: usize, rows: Rows },
+    /// Some of the rows of one matrix of a stack.
+    Stacked {
+        stack: Stack,
+        index: usize,
+        rows: Rows,
+    },
+}
+
+impl Part {
+    /// A tensor of `n` rows.
+    pub fn whole(name: String, n: usize) -> Self {
+        Self {
+            name,
+            place: Place::Whole(n),
+        }
+    }
+
+    /// `count` rows from `first` on of a tensor of `n`.
+    pub fn rows(name: String, n: usize, first: usize, count: usize) -> Self {
+        let rows = Rows {
+            first,
+            step: 1,
+            count,
+        };
+        Self {
+            name,
+            place: Place::Rows { n, rows },
+        }
+    }
+
+    /// Rows of matrix `index` of a stack.
+    pub fn stacked(name: String, stack: Stack, index: usize, rows: Rows) -> Self {
+        Self {
+            name,
+            place: Place::Stacked { stack, index, rows },
+        }
+    }
+
+    /// The rows, each of `k` elements.
+    pub fn take<'a>(
+        &self,
+        checkpoint: &'a Checkpoint,
+        k: usize,
+    ) -> Result<RowSource<'a>, ModelError> {
+        match self.place {
+            Place::Whole(n) => checkpoint.take(&self.name, &[n, k]),
+            Place::Rows { n, rows } => checkpoint.take_rows(&self.name, [n, k], rows),
+            Place::Stacked { stack, index, rows } => {
+                checkpoint.take_expert(&self.name, stack, index, rows)
+            }
+        }
+    }
 }
 
 impl Linear {
@@ -47,8 +114,23 @@ impl Linear {
         k: usize,
         importance: &Importance,
     ) -> Result<Self, ModelError> {
+        let parts: Vec<_> = names
+            .iter()
+            .map(|(name, n)| Part::whole(name.clone(), *n))
+            .collect();
+        Self::load_parts(loader, arrangement, &parts, k, importance)
+    }
+
+    /// One layer of `parts`, one below the other or in pairs, whose rows have `k` elements each.
+    pub fn load_parts(
+        loader: &Loader<'_>,
+        arrangement: Arrangement,
+        parts: &[Part],
+        k: usize,
+        importance: &Importance,
+    ) -> Result<Self, ModelError> {
         let weight_type = loader.precision.layers;
-        Self::pack(loader, arrangement, weight_type, names, k, importance)
+        Self::pack(loader, arrangement, weight_type, parts, k, importance)
     }
 
     /// The embedding or the output head, `[vocab, k]`.
@@ -58,33 +140,40 @@ impl Linear {
         vocab: usize,
         k: usize,
     ) -> Result<Self, ModelError> {
-        let names = [(name.to_owned(), vocab)];
-        Self::pack(
-            loader,
-            Arrangement::Stacked,
-            loader.precision.tables,
-            &names,
-            k,
-            &None,
-        )
+        let weight_type = loader.precision.tables;
+        Self::load_as(loader, weight_type, name.to_owned(), vocab, k)
+    }
+
+    /// `[n, k]` of one tensor, in a type of its own.
+    pub fn load_as(
+        loader: &Loader<'_>,
+        weight_type: WeightType,
+        name: String,
+        n: usize,
+        k: usize,
+    ) -> Result<Self, ModelError> {
+        let parts = [Part::whole(name, n)];
+        Self::pack(loader, Arrangement::Stacked, weight_type, &parts, k, &None)
     }
 
     fn pack(
         loader: &Loader<'_>,
         arrangement: Arrangement,
         weight_type: WeightType,
-        names: &[(String, usize)],
+        parts: &[Part],
         k: usize,
         importance: &Importance,
     ) -> Result<Self, ModelError> {
-        let sources = names
+        let sources = parts
             .iter()
-            .map(|(name, n)| loader.checkpoint.take(name, &[*n, k]))
+            .map(|part| part.take(loader.checkpoint, k))
             .collect::<Result<Vec<_>, _>>()?;
-        let weight =
-            loader
-                .kernels
-                .pack(&sources, k, arrangement, weight_type, importance.as_deref())?;
+        let kernels = loader.kernels;
+        let weight = if loader.packs {
+            kernels.pack(&sources, k, arrangement, weight_type, importance.as_deref())?
+        } else {
+            kernels.pack(&[], k, Arrangement::Stacked, weight_type, None)?
+        };
         Ok(Self {
             weight: Arc::new(weight),
         })
@@ -109,15 +198,18 @@ impl Linear {
         Ok(kernels.linear(out, x, &self.weight, epilogue)?)
     }
 
-    /// `out [rows, n] = norm(x) · wᵀ`.
+    /// [`Linear::forward`], of `norm(x)` where there is one.
     pub fn forward_normed(
         &self,
         kernels: &Kernels,
         out: &Array,
         x: &Array,
-        norm: &RmsNorm,
+        norm: Option<&RmsNorm>,
         epilogue: Epilogue,
     ) -> Result<(), ModelError> {
+        let Some(norm) = norm else {
+            return self.forward(kernels, out, x, epilogue);
+        };
         Ok(kernels.normed_linear(out, x, &norm.weight, norm.eps, &self.weight, epilogue)?)
     }
 }

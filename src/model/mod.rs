@@ -9,22 +9,30 @@ mod config;
 mod decoder;
 mod encoder;
 mod error;
+mod experts;
 mod family;
 pub mod import;
 mod importance;
 mod kv_cache;
+mod layers;
 mod linear;
 mod mlp;
 mod norm;
+mod residual;
 mod rotary;
 mod weights;
+mod workspace;
 
-pub use config::{DecoderConfig, RopeConfig, RopeScaling};
+pub use config::{
+    Activation, DecoderConfig, ExpertsConfig, LayerConfig, MlpConfig, NormPlacement, QkNorm,
+    RopeConfig, RopeScaling, Weighting,
+};
 pub use decoder::{Decoder, DecoderLimits};
 pub use encoder::{
     Encoder, EncoderConfig, EncoderInput, EncoderLimits, EncoderTask, Pooling, SentenceConfig,
 };
 pub use error::ModelError;
+pub use family::{Family, families};
 pub use kv_cache::KvCache;
 pub use linear::Precision;
-pub use weights::Checkpoint;
+pub use weights::{Checkpoint, Rows, Stack, StackOrder};

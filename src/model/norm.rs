@@ -1,17 +1,40 @@
 use super::ModelError;
+use super::config::DecoderConfig;
 use super::linear::Loader;
 use crate::kernels::Vector;
 
-/// The RMSNorm (Zhang and Sennrich 2019) in front of a linear layer, which computes it.
+/// RMSNorm (Zhang and Sennrich 2019).
 pub struct RmsNorm {
     pub weight: Vector,
     pub eps: f32,
 }
 
 impl RmsNorm {
-    pub fn load(loader: &Loader<'_>, name: &str, len: usize, eps: f32) -> Result<Self, ModelError> {
-        let values = loader.checkpoint.take_vec(name, len)?;
-        let weight = loader.kernels.vector(values)?;
-        Ok(Self { weight, eps })
+    pub fn load(
+        loader: &Loader<'_>,
+        config: &DecoderConfig,
+        name: &str,
+        len: usize,
+    ) -> Result<Self, ModelError> {
+        let mut values = loader.checkpoint.take_vec(name, len)?;
+        for value in &mut values {
+            *value += config.norm_offset;
+        }
+        Ok(Self {
+            weight: loader.kernels.vector(values)?,
+            eps: config.norm_eps,
+        })
+    }
+
+    /// A norm where there is one.
+    pub fn load_if(
+        is_there: bool,
+        loader: &Loader<'_>,
+        config: &DecoderConfig,
+        name: &str,
+    ) -> Result<Option<Self>, ModelError> {
+        is_there
+            .then(|| Self::load(loader, config, name, config.hidden_size))
+            .transpose()
     }
 }

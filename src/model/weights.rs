@@ -28,6 +28,27 @@ struct Random {
     num_elements: usize,
 }
 
+#[derive(Debug, Clone, Copy)]
+pub struct Rows {
+    pub first: usize,
+    pub step: usize,
+    pub count: usize,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct Stack {
+    pub num: usize,
+    pub n: usize,
+    pub k: usize,
+    pub order: StackOrder,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StackOrder {
+    RowsFirst,
+    InputsFirst,
+}
+
 struct Shard {
     path: PathBuf,
     bytes: Mmap,
@@ -163,6 +184,49 @@ impl Checkpoint {
                 Err(ModelError::file(&shard.path, message))
             }
         }
+    }
+
+    /// Some rows of a matrix, all of which count as taken.
+    pub fn take_rows(
+        &self,
+        name: &str,
+        shape: [usize; 2],
+        rows: Rows,
+    ) -> Result<RowSource<'_>, ModelError> {
+        let source = self.take(name, &shape)?;
+        let k = shape[1];
+        let part = |bytes: &'_ [u8], size: usize| -> Option<std::ops::Range<usize>> {
+            let start = rows.first * k * size;
+            let end = start + rows.count * k * size;
+            (rows.step == 1 && end <= bytes.len()).then_some(start..end)
+        };
+        let cut = match source {
+            RowSource::F32(bytes) => part(bytes, 4).map(|r| RowSource::F32(&bytes[r])),
+            RowSource::F16(bytes) => part(bytes, 2).map(|r| RowSource::F16(&bytes[r])),
+            RowSource::Bf16(bytes) => part(bytes, 2).map(|r| RowSource::Bf16(&bytes[r])),
+            other => Some(other),
+        };
+        cut.ok_or_else(|| ModelError::Unsupported("rows".into()))
+    }
+
+    pub fn take_expert(
+        &self,
+        _name: &str,
+        _stack: Stack,
+        _index: usize,
+        _rows: Rows,
+    ) -> Result<RowSource<'_>, ModelError> {
+        Err(ModelError::Unsupported("stacks".into()))
+    }
+
+    pub fn take_values(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, ModelError> {
+        let source = self.take(name, shape)?;
+        Ok((0..shape.iter().product()).map(|i| source.get(i)).collect())
+    }
+
+    pub fn skip_under(&self, prefix: &str) {
+        let names = self.tensors.keys().filter(|name| name.starts_with(prefix));
+        self.taken.borrow_mut().extend(names.cloned());
     }
 
     /// A vector of f32, such as a norm's weight.

@@ -61,5 +61,15 @@ void fill_random_weights(bf16 *out, int num_rows, int k, int k_padded, uint32_t 
 void gather_rows(const float *x, const uint32_t *rows, float *out, int width);
 void rope_write_kv(bf16 *qkv, bf16 *cache, const float *cos, const float *sin,
                    const uint32_t *positions, const uint32_t *slots, int num_heads,
-                   int num_kv_heads, int head_dim, int padded_dim);
+                   int num_kv_heads, int head_dim, int padded_dim, int num_frequencies);
+void add_bias_f32(float *x, const float *bias, int width);
+void add_bias_bf16(bf16 *x, const float *bias, int width);
+void norm_heads(bf16 *qkv, const float *q_weight, const float *k_weight, int q_len, int k_len,
+                int q_width, int row_width, float eps);
+void add_branch(float *x, const float *branch, const float *weight, int hidden, float eps,
+                float scale);
+void scale_rows(float *x, int width, int stride, float scale);
+void softcap_rows(float *x, int width, int stride, float cap);
+void geglu(const bf16 *gate_up, bf16 *out, int ffn, int in_stride, int out_stride);
+void xielu(bf16 *x, int width, int stride, float alpha_p, float alpha_n);
 }

@@ -11,6 +11,7 @@ struct Group {
 constexpr Group GROUPS[] = {{"products", check_products},
                             {"rows", check_rows},
                             {"rope", check_rope},
+                            {"blocks", check_blocks},
                             {"attention", check_attention}};
 
 int main(int count, char **arguments) {

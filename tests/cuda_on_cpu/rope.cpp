@@ -10,13 +10,17 @@ constexpr uint32_t NOWHERE = ~0u;
 
 struct Heads {
   int num, num_kv, dim, padded_dim;
+  // Pairs of a head that are turned; -1 for all.
+  int num_frequencies = -1;
 };
 
 void check(Report &report, Chance &chance, const Heads &heads) {
   const std::string what =
-      shape({{"heads", heads.num}, {"kv heads", heads.num_kv}, {"size", heads.dim}});
+      shape(
+      {{"heads", heads.num}, {"kv heads", heads.num_kv}, {"size", heads.dim}, {"turned", heads.num_frequencies}});
   auto wrong = [&](const char *how) { report.wrong("rope_write_kv", what, how); };
-  const int half = heads.dim / 2, width = (heads.num + 2 * heads.num_kv) * heads.dim;
+  const int half = heads.num_frequencies < 0 ? heads.dim / 2 : heads.num_frequencies;
+  const int width = (heads.num + 2 * heads.num_kv) * heads.dim;
   constexpr int BLOCKS = 3, POSITIONS = 50;
   // Two neighbours in a block, a block's first and last slot, and a row that nobody keeps.
   const std::vector<uint32_t> slot_list = {33, 34, 95, 64, NOWHERE};
@@ -33,7 +37,7 @@ void check(Report &report, Chance &chance, const Heads &heads) {
   Memory<bf16> qkv(before), cache(size_t(BLOCKS) * 2 * heads.num_kv * BLOCK * heads.padded_dim);
   launch({"rope_write_kv", {unsigned(rows)}, 128}, rope_write_kv, output(qkv), output(cache),
          constant(cosines), constant(sines), input(positions), input(slots), heads.num,
-         heads.num_kv, heads.dim, heads.padded_dim);
+         heads.num_kv, heads.dim, heads.padded_dim, half);
 
   // What is kept of a slot: `part` 0 are keys, 1 values.
   auto kept = [&](uint32_t slot, int part, int head) {
@@ -58,6 +62,9 @@ void check(Report &report, Chance &chance, const Heads &heads) {
         const double c = cosines[positions[row] * half + i], s = sines[positions[row] * half + i];
         worst.see(wide(got[i]), x * c - y * s, allowed_bf16(x * c - y * s));
         worst.see(wide(got[half + i]), y * c + x * s, allowed_bf16(y * c + x * s));
+      }
+      for (int i = 2 * half; i < heads.dim; i++) {
+        worst.see(wide(got[i]), wide(from[head * heads.dim + i]), 1e-30);
       }
     }
     const int queries = heads.num * heads.dim;
@@ -91,7 +98,8 @@ void check(Report &report, Chance &chance, const Heads &heads) {
 void check_rope(Report &report, bool) {
   Chance chance(13);
   const Heads all[] = {{4, 2, 64, 64}, {3, 1, 80, 128},  {2, 2, 8, 16},     {5, 1, 6, 16},
-                       {4, 4, 24, 32}, {2, 1, 128, 128}, {2, 1, 256, 256}, {3, 3, 100, 128}};
+                       {4, 4, 24, 32}, {2, 1, 128, 128}, {2, 1, 256, 256}, {3, 3, 100, 128},
+                       {2, 1, 128, 128, 48}, {3, 1, 24, 32, 0},  {2, 2, 64, 64, 0}};
   for (const Heads &heads : all) {
     check(report, chance, heads);
   }

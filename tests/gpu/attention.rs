@@ -68,6 +68,7 @@ impl<'a> Layer<'a> {
             table: RopeTable {
                 cos: vector(f32::cos),
                 sin: vector(f32::sin),
+                num_frequencies: half,
             },
         }
     }
@@ -119,7 +120,7 @@ impl<'a> Layer<'a> {
             let step = kernels.begin(batch, shape).unwrap();
             let (positions, spans) = (step.positions(), step.spans(0));
             kernels
-                .rope_and_write(&qkv, &cache, shape, &self.table, positions, spans)
+                .rope_and_write(&qkv, &cache, shape, Some(&self.table), positions, spans)
                 .unwrap();
             let scale = 1.0 / (shape.head_dim as f32).sqrt();
             kernels

@@ -1,31 +1,64 @@
 use super::devices::{Devices, assert_near, bits};
-use guichet::kernels::{AttentionShape, AttentionSpan, Batch, Kernels, KvType, WeightType};
-use guichet::model::{
-    Checkpoint, Decoder, DecoderConfig, DecoderLimits, KvCache, RopeConfig, RopeScaling,
-};
+use guichet::kernels::{AttentionSpan, Batch, Kernels, KvType, WeightType};
+use guichet::model::{Checkpoint, Decoder, DecoderConfig, DecoderLimits, KvCache};
+use serde_json::{Value, json};
 
 const MAX_ROWS: usize = 600;
 
 fn config(num_heads: usize, num_kv_heads: usize, head_dim: usize) -> DecoderConfig {
-    DecoderConfig {
-        family: "llama",
-        vocab_size: 1000,
-        hidden_size: 320,
-        intermediate_size: 900,
-        num_layers: 3,
-        attention: AttentionShape {
-            num_heads,
-            num_kv_heads,
-            head_dim,
-        },
-        rms_norm_eps: 1e-5,
-        rope: RopeConfig {
-            theta: 10_000.0,
-            scaling: RopeScaling::None,
-        },
-        max_position_embeddings: 1024,
-        tie_word_embeddings: false,
-    }
+    of_family("LlamaForCausalLM", num_heads, num_kv_heads, head_dim, json!({}))
+}
+
+/// A decoder of three layers with what sets its family apart.
+fn of_family(
+    architecture: &str,
+    num_heads: usize,
+    num_kv_heads: usize,
+    head_dim: usize,
+    apart: Value,
+) -> DecoderConfig {
+    let mut config = json!({
+        "architectures": [architecture],
+        "vocab_size": 1000,
+        "hidden_size": 320,
+        "intermediate_size": 900,
+        "num_hidden_layers": 3,
+        "num_attention_heads": num_heads,
+        "num_key_value_heads": num_kv_heads,
+        "head_dim": head_dim,
+        "rms_norm_eps": 1e-5,
+        "max_position_embeddings": 1024,
+    });
+    let apart = apart.as_object().unwrap().clone();
+    config.as_object_mut().unwrap().extend(apart);
+    DecoderConfig::parse(&config.to_string()).unwrap()
+}
+
+/// One of each feature that families have beside Llama.
+fn families() -> Vec<DecoderConfig> {
+    let factors = vec![1.5; 12];
+    [
+        ("Qwen2ForCausalLM", json!({})),
+        ("Qwen3ForCausalLM", json!({})),
+        ("MistralForCausalLM", json!({"sliding_window": 100})),
+        ("Gemma2ForCausalLM", json!({"sliding_window": 70})),
+        ("Gemma3ForCausalLM", json!({"sliding_window": 50, "sliding_window_pattern": 2})),
+        ("Olmo2ForCausalLM", json!({})),
+        (
+            "GraniteForCausalLM",
+            json!({"embedding_multiplier": 12.0, "residual_multiplier": 0.22,
+                "attention_multiplier": 0.1, "logits_scaling": 8.0}),
+        ),
+        (
+            "Phi3ForCausalLM",
+            json!({"partial_rotary_factor": 0.75, "original_max_position_embeddings": 512,
+                "rope_scaling": {"type": "longrope", "short_factor": factors, "long_factor": factors}}),
+        ),
+        ("ApertusForCausalLM", json!({})),
+        ("SmolLM3ForCausalLM", json!({"no_rope_layer_interval": 2})),
+    ]
+    .map(|(architecture, apart)| of_family(architecture, 10, 2, 32, apart))
+    .into()
 }
 
 struct Model {
@@ -43,7 +76,8 @@ impl Model {
             max_positions: 1024,
         };
         let weights = WeightType::Bf16.into();
-        let cache = KvCache::new(&config, kernels, KvType::Bf16, 96).unwrap();
+        let num_blocks = vec![96; config.kv_groups().len()];
+        let cache = KvCache::new(&config, kernels, KvType::Bf16, &num_blocks).unwrap();
         Self {
             decoder: Decoder::load(config, &checkpoint, kernels.clone(), weights, limits).unwrap(),
             cache,
@@ -69,7 +103,7 @@ impl Model {
         let batch = Batch {
             token_ids: &ids,
             positions: &positions,
-            spans: &[spans],
+            spans: &vec![spans; self.decoder.config().kv_groups().len()],
             output_rows: &output_rows,
         };
         self.decoder
@@ -102,6 +136,23 @@ fn logits_are_those_of_the_cpu() {
             };
             let what = format!("{deterministic} {heads} {kv_heads} {dim}");
             assert_near(&logits(&gpu), &logits(&cpu), 2e-2, &what);
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs a GPU"]
+fn logits_of_families_are_those_of_the_cpu_in_any_step() {
+    let Devices { cpu, gpu } = Devices::new(true);
+    let ids = prompt(260);
+    for config in families() {
+        let what = config.family;
+        let (cpu, gpu) = (Model::new(&cpu, config.clone()), Model::new(&gpu, config));
+        let whole = gpu.logits(&[(&ids, 0)]);
+        assert_near(&whole.concat(), &cpu.logits(&[(&ids, 0)]).concat(), 3e-2, what);
+        for at in 200..204 {
+            let steps = gpu.logits(&[(&ids[at..=at], at)]);
+            assert_eq!(bits(&steps[0]), bits(&whole[at]), "{what}, position {at}");
         }
     }
 }

@@ -13,11 +13,12 @@ const SHAPES: [(usize, usize); 7] = [
 const ROWS: [usize; 14] = [1, 2, 7, 8, 9, 16, 17, 33, 64, 65, 128, 129, 300, 1000];
 
 /// What becomes of sums: an epilogue, how weights are arranged, and what the output is.
-const KINDS: [(Epilogue, Arrangement, Use); 4] = [
+const KINDS: [(Epilogue, Arrangement, Use); 5] = [
     (Epilogue::Store, Arrangement::Stacked, Use::Heads),
     (Epilogue::Store, Arrangement::Stacked, Use::Sums),
     (Epilogue::Add, Arrangement::Stacked, Use::Sums),
     (Epilogue::SwiGlu, Arrangement::Paired, Use::Inputs),
+    (Epilogue::GeGlu, Arrangement::Paired, Use::Inputs),
 ];
 
 struct Product {

@@ -77,7 +77,8 @@ impl Bench {
             WeightType::F32 => KvType::F32,
             _ => KvType::Bf16,
         };
-        let cache = KvCache::new(&config, &kernels, kv_type, 16).unwrap();
+        let num_blocks = vec![16; config.kv_groups().len()];
+        let cache = KvCache::new(&config, &kernels, kv_type, &num_blocks).unwrap();
         let decoder =
             Decoder::load(config, &checkpoint, kernels, weight_type.into(), limits).unwrap();
         Self {
@@ -95,11 +96,12 @@ impl Bench {
     /// Logits at every position of `ids`, which stand at `start`.
     pub fn logits(&self, ids: &[u32], start: usize) -> Vec<Vec<f32>> {
         let positions: Vec<u32> = (start..start + ids.len()).map(|p| p as u32).collect();
-        let spans = [vec![AttentionSpan {
+        let span = AttentionSpan {
             rows: 0..ids.len(),
             start,
             block_table: &self.block_table,
-        }]];
+        };
+        let spans = vec![vec![span]; self.decoder.config().kv_groups().len()];
         let output_rows: Vec<u32> = (0..ids.len() as u32).collect();
         let batch = Batch {
             token_ids: ids,

@@ -38,6 +38,13 @@ pub enum LoadError {
          `dtype = \"bf16\"`, or `device = \"cpu\"`"
     )]
     GpuTypes,
+    #[error("models with {0} are not computed on a GPU yet: set `device = \"cpu\"`")]
+    GpuFamily(&'static str),
+    #[error(
+        "the model's tokens see what follows them, so it makes vectors of texts and writes none: \
+         serve it as an embedder"
+    )]
+    Bidirectional,
 }
 
 /// A GPU is busy with so many tokens, and they take it less time than a CPU's 512.
@@ -75,10 +82,16 @@ pub fn load(dir: &Path, options: &ModelOptions) -> Result<LoadedModel, LoadError
     let dtype = options.dtype.unwrap_or_else(|| Dtype::of(&checkpoint));
     let precision = precision(dtype, options.quantize);
     let kv_type = options.kv_type.unwrap_or(dtype.kv_type());
+    if config.is_bidirectional {
+        return Err(LoadError::Bidirectional);
+    }
     if kernels.gpu().is_some() {
         check_gpu_types(precision, kv_type)?;
+        if let Some(what) = config.needs_cpu() {
+            return Err(LoadError::GpuFamily(what));
+        }
     }
-    let numerics = numerics(precision, kv_type);
+    let mut numerics = numerics(precision, kv_type);
     let max_rows = options
         .max_num_batched_tokens
         .unwrap_or(match kernels.gpu() {
@@ -98,7 +111,7 @@ pub fn load(dir: &Path, options: &ModelOptions) -> Result<LoadedModel, LoadError
             .min(config.max_position_embeddings),
     };
     let blocks = Blocks {
-        bytes: KvCache::block_bytes(&config, &kernels, kv_type),
+        bytes: KvCache::block_bytes(&config, &kernels, kv_type).iter().sum(),
         // Room for every sequence at full length is all that can be used.
         useful: limits
             .max_positions
@@ -124,7 +137,11 @@ pub fn load(dir: &Path, options: &ModelOptions) -> Result<LoadedModel, LoadError
         (load(limits)?, num_blocks)
     };
     limits.max_positions = limits.max_positions.min(num_blocks * block_size);
-    let cache = KvCache::new(decoder.config(), &kernels, kv_type, num_blocks)?;
+    let groups = vec![num_blocks; decoder.config().kv_groups().len()];
+    if decoder.takes_long_factors() {
+        numerics += " longrope";
+    }
+    let cache = KvCache::new(decoder.config(), &kernels, kv_type, &groups)?;
     if kernels.gpu().is_some() {
         warm_up::record(&decoder, &cache, max_num_seqs)?;
     }

@@ -12,7 +12,7 @@ pub fn free_memory(decoder: &Decoder, limits: DecoderLimits) -> Result<u64, Mode
     let num_tokens = limits.max_rows.min(limits.max_positions);
     let num_blocks = num_tokens.div_ceil(KvCache::block_size());
     let kernels = decoder.kernels();
-    let cache = KvCache::new(decoder.config(), kernels, KvType::Bf16, num_blocks)?;
+    let cache = KvCache::new(decoder.config(), kernels, KvType::Bf16, &[num_blocks])?;
     let block_table: Vec<u32> = (0..num_blocks as u32).collect();
     let spans = vec![AttentionSpan {
         rows: 0..num_tokens,

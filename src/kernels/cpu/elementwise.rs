@@ -1,6 +1,6 @@
 //! Row-wise bodies: RMSNorm, RoPE, and what sampling needs of a row of logits.
 
-use super::math::{erf, exp, fma, sum16, tanh};
+use super::math::{erf, exp, fma, gelu_tanh, sum16, tanh};
 use super::versions::versions;
 
 /// `out = x / rms(x) * weight`, rms over the row with `eps` inside the root.
@@ -93,9 +93,7 @@ fn bias_body<const FMA: bool>(x: &mut [f32], bias: &[f32], activation: Activatio
         }
         Activation::GeluTanh => {
             for (x, bias) in x.iter_mut().zip(bias) {
-                let y = *x + bias;
-                let inner = fma::<FMA>(0.044_715 * y * y, y, y) * 0.797_884_6;
-                *x = 0.5 * y * (1.0 + tanh::<FMA>(inner));
+                *x = gelu_tanh::<FMA>(*x + bias);
             }
         }
         Activation::Tanh => {

@@ -94,6 +94,13 @@ pub fn tanh<const FMA: bool>(x: f32) -> f32 {
     1.0 - 2.0 / (1.0 + exp::<FMA>(2.0 * x))
 }
 
+/// `x * P(X <= x)` of the normal distribution, approximated by tanh (Hendrycks and Gimpel 2016).
+#[inline(always)]
+pub fn gelu_tanh<const FMA: bool>(x: f32) -> f32 {
+    let inner = fma::<FMA>(0.044_715 * x * x, x, x) * 0.797_884_6;
+    0.5 * x * (1.0 + tanh::<FMA>(inner))
+}
+
 /// erf with an absolute error below 3e-7: Abramowitz and Stegun, 7.1.26.
 #[inline(always)]
 pub fn erf<const FMA: bool>(x: f32) -> f32 {

@@ -17,6 +17,7 @@ pub mod kv;
 pub mod math;
 mod packed;
 mod placement;
+pub mod pointwise;
 mod pool;
 mod split;
 mod versions;

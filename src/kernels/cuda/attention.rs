@@ -40,7 +40,7 @@ impl Cuda {
         qkv: &Array,
         cache: &Array,
         shape: AttentionShape,
-        table: &RopeTable,
+        table: Option<&RopeTable>,
         positions: Indices<'_>,
         spans: Spans<'_>,
     ) -> Result<()> {
@@ -48,6 +48,14 @@ impl Cuda {
         let (qkv, cache) = (qkv.cuda(op)?, cache.cuda(op)?);
         let positions = positions.cuda.ok_or_else(|| missing(op))?;
         let spans = spans.cuda.ok_or_else(|| missing(op))?;
+        let (cos, sin, num_frequencies) = match table {
+            Some(table) => (
+                table.cos.cuda(op)?.address().into(),
+                table.sin.cuda(op)?.address().into(),
+                table.num_frequencies,
+            ),
+            None => (Argument::Null, Argument::Null, 0),
+        };
         self.device.launch(
             &Launch {
                 name: "rope_write_kv",
@@ -58,14 +66,15 @@ impl Cuda {
             &[
                 qkv.expect(Type::Bf16, op)?.into(),
                 cache.expect(Type::Bf16, op)?.into(),
-                table.cos.cuda(op)?.address().into(),
-                table.sin.cuda(op)?.address().into(),
+                cos,
+                sin,
                 positions.into(),
                 spans.slots.into(),
                 shape.num_heads.into(),
                 shape.num_kv_heads.into(),
                 shape.head_dim.into(),
                 padded_head_dim(shape.head_dim)?.into(),
+                num_frequencies.into(),
             ],
         )
     }

@@ -10,6 +10,7 @@
 
 mod array;
 mod attention;
+mod blocks;
 mod device;
 mod functions;
 mod graphs;

@@ -17,6 +17,8 @@ enum Mode {
     StoreF32,
     AddF32,
     SwiGlu,
+    /// Not by a product: gates and ups are stored, and meet afterwards.
+    GeGlu,
 }
 
 impl Mode {
@@ -26,6 +28,7 @@ impl Mode {
             (Epilogue::Store, Type::F32) => Ok(Self::StoreF32),
             (Epilogue::Add, Type::F32) => Ok(Self::AddF32),
             (Epilogue::SwiGlu, Type::Bf16) => Ok(Self::SwiGlu),
+            (Epilogue::GeGlu, Type::Bf16) => Ok(Self::GeGlu),
             (_, element) => Err(Error::Msg(format!(
                 "linear: {epilogue:?} does not write {element:?} on CUDA"
             ))),
@@ -34,7 +37,7 @@ impl Mode {
 
     fn name(self) -> &'static str {
         match self {
-            Self::StoreBf16 => "store_bf16",
+            Self::StoreBf16 | Self::GeGlu => "store_bf16",
             Self::StoreF32 => "store_f32",
             Self::AddF32 => "add_f32",
             Self::SwiGlu => "swiglu",
@@ -99,15 +102,26 @@ impl Cuda {
         let weight = weight.cuda("linear")?;
         let mode = Mode::new(epilogue, out)?;
         let is_paired = weight.arrangement == Arrangement::Paired;
-        if is_paired != (mode == Mode::SwiGlu) {
+        if is_paired != matches!(mode, Mode::SwiGlu | Mode::GeGlu) {
             return Err(Error::Msg("linear: a gate needs a pair of weights".into()));
         }
         let (n, k_padded) = (weight.n(), weight.k_padded());
         let library = match &self.library {
             Some(library) if rows > FEW_ROWS => library,
             _ => {
-                let n = if is_paired { n / 2 } else { n };
-                return self.multiply_in_order(mode, weight.address(), x, out, rows, n, k_padded);
+                let multiply = |out, out_stride, n| {
+                    let weight = weight.address();
+                    self.multiply_in_order(mode, weight, x, out, out_stride, rows, n, k_padded)
+                };
+                return match mode {
+                    Mode::SwiGlu => multiply(out.address(), out.stride, n / 2),
+                    Mode::GeGlu => {
+                        let gate_up = self.gate_up(rows, n)?;
+                        multiply(gate_up, n, n)?;
+                        self.gate("geglu", gate_up, out, rows, n / 2)
+                    }
+                    _ => multiply(out.address(), out.stride, n),
+                };
             }
         };
         // A few sizes instead of all; rows past the last are memory of the same arrays.
@@ -122,11 +136,15 @@ impl Cuda {
             Mode::StoreBf16 => Kind::StoreBf16,
             Mode::StoreF32 => Kind::StoreF32,
             Mode::AddF32 => Kind::AddF32,
-            Mode::SwiGlu => {
+            Mode::SwiGlu | Mode::GeGlu => {
                 let product = product(n, Kind::StoreBf16);
-                let gate_up = self.scratch(Scratch::GateUp, product.rows * n * 2)?;
+                let gate_up = self.gate_up(rows, n)?;
                 library.multiply(&self.device, product, weight.address(), x, gate_up)?;
-                return self.gate(gate_up, out, rows, n / 2);
+                let name = match mode {
+                    Mode::GeGlu => "geglu",
+                    _ => "swiglu",
+                };
+                return self.gate(name, gate_up, out, rows, n / 2);
             }
         };
         let product = product(out.stride, kind);
@@ -140,7 +158,8 @@ impl Cuda {
         mode: Mode,
         weight: Address,
         x: Address,
-        out: &Array,
+        out: Address,
+        out_stride: usize,
         rows: usize,
         n: usize,
         k_padded: usize,
@@ -155,19 +174,33 @@ impl Cuda {
             &[
                 weight.into(),
                 x.into(),
-                out.address().into(),
+                out.into(),
                 rows.into(),
                 n.into(),
                 k_padded.into(),
-                out.stride.into(),
+                out_stride.into(),
             ],
         )
     }
 
-    fn gate(&self, gate_up: Address, out: &Array, rows: usize, ffn: usize) -> Result<()> {
+    /// Room for the gates and ups of so many rows, `n` of both.
+    fn gate_up(&self, rows: usize, n: usize) -> Result<Address> {
+        let rows = rows.next_multiple_of(ROW_ALIGNMENT);
+        self.scratch(Scratch::GateUp, rows * n * 2)
+    }
+
+    /// `name` is the kernel in which gates and ups meet.
+    fn gate(
+        &self,
+        name: &str,
+        gate_up: Address,
+        out: &Array,
+        rows: usize,
+        ffn: usize,
+    ) -> Result<()> {
         self.device.launch(
             &Launch {
-                name: "swiglu",
+                name,
                 grid: [rows, ffn.div_ceil(4096), 1],
                 threads: 256,
                 shared: 0,

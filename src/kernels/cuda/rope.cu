@@ -1,4 +1,5 @@
-// Turns queries and keys by their position, and keeps keys and values in the cache.
+// Turns queries and keys by their position, and keeps keys and values in the cache. Of a head the
+// first 2 * num_frequencies numbers are turned, all of them, some or none.
 //
 //   kernel          grid    threads   dynamic shared memory
 //   rope_write_kv   rows    128       none
@@ -41,7 +42,7 @@ struct Row {
   __device__ __forceinline__ bool skips(int head) const { return head >= num_heads && !kept; }
 };
 
-// Eight pairs, or eight elements, at a time, for halves of a multiple of eight.
+// Eight pairs, or eight elements, at a time, for whole heads whose halves are a multiple of eight.
 static __device__ __forceinline__ void by_units(const Row &row, const float *cos,
                                                 const float *sin) {
   int half = row.head_dim / 2, units = half / 8;
@@ -78,10 +79,14 @@ static __device__ __forceinline__ void by_units(const Row &row, const float *cos
   }
 }
 
-// The same for any even size.
+// The same for any even size, and for `half` pairs of a head.
 static __device__ __forceinline__ void by_elements(const Row &row, const float *cos,
-                                                   const float *sin) {
-  int half = row.head_dim / 2;
+                                                   const float *sin, int half) {
+  int rest = row.head_dim - 2 * half;
+  for (int at = threadIdx.x; at < row.num_kv_heads * rest; at += blockDim.x) {
+    int head = row.num_heads + at / rest, i = 2 * half + at % rest;
+    if (!row.skips(head)) row.target(head)[i] = row.heads[head * row.head_dim + i];
+  }
   for (int at = threadIdx.x; at < (row.num_heads + row.num_kv_heads) * half; at += blockDim.x) {
     int head = at / half, i = at % half;
     if (row.skips(head)) continue;
@@ -106,11 +111,12 @@ static __device__ __forceinline__ void by_elements(const Row &row, const float *
 extern "C" __global__ void rope_write_kv(bf16 *qkv, bf16 *cache, const float *cos,
                                          const float *sin, const uint32_t *positions,
                                          const uint32_t *slots, int num_heads, int num_kv_heads,
-                                         int head_dim, int padded_dim) {
+                                         int head_dim, int padded_dim, int num_frequencies) {
   let_next_kernel_start();
   wait_for_previous_kernel();
   Row row(qkv, cache, slots[blockIdx.x], num_heads, num_kv_heads, head_dim, padded_dim);
-  size_t angles = size_t(positions[blockIdx.x]) * (head_dim / 2);
-  if (head_dim % 16 == 0) by_units(row, cos + angles, sin + angles);
-  else by_elements(row, cos + angles, sin + angles);
+  size_t angles = size_t(positions[blockIdx.x]) * num_frequencies;
+  bool is_whole = 2 * num_frequencies == head_dim;
+  if (is_whole && head_dim % 16 == 0) by_units(row, cos + angles, sin + angles);
+  else by_elements(row, cos + angles, sin + angles, num_frequencies);
 }

@@ -4,10 +4,7 @@
 // Sums are taken in an order that depends on a row's length alone.
 #include <math_constants.h>
 
-#include "common.cuh"
-
-constexpr int NUM_THREADS = 256;
-constexpr int NUM_WARPS = NUM_THREADS / 32;
+#include "sums.cuh"
 
 // Four neighbouring numbers of a row of `len`, zeros past its end. QUADS says that the row is whole
 // quads and lies so that each can be read at once.
@@ -38,25 +35,6 @@ static __device__ __forceinline__ void store4(bf16 *row, int i, int len, float4 
       }
     }
   }
-}
-
-// The block's sum, known to all of its threads.
-static __device__ __forceinline__ float sum_of_block(float value) {
-  __shared__ float sums[NUM_WARPS];
-#pragma unroll
-  for (int distance = 16; distance > 0; distance /= 2) {
-    value += __shfl_xor_sync(~0u, value, distance);
-  }
-  if (threadIdx.x % 32 == 0) {
-    sums[threadIdx.x / 32] = value;
-  }
-  __syncthreads();
-  float sum = sums[0];
-#pragma unroll
-  for (int warp = 1; warp < NUM_WARPS; warp++) {
-    sum += sums[warp];
-  }
-  return sum;
 }
 
 // x[row] = table[ids[row]]. One block a row.

@@ -103,6 +103,7 @@ impl Encoder {
             checkpoint,
             kernels: &kernels,
             precision,
+            packs: true,
         };
         let prefix = config.prefix(checkpoint)?;
         let name = |rest: &str| format!("{prefix}embeddings.{rest}");

@@ -1,6 +1,6 @@
 use super::STRIP;
 use crate::kernels::cpu::SplitMut;
-use crate::kernels::cpu::math::exp;
+use crate::kernels::cpu::math::{exp, gelu_tanh};
 use crate::kernels::cpu::versions::versions;
 
 /// What a linear layer does with its sums, while they are at hand.
@@ -11,6 +11,8 @@ pub enum Epilogue {
     Add,
     /// `silu(first half) * second half` of a paired weight (Shazeer 2020).
     SwiGlu,
+    /// The same with gelu, by tanh.
+    GeGlu,
 }
 
 /// Where the sums of a strip go.
@@ -57,6 +59,14 @@ fn finish_body<const FMA: bool>(
                 let mut gated = [0.0; STRIP / 2];
                 for ((gated, gate), up) in gated.iter_mut().zip(gates).zip(ups) {
                     *gated = gate / (1.0 + exp::<FMA>(-gate)) * up;
+                }
+                write(y, &gated, |_, gated| gated);
+            }
+            Epilogue::GeGlu => {
+                let (gates, ups) = sums.split_at(STRIP / 2);
+                let mut gated = [0.0; STRIP / 2];
+                for ((gated, gate), up) in gated.iter_mut().zip(gates).zip(ups) {
+                    *gated = gelu_tanh::<FMA>(*gate) * up;
                 }
                 write(y, &gated, |_, gated| gated);
             }

@@ -107,7 +107,7 @@ pub fn gemm(
 ) {
     let (n, columns) = match (epilogue, w.arrangement()) {
         (Epilogue::Store | Epilogue::Add, Arrangement::Stacked) => (w.n(), STRIP),
-        (Epilogue::SwiGlu, Arrangement::Paired) => (w.n() / 2, STRIP / 2),
+        (Epilogue::SwiGlu | Epilogue::GeGlu, Arrangement::Paired) => (w.n() / 2, STRIP / 2),
         _ => panic!("{epilogue:?} does not fit the arrangement of the weight"),
     };
     let m = out.len() / n.max(1);

@@ -50,7 +50,7 @@ impl Case {
             )
         };
         match self.epilogue {
-            Epilogue::SwiGlu => pack(
+            Epilogue::SwiGlu | Epilogue::GeGlu => pack(
                 &[RowSource::F32(first), RowSource::F32(second)],
                 Arrangement::Paired,
             ),
@@ -184,16 +184,24 @@ fn gates_meet_what_they_gate_on_odd_shapes() {
                 };
                 let stacked = case(Epilogue::Store);
                 let plain = stacked.product(&x, &stacked.pack(&w), &vec![0.0; 2 * m * ffn]);
-                let paired = case(Epilogue::SwiGlu);
-                let got = paired.product(&x, &paired.pack(&w), &vec![f32::NAN; m * ffn]);
-                for (i, got) in got.into_iter().enumerate() {
-                    let at = i / ffn * 2 * ffn + i % ffn;
-                    let (gate, up) = (f64::from(plain[at]), f64::from(plain[at + ffn]));
-                    let exact = gate / (1.0 + (-gate).exp()) * up;
-                    assert!(
-                        (f64::from(got) - exact).abs() <= exact.abs() * 2e-6 + 1e-12,
-                        "{set} {weight_type:?} {m}x{ffn}x{k}: {got} for {exact}"
-                    );
+                let silu = |x: f64| x / (1.0 + (-x).exp());
+                let gelu = |x: f64| {
+                    0.5 * x * (1.0 + (0.797_884_560_8 * (x + 0.044_715 * x.powi(3))).tanh())
+                };
+                let activations: [(_, &dyn Fn(f64) -> f64); 2] =
+                    [(Epilogue::SwiGlu, &silu), (Epilogue::GeGlu, &gelu)];
+                for (epilogue, activation) in activations {
+                    let paired = case(epilogue);
+                    let got = paired.product(&x, &paired.pack(&w), &vec![f32::NAN; m * ffn]);
+                    for (i, got) in got.into_iter().enumerate() {
+                        let at = i / ffn * 2 * ffn + i % ffn;
+                        let (gate, up) = (f64::from(plain[at]), f64::from(plain[at + ffn]));
+                        let exact = activation(gate) * up;
+                        assert!(
+                            (f64::from(got) - exact).abs() <= (exact.abs() + up.abs()) * 2e-6 + 1e-12,
+                            "{set} {weight_type:?} {epilogue:?} {m}x{ffn}x{k}: {got} for {exact}"
+                        );
+                    }
                 }
             }
         }

@@ -1,0 +1,96 @@
+use super::ModelError;
+use super::attention::Attention;
+use super::config::{DecoderConfig, Names};
+use super::linear::{Linear, Loader};
+use super::mlp::Mlp;
+use super::norm::RmsNorm;
+use super::weights::Checkpoint;
+
+/// The weights of a decoder.
+pub struct Layers {
+    pub embedding: Linear,
+    pub layers: Vec<Layer>,
+    pub norm: RmsNorm,
+    pub head: Linear,
+    has_own_head: bool,
+}
+
+pub struct Layer {
+    pub attention: Attention,
+    pub mlp: Mlp,
+}
+
+impl Layers {
+    pub fn load(loader: &Loader<'_>, config: &DecoderConfig) -> Result<Self, ModelError> {
+        let checkpoint = loader.checkpoint;
+        let names = config.names_in(checkpoint);
+        for part in names.names.not_text {
+            checkpoint.skip_under(part);
+        }
+        let (vocab, hidden) = (config.vocab_size, config.hidden_size);
+        let embedding = Linear::load_table(loader, &names.embedding(), vocab, hidden)?;
+        let head = if config.tie_word_embeddings {
+            check_tied_head(checkpoint, &names, vocab, hidden)?;
+            embedding.clone()
+        } else {
+            Linear::load_table(loader, &names.head(), vocab, hidden)?
+        };
+        let layers = (0..config.num_layers)
+            .map(|index| {
+                for derived in names.names.derived {
+                    checkpoint.skip(&names.layer(index, derived));
+                }
+                let name = |name: &str| names.layer(index, name);
+                Ok(Layer {
+                    attention: Attention::load(loader, config, index, &name)?,
+                    mlp: Mlp::load(loader, config, index, &name)?,
+                })
+            })
+            .collect::<Result<Vec<_>, ModelError>>()?;
+        Ok(Self {
+            norm: RmsNorm::load(loader, config, &names.final_norm(), hidden)?,
+            embedding,
+            layers,
+            head,
+            has_own_head: !config.tie_word_embeddings,
+        })
+    }
+
+    /// Memory of the packed weights, in bytes.
+    pub fn num_bytes(&self) -> usize {
+        let layers: usize = self
+            .layers
+            .iter()
+            .map(|layer| layer.attention.num_bytes() + layer.mlp.num_bytes())
+            .sum();
+        let head = match self.has_own_head {
+            true => self.head.num_bytes(),
+            false => 0,
+        };
+        layers + self.embedding.num_bytes() + head
+    }
+}
+
+/// A tied checkpoint may still carry the head; it must then be the embedding.
+fn check_tied_head(
+    checkpoint: &Checkpoint,
+    names: &Names<'_>,
+    vocab: usize,
+    hidden: usize,
+) -> Result<(), ModelError> {
+    let (head_name, embedding_name) = (names.head(), names.embedding());
+    if !checkpoint.contains(&head_name) {
+        return Ok(());
+    }
+    let shape = [vocab, hidden];
+    let (head, embedding) = (
+        checkpoint.take(&head_name, &shape)?,
+        checkpoint.take(&embedding_name, &shape)?,
+    );
+    if (0..vocab * hidden).all(|i| head.get(i).to_bits() == embedding.get(i).to_bits()) {
+        return Ok(());
+    }
+    Err(ModelError::Unsupported(format!(
+        "config.json ties the output head to the embedding, but {head_name} differs from {embedding_name}"
+    )))
+}
