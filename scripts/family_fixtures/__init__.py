@@ -1,0 +1,1 @@
+"""Tiny random checkpoints of each family, and what `transformers` says of them."""
