@@ -1,6 +1,7 @@
 //! Logits, log-probabilities and greedy tokens against `transformers`, whose answers are committed.
 
 mod encoders;
+mod families;
 mod golden;
 mod hostile;
 mod logprobs;
