@@ -75,9 +75,8 @@ def spread(name: str, noise: torch.Tensor, settings) -> torch.Tensor:
     if name.endswith("bias"):
         return 0.4 * noise
     if "embed_tokens" in name or "lm_head" in name:
-        # Tied and large, every token would predict itself; Gemma multiplies what it looks up.
-        scale = (0.2 if settings.model_type.startswith("gemma") else 0.3) if is_tied(settings) else 0.35
-        return scale * noise
+        # Tied and large, every token would predict itself.
+        return (0.15 if is_tied(settings) else 0.35) * noise
     if name.endswith(("mlp.gate.weight", "router.weight")):
         return noise * 3.0 / noise.shape[-1] ** 0.5
     stored_by_input = settings.model_type == "gpt_oss" and ".experts." in name

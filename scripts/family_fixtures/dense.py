@@ -159,7 +159,7 @@ def granite() -> Family:
     rope, base = older(10000.0)
     granite = {"architectures": ["GraniteForCausalLM"], "model_type": "granite"}
     shape = decoder(48, 3, 6, 3, 72, tie_word_embeddings=True, attention_bias=False, mlp_bias=False)
-    multipliers = {"embedding": 3.0, "residual": 0.4, "attention": 0.2}
+    multipliers = {"embedding": 0.6, "residual": 0.7, "attention": 0.2}
     shape |= {f"{name}_multiplier": value for name, value in multipliers.items()} | {"logits_scaling": 1.7}
     missed = {f"{name} multiplier": Missed(settings={f"{name}_multiplier": 1.0}) for name in ("embedding", "residual")}
     missed["attention multiplier"] = Missed(settings={"attention_multiplier": 8**-0.5})

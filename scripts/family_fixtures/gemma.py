@@ -15,8 +15,8 @@ def norms(*more: str, prefix: str = "") -> dict[str, Missed]:
     missed = {f"{name} weights": Missed(weights=f"{name}.weight") for name in names}
     missed["norms that count from 1"] = Missed(weights="norm.weight", become=less_one)
     missed["norm eps"] = Missed(settings={f"{prefix}rms_norm_eps": 1e-6})
-    # The two ways to compute GELU differ by 5e-4 at most.
-    missed["GELU by tanh"] = Missed(settings={f"{prefix}hidden_activation": "gelu"}, at_least=1e-3)
+    # The two ways to compute GELU differ by 5e-4 at most; still, more than rounding does.
+    missed["GELU by tanh"] = Missed(settings={f"{prefix}hidden_activation": "gelu"}, at_least=3e-4)
     missed["embedding scale"] = Missed(weights="embed_scale", become=torch.ones_like)
     return missed
 

@@ -12,6 +12,8 @@ LEAST_MARGIN = 1e-2
 # Of the least score of a router that is chosen over the greatest that is not.
 LEAST_ROUTER_MARGIN = 2e-3
 MOST_DISAGREEMENT = 2e-5
+# Different tokens in the continuation of the longest prompt: one that goes round in circles shows little.
+LEAST_TOKENS = 6
 
 
 @dataclass
@@ -78,14 +80,14 @@ def router_margin(model, run) -> float:
 
 def clear_continuations(model) -> list[Continuation] | None:
     """Of each prompt, unless a token or an expert is chosen by a hair or rounding moves logits by much: what sums in
-    another order must come to the same."""
+    another order must come to the same. Nor where one token follows on itself."""
     found = []
     for prompt in prompts():
         if router_margin(model, lambda: found.append(continued(model, prompt))) < LEAST_ROUTER_MARGIN:
             return None
         if found[-1].margin < LEAST_MARGIN or disagreement(model, found[-1]) > MOST_DISAGREEMENT:
             return None
-    return found
+    return found if len(set(found[-1].ids)) >= LEAST_TOKENS else None
 
 
 def disagreement(model, found: Continuation) -> float:
