@@ -24,7 +24,9 @@ mod versions;
 
 pub use buffer::AlignedBuffer;
 pub use kernel_set::{KernelSet, UnknownKernelSet};
-pub use packed::{Arrangement, PackedWeight, RowSource, WeightType};
+pub use packed::{
+    Arrangement, Float, Matrix, MatrixRows, PackedWeight, RowSource, Strided, WeightType,
+};
 pub use placement::{Placement, PlacementError};
 pub use pool::{PoolError, ThreadPool};
 pub(crate) use split::SplitMut;

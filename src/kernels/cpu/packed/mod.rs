@@ -12,7 +12,7 @@ mod tests;
 pub use form::{Form, Int4, Int8, Quantized, STRIP};
 pub use quantize::largest_bits;
 pub use rotation::{ROTATION, rotate_inline};
-pub use source::RowSource;
+pub use source::{Float, Matrix, MatrixRows, RowSource, Strided};
 
 use super::{KernelSet, SplitMut, ThreadPool, math};
 use memory::WeightMemory;
