@@ -174,6 +174,7 @@ impl Linear {
         } else {
             kernels.pack(&[], k, Arrangement::Stacked, weight_type, None)?
         };
+        loader.checkpoint.release();
         Ok(Self {
             weight: Arc::new(weight),
         })

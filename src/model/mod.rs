@@ -35,4 +35,4 @@ pub use error::ModelError;
 pub use family::{Family, families};
 pub use kv_cache::KvCache;
 pub use linear::Precision;
-pub use weights::{Checkpoint, Rows, Stack, StackOrder};
+pub use weights::{Checkpoint, Rows, Stack, StackOrder, Suggestion};

@@ -10,7 +10,7 @@ use super::{EngineConfig, PrefixCache, StepRunner};
 use crate::kernels::CudaOptions;
 use crate::kernels::{KernelSet, Kernels, KvType, PoolError, UnknownKernelSet, WeightType};
 use crate::model::{
-    Checkpoint, Decoder, DecoderConfig, DecoderLimits, KvCache, ModelError, Precision,
+    Checkpoint, Decoder, DecoderConfig, DecoderLimits, KvCache, ModelError, Precision, Suggestion,
 };
 use std::path::Path;
 use std::sync::Arc;
@@ -155,7 +155,7 @@ pub fn load(dir: &Path, options: &ModelOptions) -> Result<LoadedModel, LoadError
         decoder.config().family,
         decoder.config().num_layers,
         decoder.num_bytes() >> 20,
-        numerics,
+        weights(&numerics, precision, &checkpoint),
         (num_blocks * blocks.bytes) >> 20,
         limits.max_positions,
     );
@@ -274,12 +274,12 @@ pub(super) fn kernels(options: &ModelOptions) -> Result<Kernels, LoadError> {
 }
 
 impl Dtype {
-    /// bf16 stays bf16. f16 becomes f32, because bf16 would lose three bits of it.
+    /// bf16 stays bf16. f16 becomes f32, because bf16 would lose three bits of it. What is
+    /// quantised becomes bf16, which rounds it less than its makers have.
     fn of(checkpoint: &Checkpoint) -> Self {
-        if checkpoint.is_bf16() {
-            Self::Bf16
-        } else {
-            Self::F32
+        match checkpoint.suggestion() {
+            Suggestion::Bf16 | Suggestion::RoundedBf16 => Self::Bf16,
+            Suggestion::F32 => Self::F32,
         }
     }
 
@@ -301,6 +301,18 @@ fn precision(dtype: Dtype, quantize: Option<Quantize>) -> Precision {
             tables: WeightType::Int8,
         },
     }
+}
+
+/// What weights are in memory, and what they were in a quantised checkpoint.
+fn weights(numerics: &str, precision: Precision, checkpoint: &Checkpoint) -> String {
+    if !checkpoint.is_quantized() {
+        return numerics.to_owned();
+    }
+    let how = match (precision.layers, checkpoint.suggestion()) {
+        (WeightType::F32, _) | (WeightType::Bf16, Suggestion::Bf16) => "exactly",
+        _ => "rounded",
+    };
+    format!("{numerics} ({how} from {})", checkpoint.formats())
 }
 
 /// What the bits of an answer depend on: the type of the weights, and that of the KV cache if it
