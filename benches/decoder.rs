@@ -179,7 +179,10 @@ impl Roofline {
         let attention = (config.attention.qkv_width() + config.attention.q_width()) * hidden;
         let layers = config.layers.iter();
         let layers = layers.map(|layer| attention + layer.mlp.num_parameters(hidden));
-        (layers.sum::<usize>() as f64, (config.vocab_size * hidden) as f64)
+        (
+            layers.sum::<usize>() as f64,
+            (config.vocab_size * hidden) as f64,
+        )
     }
 
     fn weight_bytes(&self) -> (f64, f64) {

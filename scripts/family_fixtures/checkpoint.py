@@ -54,8 +54,10 @@ def randomize(model, family: Family, seed: int) -> dict[str, torch.Tensor]:
             continue
         noise = torch.randn(tensor.shape, generator=generator)
         tensor.copy_(spread(name, noise, model.config).to(family.dtype))
-    for tensor in model.buffers():
-        if tensor.is_floating_point() and tensor.dim() == 0:
+    # Not what is worked out anew when a checkpoint is loaded, such as the multiplier of embeddings.
+    stored = model.state_dict()
+    for name, tensor in model.named_buffers():
+        if name in stored and tensor.is_floating_point() and tensor.dim() == 0:
             tensor.copy_(tensor.to(family.dtype))
     return packed
 

@@ -97,7 +97,8 @@ impl Kernels {
         if let Some(cuda) = &self.cuda {
             return cuda.change_rows("softcap_rows", x, cap);
         }
-        x.cpu("softcap")?.inplace_op1(&Softcap { kernels: self, cap })
+        x.cpu("softcap")?
+            .inplace_op1(&Softcap { kernels: self, cap })
     }
 }
 

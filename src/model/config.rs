@@ -121,7 +121,10 @@ impl DecoderConfig {
         let root = roots.iter().find(is_there).or(roots.first());
         Names {
             names: &self.names,
-            root: root.copied().unwrap_or(family::Root { model: "", head: "" }),
+            root: root.copied().unwrap_or(family::Root {
+                model: "",
+                head: "",
+            }),
         }
     }
 }

@@ -5,7 +5,9 @@ use super::rotary::Ropes;
 use super::weights::Checkpoint;
 use super::workspace::Workspace;
 use super::{KvCache, ModelError};
-use crate::kernels::{Array, Batch, Epilogue, KernelSet, Kernels, Step, ThreadPool, Use, WeightType};
+use crate::kernels::{
+    Array, Batch, Epilogue, KernelSet, Kernels, Step, ThreadPool, Use, WeightType,
+};
 use std::sync::Arc;
 
 /// A decoder-only transformer with its weights packed for one kernel set.

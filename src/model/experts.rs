@@ -73,13 +73,7 @@ impl Experts {
             }
         };
         Ok(Self {
-            router: Linear::load_as(
-                loader,
-                WeightType::F32,
-                router,
-                experts.num_experts,
-                hidden,
-            )?,
+            router: Linear::load_as(loader, WeightType::F32, router, experts.num_experts, hidden)?,
             router_bias: router_bias.transpose()?,
             num_used: experts.num_used,
             weighting: experts.weighting,

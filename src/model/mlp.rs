@@ -93,7 +93,9 @@ impl DenseMlp {
         let (up, activated) = match activation {
             Activation::SwiGlu | Activation::GeGlu => {
                 let parts = match names.gate_up {
-                    GateUp::Separate { gate, up } => [gate, up].map(|n| Part::whole(name(n), width)),
+                    GateUp::Separate { gate, up } => {
+                        [gate, up].map(|n| Part::whole(name(n), width))
+                    }
                     GateUp::Fused(fused) => {
                         [0, width].map(|first| Part::rows(name(fused), 2 * width, first, width))
                     }
@@ -109,7 +111,13 @@ impl DenseMlp {
                     Ok(loader.checkpoint.take_vec(&name(n), 1)?[0])
                 };
                 let up = Up::Xielu {
-                    linear: Linear::load_parts(loader, Arrangement::Stacked, &parts, hidden, &normed)?,
+                    linear: Linear::load_parts(
+                        loader,
+                        Arrangement::Stacked,
+                        &parts,
+                        hidden,
+                        &normed,
+                    )?,
                     // Stored as what softplus takes.
                     alpha_p: softplus(alpha(names.alpha_p)?),
                     alpha_n: kernels::XIELU_BETA + softplus(alpha(names.alpha_n)?),
@@ -184,7 +192,9 @@ impl Up {
         gate_up: Option<&Array>,
     ) -> Result<(), ModelError> {
         match self {
-            Self::Gated { linear, epilogue } => linear.forward_normed(kernels, out, x, norm, *epilogue),
+            Self::Gated { linear, epilogue } => {
+                linear.forward_normed(kernels, out, x, norm, *epilogue)
+            }
             Self::Xielu {
                 linear,
                 alpha_p,

@@ -1,7 +1,8 @@
 use super::ModelError;
 use super::config::{DecoderConfig, RopeConfig, RopeScaling};
 use crate::kernels::{Kernels, RopeTable};
-use std::f64::consts::PI;
+use std::f32::consts::PI;
+use std::f64::consts::TAU;
 
 /// The rotary embeddings of a decoder's layers.
 pub struct Ropes {
@@ -66,36 +67,46 @@ fn magnitude(scaling: &RopeScaling) -> f64 {
     }
 }
 
+/// In the steps of `transformers`, each rounded to f32 as there: at long positions the last bit of
+/// a frequency shows.
 fn inverse_frequencies(config: &RopeConfig, num_positions: usize) -> Vec<f32> {
     let dim = config.rotary_dim;
-    let power = |i: usize| config.theta.powf((2 * i) as f64 / dim as f64);
-    let plain = |i: usize| f64::from((1.0 / power(i)) as f32);
+    let power = |i: usize| {
+        let exponent = (2 * i) as f32 / dim as f32;
+        config.theta.powf(f64::from(exponent)) as f32
+    };
+    let plain = |i: usize| 1.0 / power(i);
     let frequency = |i: usize| match &config.scaling {
         // Frequencies stretch beyond `max_position_embeddings` only, where nothing is served.
         RopeScaling::None | RopeScaling::Dynamic { .. } => plain(i),
-        RopeScaling::Linear { factor } => plain(i) / factor,
+        RopeScaling::Linear { factor } => plain(i) / *factor as f32,
         RopeScaling::Llama3 {
             factor,
             low_freq_factor,
             high_freq_factor,
             original_max_position_embeddings,
         } => {
-            let original = *original_max_position_embeddings as f64;
+            let [original, factor, low, high] = [
+                *original_max_position_embeddings as f64,
+                *factor,
+                *low_freq_factor,
+                *high_freq_factor,
+            ]
+            .map(|x| x as f32);
             let frequency = plain(i);
             let wavelength = 2.0 * PI / frequency;
-            if wavelength < original / high_freq_factor {
+            if wavelength < original / high {
                 frequency
-            } else if wavelength > original / low_freq_factor {
+            } else if wavelength > original / low {
                 frequency / factor
             } else {
-                let smooth = (original / wavelength - low_freq_factor)
-                    / (high_freq_factor - low_freq_factor);
+                let smooth = (original / wavelength - low) / (high - low);
                 (1.0 - smooth) * frequency / factor + smooth * frequency
             }
         }
         RopeScaling::Yarn { factor, .. } => {
             let kept = 1.0 - yarn_ramp(config, i);
-            plain(i) / factor * (1.0 - kept) + plain(i) * kept
+            1.0 / (*factor as f32 * power(i)) * (1.0 - kept) + plain(i) * kept
         }
         RopeScaling::Long {
             short_factor,
@@ -108,15 +119,15 @@ fn inverse_frequencies(config: &RopeConfig, num_positions: usize) -> Vec<f32> {
                 Some(true) => long_factor,
                 _ => short_factor,
             };
-            1.0 / (factors[i] * power(i))
+            1.0 / (factors[i] as f32 * power(i))
         }
     };
-    (0..dim / 2).map(|i| frequency(i) as f32).collect()
+    (0..dim / 2).map(frequency).collect()
 }
 
 /// How much of frequency `i` is interpolated: 0 for those that turn more than `beta_fast` times
 /// in the original length, 1 for those that turn less than `beta_slow` times.
-fn yarn_ramp(config: &RopeConfig, i: usize) -> f64 {
+fn yarn_ramp(config: &RopeConfig, i: usize) -> f32 {
     let RopeScaling::Yarn {
         original_max_position_embeddings,
         beta_fast,
@@ -130,8 +141,7 @@ fn yarn_ramp(config: &RopeConfig, i: usize) -> f64 {
     let dim = config.rotary_dim as f64;
     let original = *original_max_position_embeddings as f64;
     // The dimension whose frequency turns so many times in the original length.
-    let dimension =
-        |turns: f64| dim * (original / (turns * 2.0 * PI)).ln() / (2.0 * config.theta.ln());
+    let dimension = |turns: f64| dim * (original / (turns * TAU)).ln() / (2.0 * config.theta.ln());
     let (mut low, mut high) = (dimension(*beta_fast), dimension(*beta_slow));
     if *truncate {
         (low, high) = (low.floor(), high.ceil());
@@ -140,5 +150,5 @@ fn yarn_ramp(config: &RopeConfig, i: usize) -> f64 {
     if low == high {
         high += 0.001;
     }
-    ((i as f64 - low) / (high - low)).clamp(0.0, 1.0)
+    ((i as f32 - low as f32) / (high - low) as f32).clamp(0.0, 1.0)
 }

@@ -79,9 +79,9 @@ impl Workspace {
     /// The inputs of the last product of an MLP of this width, `[rows, width]`.
     pub fn activated(&self, width: usize) -> Result<&Array, ModelError> {
         let found = self.activated.iter().find(|(w, _)| *w == width);
-        found.map(|(_, array)| array).ok_or_else(|| {
-            ModelError::Unsupported(format!("no layer has an MLP of width {width}"))
-        })
+        found
+            .map(|(_, array)| array)
+            .ok_or_else(|| ModelError::Unsupported(format!("no layer has an MLP of width {width}")))
     }
 
     pub fn experts(&self) -> Result<&ExpertWorkspace, ModelError> {

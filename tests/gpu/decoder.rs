@@ -6,7 +6,13 @@ use serde_json::{Value, json};
 const MAX_ROWS: usize = 600;
 
 fn config(num_heads: usize, num_kv_heads: usize, head_dim: usize) -> DecoderConfig {
-    of_family("LlamaForCausalLM", num_heads, num_kv_heads, head_dim, json!({}))
+    of_family(
+        "LlamaForCausalLM",
+        num_heads,
+        num_kv_heads,
+        head_dim,
+        json!({}),
+    )
 }
 
 /// A decoder of three layers with what sets its family apart.
@@ -149,7 +155,12 @@ fn logits_of_families_are_those_of_the_cpu_in_any_step() {
         let what = config.family;
         let (cpu, gpu) = (Model::new(&cpu, config.clone()), Model::new(&gpu, config));
         let whole = gpu.logits(&[(&ids, 0)]);
-        assert_near(&whole.concat(), &cpu.logits(&[(&ids, 0)]).concat(), 3e-2, what);
+        assert_near(
+            &whole.concat(),
+            &cpu.logits(&[(&ids, 0)]).concat(),
+            3e-2,
+            what,
+        );
         for at in 200..204 {
             let steps = gpu.logits(&[(&ids[at..=at], at)]);
             assert_eq!(bits(&steps[0]), bits(&whole[at]), "{what}, position {at}");

@@ -111,7 +111,9 @@ pub fn load(dir: &Path, options: &ModelOptions) -> Result<LoadedModel, LoadError
             .min(config.max_position_embeddings),
     };
     let blocks = Blocks {
-        bytes: KvCache::block_bytes(&config, &kernels, kv_type).iter().sum(),
+        bytes: KvCache::block_bytes(&config, &kernels, kv_type)
+            .iter()
+            .sum(),
         // Room for every sequence at full length is all that can be used.
         useful: limits
             .max_positions

@@ -95,7 +95,12 @@ mod tests {
 
     #[test]
     fn a_soft_cap_keeps_small_numbers_and_bounds_large_ones() {
-        let known = [(0.01, 0.01), (1000.0, 30.0), (-1000.0, -30.0), (15.0, 13.863_514)];
+        let known = [
+            (0.01, 0.01),
+            (1000.0, 30.0),
+            (-1000.0, -30.0),
+            (15.0, 13.863_514),
+        ];
         check(&known, |set, row| softcap(set, row, 30.0));
     }
 

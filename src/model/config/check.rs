@@ -49,7 +49,10 @@ impl DecoderConfig {
             ("the multiplier of embeddings", Some(self.embedding_scale)),
             ("the multiplier of blocks", Some(self.residual_scale)),
             ("the multiplier of logits", Some(self.logit_scale)),
-            ("the multiplier of attention scores", Some(self.attention_scale)),
+            (
+                "the multiplier of attention scores",
+                Some(self.attention_scale),
+            ),
             ("`attn_logit_softcapping`", self.attention_softcap),
             ("`final_logit_softcapping`", self.logit_softcap),
         ] {

@@ -12,10 +12,14 @@ pub struct RopeConfig {
 pub enum RopeScaling {
     None,
     /// All frequencies divided by `factor` (Chen et al. 2023).
-    Linear { factor: f64 },
+    Linear {
+        factor: f64,
+    },
     /// Nothing changes up to `max_position_embeddings`, beyond which nothing is served (the
     /// "dynamic NTK" of checkpoints).
-    Dynamic { factor: f64 },
+    Dynamic {
+        factor: f64,
+    },
     /// Llama 3.1: low frequencies divided by `factor`, high ones kept, a ramp between.
     Llama3 {
         factor: f64,
@@ -88,7 +92,9 @@ impl RopeScaling {
                 if factor.is_finite() && *factor >= 1.0 {
                     return Ok(());
                 }
-                Err(format!("the rope scaling's `factor` is {factor}; it must be a number from 1"))
+                Err(format!(
+                    "the rope scaling's `factor` is {factor}; it must be a number from 1"
+                ))
             }
             Self::Llama3 {
                 factor,
@@ -128,7 +134,9 @@ impl RopeScaling {
                 original_max_position_embeddings,
                 attention_factor,
             } => {
-                for (name, factors) in [("short_factor", short_factor), ("long_factor", long_factor)] {
+                for (name, factors) in
+                    [("short_factor", short_factor), ("long_factor", long_factor)]
+                {
                     if factors.len() != rotary_dim / 2 || !is_positive(factors) {
                         return Err(format!(
                             "the longrope scaling's `{name}` must have {} positive numbers, one for each pair of dimensions",

@@ -71,7 +71,9 @@ fn set_experts(
         shared_width,
     };
     let step = config.optional_size("decoder_sparse_step")?.unwrap_or(1);
-    let dense = config.optional_sizes("mlp_only_layers")?.unwrap_or_default();
+    let dense = config
+        .optional_sizes("mlp_only_layers")?
+        .unwrap_or_default();
     for (index, layer) in layers.iter_mut().enumerate() {
         if !dense.contains(&index) && (index + 1).is_multiple_of(step.max(1)) {
             layer.mlp = MlpConfig::Experts(experts.clone());

@@ -142,10 +142,7 @@ fn gemma(config: Fields<'_>, defaults: &Sizes) -> Result<DecoderConfig, String> 
         ropes: Vec::new(),
         layers: alike(num_layers, None, &mlp),
         is_bidirectional: false,
-        max_position_embeddings: or(
-            "max_position_embeddings",
-            defaults.max_position_embeddings,
-        )?,
+        max_position_embeddings: or("max_position_embeddings", defaults.max_position_embeddings)?,
         tie_word_embeddings: config.flag("tie_word_embeddings", true)?,
         names: names::GEMMA,
     })

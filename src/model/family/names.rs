@@ -131,7 +131,10 @@ pub const LLAMA: WeightNames = WeightNames {
             head: "",
         },
         // Checkpoints of the model alone, which embedders are.
-        Root { model: "", head: "" },
+        Root {
+            model: "",
+            head: "",
+        },
     ],
     embedding: "embed_tokens.weight",
     final_norm: "norm.weight",

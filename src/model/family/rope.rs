@@ -26,7 +26,14 @@ pub fn rope_of(
     let Some(parameters) = parameters.optional_object(kind)? else {
         return Ok(None);
     };
-    from_parts(config, Some(parameters), Some(parameters), head_dim, default_theta).map(Some)
+    from_parts(
+        config,
+        Some(parameters),
+        Some(parameters),
+        head_dim,
+        default_theta,
+    )
+    .map(Some)
 }
 
 fn from_parts(

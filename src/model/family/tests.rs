@@ -66,10 +66,7 @@ fn layer_types_say_which_layers_slide() {
     let types = ["full_attention", "sliding_attention", "sliding_attention"].repeat(2);
     let fields = json!({"sliding_window": 100, "layer_types": types});
     let ministral = config("MinistralForCausalLM", fields).unwrap();
-    assert_eq!(
-        windows(&ministral),
-        [None, Some(100), Some(100)].repeat(2)
-    );
+    assert_eq!(windows(&ministral), [None, Some(100), Some(100)].repeat(2));
     assert_eq!(ministral.kv_groups(), [None, Some(100)]);
     assert_eq!(ministral.kv_group(2), 1);
     for (types, word) in [
@@ -87,15 +84,28 @@ fn the_text_part_of_a_checkpoint_that_sees_is_read_from_its_own_object() {
     let text = json!({"model_type": "gemma3_text", "hidden_size": 2560, "intermediate_size": 10240,
         "num_hidden_layers": 34, "sliding_window": 1024,
         "rope_scaling": {"factor": 8.0, "rope_type": "linear"}});
-    let gemma = config("Gemma3ForConditionalGeneration", json!({"text_config": text})).unwrap();
+    let gemma = config(
+        "Gemma3ForConditionalGeneration",
+        json!({"text_config": text}),
+    )
+    .unwrap();
     assert_eq!(gemma.vocab_size, 262_208);
-    assert_eq!((gemma.attention.num_heads, gemma.attention.head_dim), (8, 256));
+    assert_eq!(
+        (gemma.attention.num_heads, gemma.attention.head_dim),
+        (8, 256)
+    );
     assert_eq!(gemma.ropes[0].scaling, RopeScaling::Linear { factor: 8.0 });
     assert_eq!(gemma.ropes[0].theta, 1e6);
-    assert_eq!((gemma.ropes[1].theta, &gemma.ropes[1].scaling), (1e4, &RopeScaling::None));
+    assert_eq!(
+        (gemma.ropes[1].theta, &gemma.ropes[1].scaling),
+        (1e4, &RopeScaling::None)
+    );
     assert_eq!(gemma.layers[5].window, None);
     assert_eq!(gemma.layers[5].rope, Some(0));
-    assert_eq!((gemma.layers[6].window, gemma.layers[6].rope), (Some(1024), Some(1)));
+    assert_eq!(
+        (gemma.layers[6].window, gemma.layers[6].rope),
+        (Some(1024), Some(1))
+    );
     assert!(gemma.tie_word_embeddings);
 
     let missing = config("Mistral3ForConditionalGeneration", json!({})).unwrap_err();
@@ -121,7 +131,10 @@ fn gemma_3_is_read_as_it_is_saved_today_too() {
 #[test]
 fn caps_of_gemma_2_are_there_unless_they_are_null() {
     let usual = config("Gemma2ForCausalLM", json!({})).unwrap();
-    assert_eq!((usual.attention_softcap, usual.logit_softcap), (Some(50.0), Some(30.0)));
+    assert_eq!(
+        (usual.attention_softcap, usual.logit_softcap),
+        (Some(50.0), Some(30.0))
+    );
     assert_eq!(windows(&usual), [Some(4096), None].repeat(3));
     let off = json!({"attn_logit_softcapping": null, "final_logit_softcapping": null});
     let off = config("Gemma2ForCausalLM", off).unwrap();
@@ -130,7 +143,8 @@ fn caps_of_gemma_2_are_there_unless_they_are_null() {
 
 #[test]
 fn qwen_slides_only_where_it_says_that_it_uses_its_window() {
-    let fields = |uses| json!({"sliding_window": 64, "use_sliding_window": uses, "max_window_layers": 4});
+    let fields =
+        |uses| json!({"sliding_window": 64, "use_sliding_window": uses, "max_window_layers": 4});
     let off = config("Qwen2ForCausalLM", fields(false)).unwrap();
     assert_eq!(off.kv_groups(), [None]);
     assert!(off.has_qkv_bias && !off.has_output_bias);
@@ -184,7 +198,8 @@ fn phi_4_mini_rotates_three_quarters_of_a_head_by_longrope() {
         panic!("longrope");
     };
     assert!((attention_factor - (1.0 + 4f64.ln() / 1024f64.ln()).sqrt()).abs() < 1e-12);
-    let short = json!({"rope_scaling": {"type": "longrope", "short_factor": [1.0], "long_factor": [1.0]}});
+    let short =
+        json!({"rope_scaling": {"type": "longrope", "short_factor": [1.0], "long_factor": [1.0]}});
     let error = config("Phi3ForCausalLM", short).unwrap_err();
     assert!(error.contains("short_factor"), "{error}");
 }
@@ -192,9 +207,17 @@ fn phi_4_mini_rotates_three_quarters_of_a_head_by_longrope() {
 #[test]
 fn smollm3_leaves_every_fourth_layer_unrotated() {
     let smollm = config("SmolLM3ForCausalLM", json!({})).unwrap();
-    let rotated: Vec<_> = smollm.layers.iter().map(|layer| layer.rope.is_some()).collect();
+    let rotated: Vec<_> = smollm
+        .layers
+        .iter()
+        .map(|layer| layer.rope.is_some())
+        .collect();
     assert_eq!(rotated, [true, true, true, false, true, true]);
-    let listed = config("SmolLM3ForCausalLM", json!({"no_rope_layers": [0, 1, 1, 1, 1, 0]})).unwrap();
+    let listed = config(
+        "SmolLM3ForCausalLM",
+        json!({"no_rope_layers": [0, 1, 1, 1, 1, 0]}),
+    )
+    .unwrap();
     assert_eq!(listed.layers[0].rope, None);
     assert_eq!(listed.layers[5].rope, None);
 }
@@ -213,7 +236,12 @@ fn apertus_has_no_gate_and_granite_its_multipliers() {
         "attention_multiplier": 0.0078125, "logits_scaling": 8.0});
     let granite = config("GraniteForCausalLM", granite).unwrap();
     assert_eq!(
-        (granite.embedding_scale, granite.residual_scale, granite.attention_scale, granite.logit_scale),
+        (
+            granite.embedding_scale,
+            granite.residual_scale,
+            granite.attention_scale,
+            granite.logit_scale
+        ),
         (12.0, 0.22, 0.0078125, 0.125)
     );
     let zero = config("GraniteForCausalLM", json!({"logits_scaling": 0.0})).unwrap_err();

@@ -198,7 +198,8 @@ fn gates_meet_what_they_gate_on_odd_shapes() {
                         let (gate, up) = (f64::from(plain[at]), f64::from(plain[at + ffn]));
                         let exact = activation(gate) * up;
                         assert!(
-                            (f64::from(got) - exact).abs() <= (exact.abs() + up.abs()) * 2e-6 + 1e-12,
+                            (f64::from(got) - exact).abs()
+                                <= (exact.abs() + up.abs()) * 2e-6 + 1e-12,
                             "{set} {weight_type:?} {epilogue:?} {m}x{ffn}x{k}: {got} for {exact}"
                         );
                     }
