@@ -178,7 +178,7 @@ fn load_generator(model: &ModelToServe, options: &ModelOptions) -> Result<Served
     let limits = &loaded.config;
     info!(
         "{} KV blocks of {} tokens for up to {} sequences; at most {} tokens a step and {} in a context",
-        limits.num_blocks,
+        limits.num_blocks(),
         limits.block_size,
         limits.max_num_seqs,
         limits.max_num_batched_tokens,

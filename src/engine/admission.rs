@@ -1,6 +1,6 @@
 use super::faults::{Bug, Faults};
 use super::sequence::{FlowId, SequenceRequest};
-use super::{EngineConfig, SubmitError};
+use super::{EngineConfig, KvGroup, SubmitError};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -23,7 +23,10 @@ const MAX_RETRY: Duration = Duration::from_secs(120);
 pub(super) struct Admission {
     max_open: usize,
     max_waiting_tokens: usize,
-    max_kv_tokens: usize,
+    block_size: usize,
+    kv_groups: Vec<KvGroup>,
+    /// In tokens of each group.
+    max_kv_tokens: Vec<usize>,
     max_queue: Duration,
     faults: Faults,
     state: Mutex<State>,
@@ -36,23 +39,23 @@ struct State {
 }
 
 /// What is admitted of one flow.
-#[derive(Debug, Default, Clone, Copy)]
+#[derive(Debug, Default, Clone)]
 struct Load {
     weight: u32,
     num_open: usize,
     num_waiting: usize,
     waiting_tokens: usize,
-    /// Tokens for which the open sequences may need KV slots in the end.
-    kv_tokens: usize,
+    /// Tokens for which the open sequences may need KV slots of each group at once.
+    kv_tokens: Vec<usize>,
 }
 
 /// What admitting a sequence adds to the load of its flow.
-#[derive(Debug, Default, Clone, Copy)]
+#[derive(Debug, Default, Clone)]
 struct Cost {
     /// Until it starts.
     waiting_tokens: usize,
-    /// Until it ends.
-    kv_tokens: usize,
+    /// Of each group, until it ends.
+    kv_tokens: Vec<usize>,
 }
 
 /// How fast waiting prompts are started.
@@ -78,8 +81,15 @@ impl Admission {
         Self {
             max_open: config.max_num_seqs.saturating_add(config.max_num_waiting),
             max_waiting_tokens: config.max_waiting_tokens,
-            max_kv_tokens: (config.num_blocks * config.block_size)
-                .saturating_mul(config.max_kv_overcommit),
+            block_size: config.block_size,
+            max_kv_tokens: config
+                .kv_groups
+                .iter()
+                .map(|group| {
+                    (group.num_blocks * config.block_size).saturating_mul(config.max_kv_overcommit)
+                })
+                .collect(),
+            kv_groups: config.kv_groups.clone(),
             max_queue: config.max_queue,
             faults,
             state: Mutex::default(),
@@ -89,7 +99,7 @@ impl Admission {
     /// Whether a request of `flow` would be admitted now, however small.
     pub fn check(&self, now: Duration, flow: FlowId, weight: u32) -> Result<(), SubmitError> {
         self.lock()
-            .room(self, now, flow, weight, 1, Cost::default())
+            .room(self, now, flow, weight, 1, &Cost::default())
     }
 
     /// Places for the sequences of one request, which come from one flow: all or none.
@@ -120,23 +130,27 @@ impl Admission {
                 before = Some(request);
                 Cost {
                     waiting_tokens: if shared { 0 } else { request.prompt.len() },
-                    kv_tokens: request.prompt.len() + request.max_tokens,
+                    kv_tokens: self.kv_tokens(request),
                 }
             })
             .collect();
-        let total = Cost {
+        let mut total = Cost {
             waiting_tokens: costs.iter().map(|cost| cost.waiting_tokens).sum(),
-            kv_tokens: costs.iter().map(|cost| cost.kv_tokens).sum(),
+            kv_tokens: vec![0; self.kv_groups.len()],
         };
+        for cost in &costs {
+            add(&mut total.kv_tokens, &cost.kv_tokens);
+        }
         let mut state = self.lock();
         let weight = first.origin.weight;
-        state.room(self, now, flow, weight, costs.len(), total)?;
+        state.room(self, now, flow, weight, costs.len(), &total)?;
         let load = state.flows.entry(flow).or_default();
         load.weight = weight.max(1);
         load.num_open += costs.len();
         load.num_waiting += costs.len();
         load.waiting_tokens += total.waiting_tokens;
-        load.kv_tokens += total.kv_tokens;
+        load.kv_tokens.resize(self.kv_groups.len(), 0);
+        add(&mut load.kv_tokens, &total.kv_tokens);
         drop(state);
         let tickets = costs.into_iter().map(|cost| Ticket {
             admission: Arc::clone(self),
@@ -153,6 +167,16 @@ impl Admission {
         self.lock().flows.values().map(|load| load.num_open).sum()
     }
 
+    /// Tokens for which a request needs slots of each group at once: with a window, at most
+    /// those of the blocks that it reaches into.
+    fn kv_tokens(&self, request: &SequenceRequest) -> Vec<usize> {
+        let num_tokens = request.prompt.len() + request.max_tokens;
+        let groups = self.kv_groups.iter();
+        groups
+            .map(|group| group.max_tokens_held(num_tokens, self.block_size))
+            .collect()
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -167,17 +191,22 @@ impl State {
         flow: FlowId,
         weight: u32,
         count: usize,
-        cost: Cost,
+        cost: &Cost,
     ) -> Result<(), SubmitError> {
         let is_waiting = self.flows.values().any(|load| load.num_waiting > 0);
         self.drain.advance(now, is_waiting);
-        let load = self.flows.get(&flow).copied().unwrap_or_default();
+        let load = self.flows.get(&flow).cloned().unwrap_or_default();
+        let mut kv_tokens = limits.max_kv_tokens.iter().enumerate();
+        let fits_kv = kv_tokens.all(|(group, max)| {
+            let of = |tokens: &[usize]| tokens.get(group).copied().unwrap_or(0);
+            of(&load.kv_tokens) + of(&cost.kv_tokens) <= *max
+        });
         // Whoever has nothing waiting is let in: what cannot ever be computed was refused
         // before, and everything else is only a matter of its turn.
         let fits = load.num_open + count <= limits.max_open
             && (load.num_waiting == 0
                 || load.waiting_tokens + cost.waiting_tokens <= limits.max_waiting_tokens
-                    && load.kv_tokens + cost.kv_tokens <= limits.max_kv_tokens);
+                    && fits_kv);
         let wait = self.wait(flow, weight, load.waiting_tokens);
         let bound = limits.max_queue.mul_f64(CONFIDENCE);
         if fits && wait.is_none_or(|wait| wait <= bound) {
@@ -259,9 +288,58 @@ impl Drop for Ticket {
             load.waiting_tokens -= self.cost.waiting_tokens;
         }
         load.num_open -= 1;
-        load.kv_tokens -= self.cost.kv_tokens;
+        for (sum, tokens) in load.kv_tokens.iter_mut().zip(&self.cost.kv_tokens) {
+            *sum -= tokens;
+        }
         if load.num_open == 0 {
             state.flows.remove(&self.flow);
         }
+    }
+}
+
+fn add(sums: &mut [usize], more: &[usize]) {
+    for (sum, more) in sums.iter_mut().zip(more) {
+        *sum += more;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flow_is_held_to_its_overcommit_in_the_group_of_which_it_needs_most() {
+        let admits = |num_blocks: usize, num_windowed: usize, lens: &[usize]| {
+            let config = EngineConfig {
+                kv_groups: vec![
+                    KvGroup::without_window(num_blocks),
+                    KvGroup {
+                        num_blocks: num_windowed,
+                        window: Some(10),
+                    },
+                ],
+                max_kv_overcommit: 2,
+                ..EngineConfig::new(100, 1000, 4, 1)
+            };
+            let admission = Arc::new(Admission::new(&config, Faults::default()));
+            let requests = lens
+                .iter()
+                .map(|len| SequenceRequest::new(vec![0; *len], 10));
+            let mut tickets = Vec::new();
+            for request in requests {
+                match admission.admit(Duration::ZERO, &[request]) {
+                    Ok(admitted) => tickets.extend(admitted),
+                    Err(_) => break,
+                }
+            }
+            tickets.len()
+        };
+        // However long, a sequence reaches into four blocks of the window.
+        assert_eq!(admits(1000, 4, &[500, 500, 500]), 2);
+        assert_eq!(admits(1000, 6, &[500, 500, 500, 500]), 3);
+        // Twelve tokens in all need no more than themselves.
+        assert_eq!(admits(1000, 3, &[2, 2, 2]), 2);
+        // 2 × 4 × 255 tokens of the other group are four times 510.
+        assert_eq!(admits(255, 100, &[500; 6]), 4);
     }
 }

@@ -1,6 +1,21 @@
 use super::block_pool::BlockPool;
-use super::faults::Faults;
-use super::prefix::{BlockHash, Scope};
+use super::faults::{Bug, Faults};
+use super::kv_group::{KvGroup, NO_BLOCK};
+use super::prefix_tree::PrefixTree;
+
+#[cfg(test)]
+mod check;
+mod demand;
+mod sharing;
+#[cfg(test)]
+mod tests;
+
+use sharing::Published;
+pub(super) use sharing::{Found, Prefix};
+
+/// Nodes of the prefix tree for each block, at most: where all groups have windows, a cached
+/// block may keep the nodes of a whole context before it.
+const MAX_NODES_PER_BLOCK: usize = 64;
 
 /// Hands out KV blocks and finds those that already hold a prefix, one pool for each KV
 /// group.
@@ -12,226 +27,183 @@ use super::prefix::{BlockHash, Scope};
 pub struct BlockManager {
     block_size: usize,
     groups: Vec<BlockPool>,
+    tree: PrefixTree,
+    faults: Faults,
 }
 
-/// The blocks of one sequence in one group, in the order of its positions.
+/// The blocks of one sequence in one group, in the order of its positions; [`NO_BLOCK`] for
+/// each that fell out of the window.
 pub type BlockTable = Vec<u32>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("there are not enough free KV blocks")]
 pub struct OutOfBlocks;
 
-/// The full blocks of a sequence, as a cache knows them.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Prefix<'a> {
-    pub scope: Scope,
-    /// One for each full block of `tokens`.
-    pub hashes: &'a [BlockHash],
-    pub tokens: &'a [u32],
+/// What a sequence holds.
+#[derive(Debug, Default, Clone)]
+pub struct SequenceBlocks {
+    /// One for each KV group.
+    pub tables: Vec<BlockTable>,
+    published: Published,
+}
+
+impl SequenceBlocks {
+    pub fn new(num_groups: usize) -> Self {
+        Self {
+            tables: vec![BlockTable::new(); num_groups],
+            published: Published::Nothing,
+        }
+    }
 }
 
 impl BlockManager {
-    /// `num_blocks` for each group; a block holds `block_size` tokens. At most `max_cached`
-    /// blocks are kept for nobody.
+    /// A block holds `block_size` tokens. In each group at most `max_cached` blocks are kept
+    /// for nobody.
     pub(super) fn new(
         block_size: usize,
-        num_blocks: &[usize],
+        groups: &[KvGroup],
         max_cached: usize,
         faults: Faults,
     ) -> Self {
-        let groups = num_blocks
+        let pools = groups
             .iter()
-            .map(|&num_blocks| BlockPool::new(num_blocks, max_cached, faults))
-            .collect();
-        Self { block_size, groups }
+            .map(|group| BlockPool::new(*group, max_cached, faults));
+        Self {
+            block_size,
+            groups: pools.collect(),
+            tree: PrefixTree::new(groups.len(), faults),
+            faults,
+        }
     }
 
     pub fn num_groups(&self) -> usize {
         self.groups.len()
     }
 
-    pub fn num_blocks(&self) -> usize {
-        self.groups.iter().map(|group| group.blocks.len()).sum()
-    }
-
-    /// Blocks that a sequence reads.
-    pub fn num_used(&self) -> usize {
-        self.num_blocks()
-            - self
-                .groups
-                .iter()
-                .map(BlockPool::num_available)
-                .sum::<usize>()
-    }
-
-    /// Blocks that nobody reads and whose contents may be found again.
-    pub fn num_cached(&self) -> usize {
-        self.groups.iter().map(|group| group.cached.len()).sum()
-    }
-
-    /// Blocks that could be had at once, in the group that has fewest.
-    pub fn num_available(&self) -> usize {
-        let groups = self.groups.iter().map(BlockPool::num_available);
-        groups.min().unwrap_or(0)
-    }
-
-    /// How many of the first blocks of `prefix`, at most `max_blocks`, every group holds.
-    pub(super) fn num_found(&self, prefix: Prefix<'_>, max_blocks: usize) -> usize {
-        let found = |group: &BlockPool| group.find(prefix, self.block_size, max_blocks).len();
-        self.groups.iter().map(found).min().unwrap_or(0)
-    }
-
-    /// How many of the `num_found` first blocks of `prefix` nobody reads, in the group where
-    /// it is most.
-    pub(super) fn num_idle(&self, prefix: Prefix<'_>, num_found: usize) -> usize {
-        let idle = |group: &BlockPool| {
-            let found = group.find(prefix, self.block_size, num_found);
-            found.iter().filter(|id| group.is_cached(**id)).count()
-        };
-        self.groups.iter().map(idle).max().unwrap_or(0)
-    }
-
-    /// What the tables of a sequence hold, in thousandths of a block: of a shared block only
-    /// its part. In the group where it is most.
-    pub fn num_held(&self, tables: &[BlockTable]) -> usize {
-        let held = |(group, table): (&BlockPool, &BlockTable)| {
-            let readers = table
-                .iter()
-                .map(|id| group.blocks[*id as usize].num_readers);
-            readers.map(|n| 1000 / n.max(1) as usize).sum()
-        };
-        self.groups.iter().zip(tables).map(held).max().unwrap_or(0)
-    }
-
-    /// Blocks that nobody else reads, in the group where there are fewest.
-    pub fn num_private(&self, tables: &[BlockTable]) -> usize {
-        let private = |(group, table): (&BlockPool, &BlockTable)| {
-            let readers = table
-                .iter()
-                .map(|id| group.blocks[*id as usize].num_readers);
-            readers.filter(|n| *n == 1).count()
-        };
-        self.groups
-            .iter()
-            .zip(tables)
-            .map(private)
-            .min()
-            .unwrap_or(0)
-    }
-
-    /// Fills empty tables with the `num_found` first blocks of `prefix` and others until
-    /// they hold `num_tokens`, in all groups or in none; `spare` blocks stay available.
+    /// Gives a sequence that holds nothing the blocks of `found`, and in groups without window
+    /// others until they hold `num_tokens`; in groups with one those come as it gets on. In
+    /// all groups or in none; `spare` blocks of each stay available.
     pub(super) fn start(
         &mut self,
-        tables: &mut [BlockTable],
-        prefix: Prefix<'_>,
-        num_found: usize,
+        blocks: &mut SequenceBlocks,
+        found: &Found,
         num_tokens: usize,
-        spare: usize,
+        spare: &[usize],
     ) -> Result<(), OutOfBlocks> {
-        let block_size = self.block_size;
-        let needed = num_tokens.div_ceil(block_size);
-        let found: Vec<Vec<u32>> = self
-            .groups
-            .iter()
-            .map(|group| group.find(prefix, block_size, num_found))
-            .collect();
-        let fits = self.groups.iter().zip(&found).all(|(group, found)| {
-            let adopted = found.iter().filter(|id| group.is_cached(**id)).count();
-            needed - found.len() + spare <= group.num_available() - adopted
-        });
+        let needed = self.needed(found, num_tokens);
+        let fits = (self.available().zip(needed).zip(spare))
+            .all(|((available, needed), spare)| needed + spare <= available);
         if !fits {
             return Err(OutOfBlocks);
         }
-        for ((group, found), table) in self.groups.iter_mut().zip(found).zip(tables.iter_mut()) {
+        let nodes = &found.nodes[..found.num_blocks];
+        for (index, table) in blocks.tables.iter_mut().enumerate() {
             debug_assert!(table.is_empty(), "a sequence is started once");
-            for id in found {
-                group.adopt(id);
-                table.push(id);
+            let first = self.first_seen(&self.groups[index], nodes.len());
+            table.resize(first, NO_BLOCK);
+            for node in &nodes[first..] {
+                let id = self.tree.block(*node, index);
+                // Only a planted bug finds a block that the group does not have.
+                table.push(id.unwrap_or(NO_BLOCK));
+                if let Some(id) = id {
+                    self.groups[index].adopt(id);
+                }
             }
         }
-        self.grow(tables, num_tokens)
-    }
-
-    /// Grows the tables until they hold `num_tokens`, in all groups or in none.
-    pub fn grow(
-        &mut self,
-        tables: &mut [BlockTable],
-        num_tokens: usize,
-    ) -> Result<(), OutOfBlocks> {
-        let needed = num_tokens.div_ceil(self.block_size);
-        let missing = |table: &BlockTable| needed.saturating_sub(table.len());
-        if self
-            .groups
-            .iter()
-            .zip(tables.iter())
-            .any(|(group, table)| group.num_available() < missing(table))
-        {
-            return Err(OutOfBlocks);
+        if let Some(last) = nodes.last() {
+            self.tree.retain(*last);
+            blocks.published = Published::UpTo(*last);
         }
-        for (group, table) in self.groups.iter_mut().zip(tables) {
-            for _ in 0..missing(table) {
-                table.extend(group.take());
+        for (index, table) in blocks.tables.iter_mut().enumerate() {
+            if self.groups[index].group.window.is_none() {
+                self.extend(index, table, num_tokens);
             }
         }
         Ok(())
     }
 
-    /// Offers the computed block `index` of a sequence to others. Where another sequence has
-    /// published the same contents before, the table takes that block, so that whoever reads
-    /// a block also reads all before it.
-    pub(super) fn publish(&mut self, tables: &mut [BlockTable], prefix: Prefix<'_>, index: usize) {
-        let range = index * self.block_size..(index + 1) * self.block_size;
-        // A planted bug publishes what is not there yet.
-        let end = range.end.min(prefix.tokens.len());
-        let tokens = &prefix.tokens[range.start..end];
-        for (group, table) in self.groups.iter_mut().zip(tables) {
-            group.publish(table, prefix, index, tokens);
+    /// Grows the tables until they hold `num_tokens`, in all groups or in none.
+    pub(super) fn grow(
+        &mut self,
+        blocks: &mut SequenceBlocks,
+        num_tokens: usize,
+    ) -> Result<(), OutOfBlocks> {
+        if self.room(blocks) < num_tokens {
+            return Err(OutOfBlocks);
+        }
+        for (index, table) in blocks.tables.iter_mut().enumerate() {
+            self.extend(index, table, num_tokens);
+        }
+        Ok(())
+    }
+
+    fn extend(&mut self, group: usize, table: &mut BlockTable, num_tokens: usize) {
+        for _ in table.len()..num_tokens.div_ceil(self.block_size) {
+            table.extend(self.take(group));
+        }
+    }
+
+    /// Gives back what the tokens of a sequence from `position` on do not see.
+    pub(super) fn slide(&mut self, blocks: &mut SequenceBlocks, position: usize) {
+        if self.faults.has(Bug::KeepFallenOut) {
+            return;
+        }
+        let early = match self.faults.has(Bug::FreeOneTooEarly) {
+            true => self.block_size,
+            false => 0,
+        };
+        for (index, table) in blocks.tables.iter_mut().enumerate() {
+            let pool = &self.groups[index];
+            let first = pool.group.first_seen(position + early, self.block_size);
+            for place in num_fallen(pool, table)..first.min(table.len()) {
+                let id = std::mem::replace(&mut table[place], NO_BLOCK);
+                self.release_block(index, id);
+            }
         }
     }
 
     /// Gives back every block and leaves the tables empty. The last blocks go first, so that
-    /// a block is never evicted before those that follow it.
-    pub fn release(&mut self, tables: &mut [BlockTable]) {
-        for (group, table) in self.groups.iter_mut().zip(tables) {
-            for id in table.drain(..).rev() {
-                group.release(id);
+    /// in a group without window a block is never evicted before those that follow it.
+    pub(super) fn release(&mut self, blocks: &mut SequenceBlocks) {
+        for (index, table) in blocks.tables.iter_mut().enumerate() {
+            while let Some(id) = table.pop().filter(|id| *id != NO_BLOCK) {
+                self.release_block(index, id);
             }
+            table.clear();
+        }
+        if let Published::UpTo(node) = std::mem::take(&mut blocks.published) {
+            self.tree.let_go(node);
         }
     }
 
-    #[cfg(test)]
-    pub fn num_readers(&self, block: u32) -> u32 {
-        self.groups[0].blocks[block as usize].num_readers
+    fn release_block(&mut self, group: usize, id: u32) {
+        self.groups[group].release(id);
+        let max_nodes = MAX_NODES_PER_BLOCK * self.num_blocks();
+        while (self.groups[group].is_overfull() || self.tree.len() > max_nodes)
+            && let Some(id) = self.evict(group)
+        {
+            self.groups[group].free.push(id);
+        }
     }
 
-    /// Panics unless free, cached and used blocks are disjoint, sum to all and are read by
-    /// exactly the sequences whose `tables` are given, one item a sequence.
-    #[cfg(test)]
-    pub fn check(&self, tables: &[&[BlockTable]]) {
-        for (index, group) in self.groups.iter().enumerate() {
-            let mut readers = vec![0u32; group.blocks.len()];
-            for id in tables.iter().flat_map(|tables| &tables[index]) {
-                readers[*id as usize] += 1;
-            }
-            let mut idle = vec![0; group.blocks.len()];
-            for id in group.free.iter().chain(group.cached.values()) {
-                idle[*id as usize] += 1;
-            }
-            for (id, block) in group.blocks.iter().enumerate() {
-                assert_eq!(block.num_readers, readers[id], "readers of block {id}");
-                let expected = u32::from(readers[id] == 0);
-                assert_eq!(idle[id], expected, "block {id} of {} readers", readers[id]);
-                if let Some(contents) = &block.contents {
-                    assert_eq!(group.index.get(&contents.hash), Some(&(id as u32)));
-                }
-            }
-            let num_known = group
-                .blocks
-                .iter()
-                .filter(|block| block.contents.is_some())
-                .count();
-            assert_eq!(group.index.len(), num_known, "the index names other blocks");
-        }
+    /// A block for new contents: a free one, or the cached one that was used least recently.
+    fn take(&mut self, group: usize) -> Option<u32> {
+        let free = self.groups[group].free.pop();
+        let id = free.or_else(|| self.evict(group))?;
+        Some(self.groups[group].give(id))
+    }
+
+    /// The first of a sequence's `num_blocks` first blocks that the token behind them sees.
+    fn first_seen(&self, pool: &BlockPool, num_blocks: usize) -> usize {
+        let position = num_blocks * self.block_size;
+        pool.group.first_seen(position, self.block_size)
+    }
+}
+
+/// How many blocks of a table fell out of the window.
+fn num_fallen(pool: &BlockPool, table: &[u32]) -> usize {
+    match pool.group.window {
+        None => 0,
+        Some(_) => table.partition_point(|id| *id == NO_BLOCK),
     }
 }

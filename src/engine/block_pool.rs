@@ -1,147 +1,66 @@
-//! The blocks of one KV group: who reads them, what they hold, which may be taken.
+//! The blocks of one KV group: who reads them, and which may be taken.
 
-use super::block_manager::{BlockTable, Prefix};
 use super::faults::{Bug, Faults};
-use super::prefix::{BlockHash, Scope};
-use std::collections::{BTreeMap, HashMap};
+use super::kv_group::KvGroup;
+use super::prefix_tree::NodeId;
+use std::collections::BTreeMap;
 
 #[derive(Debug)]
 pub(super) struct BlockPool {
+    pub group: KvGroup,
     pub blocks: Vec<Block>,
-    /// Blocks without contents.
+    /// Blocks without known contents.
     pub free: Vec<u32>,
     /// Blocks that nobody reads, by the time since when: the least recently used first.
     pub cached: BTreeMap<u64, u32>,
-    pub max_cached: usize,
-    pub index: HashMap<BlockHash, u32>,
-    /// Counts releases and contents: gives each a number of its own.
-    pub clock: u64,
-    pub faults: Faults,
+    max_cached: usize,
+    num_releases: u64,
+    faults: Faults,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Block {
     pub num_readers: u32,
-    pub contents: Option<Contents>,
+    /// What it holds, if others may find it.
+    pub node: Option<NodeId>,
     /// Its key in `cached`, while it is there.
-    pub released_at: u64,
-}
-
-/// What a published block holds.
-#[derive(Debug)]
-pub(super) struct Contents {
-    /// Names these contents; never used twice.
-    pub id: u64,
-    pub hash: BlockHash,
-    pub scope: Scope,
-    /// The contents before these.
-    pub parent: Option<u64>,
-    pub tokens: Box<[u32]>,
+    released_at: u64,
 }
 
 impl BlockPool {
-    pub fn new(num_blocks: usize, max_cached: usize, faults: Faults) -> Self {
+    pub fn new(group: KvGroup, max_cached: usize, faults: Faults) -> Self {
         Self {
-            blocks: (0..num_blocks).map(|_| Block::default()).collect(),
+            group,
+            blocks: (0..group.num_blocks).map(|_| Block::default()).collect(),
             // Popped from the end, so that the first blocks are used first.
-            free: (0..num_blocks as u32).rev().collect(),
+            free: (0..group.num_blocks as u32).rev().collect(),
             cached: BTreeMap::new(),
             max_cached,
-            index: HashMap::new(),
-            clock: 0,
+            num_releases: 0,
             faults,
         }
+    }
+
+    pub fn block(&self, id: u32) -> &Block {
+        &self.blocks[id as usize]
     }
 
     pub fn num_available(&self) -> usize {
         self.free.len() + self.cached.len()
     }
 
-    pub fn is_cached(&self, id: u32) -> bool {
-        self.blocks[id as usize].num_readers == 0
+    /// Whether nobody reads a block.
+    pub fn is_idle(&self, id: u32) -> bool {
+        self.block(id).num_readers == 0
     }
 
-    fn tick(&mut self) -> u64 {
-        self.clock += 1;
-        self.clock
+    /// Whether more blocks are kept for nobody than should be.
+    pub fn is_overfull(&self) -> bool {
+        self.cached.len() > self.max_cached
     }
 
-    /// The blocks that hold the beginning of `prefix`.
-    pub fn find(&self, prefix: Prefix<'_>, block_size: usize, max_blocks: usize) -> Vec<u32> {
-        let mut found = Vec::new();
-        let mut parent = None;
-        let blocks = prefix.hashes.iter().zip(prefix.tokens.chunks(block_size));
-        for (hash, tokens) in blocks.take(max_blocks) {
-            let Some(&id) = self.index.get(hash) else {
-                break;
-            };
-            let Some(contents) = &self.blocks[id as usize].contents else {
-                break;
-            };
-            if !self.holds(contents, prefix.scope, parent, tokens) {
-                break;
-            }
-            parent = Some(contents.id);
-            found.push(id);
-        }
-        found
-    }
-
-    /// Hashes only find candidates: what counts is the same scope, tokens and contents before.
-    fn holds(
-        &self,
-        contents: &Contents,
-        scope: Scope,
-        parent: Option<u64>,
-        tokens: &[u32],
-    ) -> bool {
-        self.faults.has(Bug::TrustHash)
-            || (contents.scope == scope || self.faults.has(Bug::IgnoreNamespace))
-                && (contents.parent == parent || self.faults.has(Bug::IgnoreParent))
-                && (*contents.tokens == *tokens)
-    }
-
-    pub fn publish(
-        &mut self,
-        table: &mut BlockTable,
-        prefix: Prefix<'_>,
-        index: usize,
-        tokens: &[u32],
-    ) {
-        let id = table[index];
-        if self.blocks[id as usize].contents.is_some() {
-            return;
-        }
-        let before = index.checked_sub(1).map(|index| table[index]);
-        let parent = match before {
-            None => None,
-            Some(before) => match &self.blocks[before as usize].contents {
-                Some(contents) => Some(contents.id),
-                // What comes before is not to be found, so neither could this be.
-                None => return,
-            },
-        };
-        let hash = prefix.hashes[index];
-        if let Some(&other) = self.index.get(&hash) {
-            let contents = self.blocks[other as usize].contents.as_ref();
-            let same = |contents: &Contents| self.holds(contents, prefix.scope, parent, tokens);
-            // After a collision the first stays.
-            if contents.is_some_and(same) {
-                self.adopt(other);
-                table[index] = other;
-                self.release(id);
-            }
-            return;
-        }
-        self.index.insert(hash, id);
-        let contents = Contents {
-            id: self.tick(),
-            hash,
-            scope: prefix.scope,
-            parent,
-            tokens: tokens.into(),
-        };
-        self.blocks[id as usize].contents = Some(contents);
+    pub fn set_node(&mut self, id: u32, node: NodeId) {
+        self.blocks[id as usize].node = Some(node);
     }
 
     pub fn adopt(&mut self, id: u32) {
@@ -155,41 +74,40 @@ impl BlockPool {
     }
 
     pub fn release(&mut self, id: u32) {
-        let now = self.tick();
         let block = &mut self.blocks[id as usize];
         debug_assert!(block.num_readers > 0, "block {id} was freed twice");
         block.num_readers = block.num_readers.saturating_sub(1);
         if block.num_readers > 0 {
             return;
         }
-        if block.contents.is_none() {
+        if block.node.is_none() {
             self.free.push(id);
             return;
         }
-        block.released_at = now;
-        self.cached.insert(now, id);
-        while self.cached.len() > self.max_cached
-            && let Some(id) = self.evict()
-        {
+        self.num_releases += 1;
+        block.released_at = self.num_releases;
+        self.cached.insert(block.released_at, id);
+    }
+
+    /// Hands out a block that nobody has.
+    pub fn give(&mut self, id: u32) -> u32 {
+        self.blocks[id as usize].num_readers = 1;
+        id
+    }
+
+    /// Takes the cached block that was used least recently, and what it held.
+    pub fn evict(&mut self) -> Option<(u32, Option<NodeId>)> {
+        let (_, id) = self.cached.pop_first()?;
+        Some((id, self.blocks[id as usize].node.take()))
+    }
+
+    /// Forgets what a block holds; a cached one is free then.
+    pub fn forget(&mut self, id: u32) {
+        let block = &mut self.blocks[id as usize];
+        block.node = None;
+        if block.num_readers == 0 {
+            self.cached.remove(&block.released_at);
             self.free.push(id);
         }
-    }
-
-    /// A block for new contents: a free one, or the cached one that was used least recently.
-    pub fn take(&mut self) -> Option<u32> {
-        let id = self.free.pop().or_else(|| self.evict())?;
-        self.blocks[id as usize].num_readers = 1;
-        Some(id)
-    }
-
-    fn evict(&mut self) -> Option<u32> {
-        let (_, id) = self.cached.pop_first()?;
-        let contents = self.blocks[id as usize].contents.take();
-        if let Some(contents) = contents
-            && !self.faults.has(Bug::KeepEvictedInIndex)
-        {
-            self.index.remove(&contents.hash);
-        }
-        Some(id)
     }
 }

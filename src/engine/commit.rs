@@ -12,7 +12,7 @@ const MAX_STEPS_ALONE: u32 = 32;
 
 impl Scheduler {
     /// Applies a computed step: advances ranges, offers full blocks to others, accepts tokens,
-    /// frees what is finished. Nothing may be added or cancelled since `schedule`.
+    /// frees what is finished or fell out of a window. Nothing may be added or cancelled since `schedule`.
     pub fn commit(&mut self, step: &Step, output: StepOutput) -> Committed {
         let mut committed = Committed::default();
         for (item, computed) in step.items.iter().zip(output.items) {
@@ -30,6 +30,8 @@ impl Scheduler {
             sequence.num_computed += item.num_tokens;
             sequence.scored.extend(computed.scored);
             self.publish_computed(&mut sequence);
+            self.blocks
+                .slide(&mut sequence.blocks, sequence.num_computed);
 
             let counted = sequence.num_computed.min(sequence.num_prompt());
             committed.num_prompt_tokens += counted.saturating_sub(sequence.num_prompt_counted);
@@ -54,7 +56,7 @@ impl Scheduler {
             self.slots[item.slot] = Some(sequence);
             if ended && let Some(mut sequence) = self.vacate(item.slot) {
                 self.places.remove(&sequence.id);
-                self.blocks.release(&mut sequence.block_tables);
+                self.blocks.release(&mut sequence.blocks);
             }
         }
         self.flows.drop_empty();
@@ -73,11 +75,11 @@ impl Scheduler {
             return;
         }
         self.hash_blocks(sequence);
-        let mut tables = std::mem::take(&mut sequence.block_tables);
+        let mut blocks = std::mem::take(&mut sequence.blocks);
         for index in sequence.num_published..num_full {
-            self.blocks.publish(&mut tables, sequence.prefix(), index);
+            self.blocks.publish(&mut blocks, sequence.prefix(), index);
         }
-        sequence.block_tables = tables;
+        sequence.blocks = blocks;
         let published = sequence.num_published..num_full;
         self.withdraw(sequence, published);
         sequence.num_published = num_full;

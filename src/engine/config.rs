@@ -1,4 +1,4 @@
-use super::{SequenceRequest, SubmitError};
+use super::{KvGroup, SequenceRequest, SubmitError};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,8 +11,8 @@ pub struct EngineConfig {
     pub vocab_size: usize,
     /// Tokens in one KV block.
     pub block_size: usize,
-    /// KV blocks that sequences share.
-    pub num_blocks: usize,
+    /// The groups of layers with a pool of KV blocks each; a sequence needs some of every one.
+    pub kv_groups: Vec<KvGroup>,
     /// Most tokens computed in one step, over all sequences.
     pub max_num_batched_tokens: usize,
     /// Most sequences computed in one step.
@@ -28,7 +28,7 @@ pub struct EngineConfig {
     pub max_num_waiting: usize,
     /// Most prompt tokens of one flow that wait to be started.
     pub max_waiting_tokens: usize,
-    /// How many times all KV blocks one flow's admitted sequences may need together.
+    /// How many times all KV blocks of a group one flow's admitted sequences may need together.
     pub max_kv_overcommit: usize,
     /// A sequence that would probably wait longer than this is refused.
     pub max_queue: Duration,
@@ -47,13 +47,14 @@ pub struct EngineConfig {
 pub enum PrefixCache {
     /// No sequence finds blocks of another request.
     Off,
-    /// They are kept for sequences of the same namespace, at most so many blocks, until
-    /// their memory is needed.
+    /// They are kept for sequences of the same namespace, at most so many blocks of each
+    /// group, until their memory is needed.
     PerNamespace { max_blocks: usize },
 }
 
 impl EngineConfig {
-    /// The limits that the configuration has by default, for a model and its KV cache.
+    /// The limits that the configuration has by default, for a model whose layers all see every
+    /// token before and share `num_blocks` blocks of `block_size` tokens.
     pub fn new(
         vocab_size: usize,
         max_model_len: usize,
@@ -64,7 +65,7 @@ impl EngineConfig {
             max_model_len,
             vocab_size,
             block_size,
-            num_blocks,
+            kv_groups: vec![KvGroup::without_window(num_blocks)],
             max_num_batched_tokens: 512,
             max_num_seqs: 64,
             max_num_outputs: 64,
@@ -75,17 +76,12 @@ impl EngineConfig {
             max_kv_overcommit: 16,
             max_queue: Duration::from_secs(30),
             prefix_cache: PrefixCache::PerNamespace {
-                max_blocks: num_blocks,
+                max_blocks: usize::MAX,
             },
             restart_delay: Duration::from_secs(1),
             stall_timeout: Duration::from_secs(300),
             quarantine_path: None,
         }
-    }
-
-    /// Longest prompt plus completion that can ever run, in tokens.
-    pub fn max_sequence_len(&self) -> usize {
-        self.max_model_len.min(self.num_blocks * self.block_size)
     }
 
     /// Whether a request can ever be finished.

@@ -57,11 +57,21 @@ pub(super) enum Bug {
     WaitForCancelledLeader,
     /// One flow may fill the queue for all.
     SharedQueue,
+    /// A window gives the last block that a token still sees back.
+    FreeOneTooEarly,
+    /// Before a range is computed, what its last token does not see is given back.
+    FreeByLastToken,
+    /// What falls out of a window is kept until the sequence ends.
+    KeepFallenOut,
+    /// A cache hit looks at groups without window alone.
+    HitWithoutWindow,
+    /// To start, a sequence is thought to need as much of a windowed group as of others.
+    CountPastWindow,
 }
 
 #[cfg(test)]
 impl Bug {
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 30] = [
         Self::AdmitNeverFitting,
         Self::LeakBlockOnCancel,
         Self::LeakPlaceOnCancel,
@@ -87,6 +97,11 @@ impl Bug {
         Self::RestartCountOnPreemption,
         Self::WaitForCancelledLeader,
         Self::SharedQueue,
+        Self::FreeOneTooEarly,
+        Self::FreeByLastToken,
+        Self::KeepFallenOut,
+        Self::HitWithoutWindow,
+        Self::CountPastWindow,
     ];
 }
 

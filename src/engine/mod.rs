@@ -16,11 +16,13 @@ mod encoding;
 mod engine_thread;
 mod faults;
 mod flows;
+mod kv_group;
 mod load;
 mod model_runner;
 mod pace;
 mod planning;
 mod prefix;
+mod prefix_tree;
 mod quarantine;
 mod runner;
 mod sampling;
@@ -41,6 +43,7 @@ pub use encoding::{
     EncodedTexts, EncodingConfig, EncodingEngine, EncodingStats, LoadedEncoder, TextRunner,
     TokenizedText, load_encoder,
 };
+pub use kv_group::{KvGroup, NO_BLOCK};
 pub use load::{
     DeviceChoice, Dtype, LoadError, LoadedModel, ModelOptions, Quantize, StepTime, load,
 };

@@ -62,6 +62,7 @@ impl Scheduler {
                     .then(|| self.start_next(plan, flow, class))
                     .flatten()
             });
+            let slot = slot.filter(|slot| self.gets_on(plan, *slot));
             if plan.victims.len() > num_victims {
                 // What they gave back may be what others lacked.
                 done.clear();
@@ -76,7 +77,7 @@ impl Scheduler {
             };
             let num_tokens = self.plan_tokens(plan, slot, deficit.min(plan.num_prefill));
             if num_tokens == 0 {
-                // It lacks rows of logits; others of its flow may not.
+                // It lacks rows of logits or blocks; others of its flow may not.
                 plan.prefilling.retain(|other| *other != slot);
             }
             plan.num_prefill -= num_tokens;
@@ -84,9 +85,28 @@ impl Scheduler {
         }
     }
 
-    /// Plans up to `max` more tokens of a running sequence; how many it became.
-    pub(super) fn plan_tokens(&self, plan: &mut Plan, slot: usize, max: usize) -> usize {
+    /// Sees to it that some prefill gets on. Where a group with a window has no block for the
+    /// next token of this one, blocks that others of the step take for theirs will be back
+    /// after it; if there are no such others, the latest arrivals give way. False: this one
+    /// had to.
+    fn gets_on(&mut self, plan: &mut Plan, slot: usize) -> bool {
         let Some(sequence) = &self.slots[slot] else {
+            return false;
+        };
+        let has_block = self.blocks.room(&sequence.blocks) > sequence.num_computed;
+        let is_planned_prefill = |(slot, other): (usize, &Sequence)| {
+            other.num_missing() > 1 && plan.item(slot).is_some()
+        };
+        if has_block || plan.num_prefill == 0 || self.running().any(is_planned_prefill) {
+            return true;
+        }
+        self.make_room(plan, slot)
+    }
+
+    /// Plans up to `max` more tokens of a running sequence, with blocks for them; how many it
+    /// became.
+    pub(super) fn plan_tokens(&mut self, plan: &mut Plan, slot: usize, max: usize) -> usize {
+        let Some(sequence) = &mut self.slots[slot] else {
             return 0;
         };
         if !plan.admits(sequence) {
@@ -97,6 +117,8 @@ impl Scheduler {
         let before = planned.map_or(0, |item| item.num_tokens);
         let end = start + before;
         let mut added = max.min(plan.num_tokens).min(sequence.tokens.len() - end);
+        // Nobody is preempted so that a range may be longer.
+        added = added.min(self.blocks.room(&sequence.blocks).saturating_sub(end));
         if sequence.num_unscored() > 0 && start < sequence.scored.len() {
             // What is scored already ends a range, so that targets begin with one.
             added = added.min(sequence.scored.len().saturating_sub(end));
@@ -107,11 +129,15 @@ impl Scheduler {
         while added > 0 && outputs(added) > plan.num_outputs {
             added -= 1;
         }
-        if added == 0 {
+        let num_outputs = outputs(added);
+        if added == 0 || self.blocks.grow(&mut sequence.blocks, end + added).is_err() {
             return 0;
         }
+        if self.faults.has(Bug::FreeByLastToken) {
+            self.blocks.slide(&mut sequence.blocks, end + added - 1);
+        }
         plan.num_tokens -= added;
-        plan.num_outputs -= outputs(added);
+        plan.num_outputs -= num_outputs;
         plan.set(ScheduledTokens {
             sequence: sequence.id,
             slot,

@@ -9,6 +9,9 @@ use super::sequence::{Class, FlowId, Sequence, SequenceId, SequenceRequest};
 use super::step::{Plan, PrefillLimits, ScheduledTokens, Step};
 use std::collections::HashMap;
 
+#[cfg(test)]
+mod tests;
+
 /// Tokens that a step computes for prefills in any case, so that streams cannot hold them up.
 const MIN_PREFILL: usize = 16;
 
@@ -52,10 +55,10 @@ impl Scheduler {
     pub(super) fn with_faults(config: EngineConfig, key: [u8; 32], faults: Faults) -> Self {
         let max_cached = match config.prefix_cache {
             // The choices of a request still share its prompt.
-            PrefixCache::Off => config.num_blocks,
+            PrefixCache::Off => usize::MAX,
             PrefixCache::PerNamespace { max_blocks } => max_blocks,
         };
-        let blocks = BlockManager::new(config.block_size, &[config.num_blocks], max_cached, faults);
+        let blocks = BlockManager::new(config.block_size, &config.kv_groups, max_cached, faults);
         Self {
             blocks,
             hasher: BlockHasher::new(key, faults),
@@ -120,15 +123,15 @@ impl Scheduler {
                 if self.faults.has(Bug::DoubleFreeAfterPreemption)
                     && let Some(mut sequence) = sequence
                 {
-                    self.blocks.release(&mut sequence.block_tables);
+                    self.blocks.release(&mut sequence.blocks);
                 }
             }
             Some(Place::Running(slot)) => {
                 if let Some(mut sequence) = self.vacate(slot) {
                     if self.faults.has(Bug::LeakBlockOnCancel) {
-                        sequence.block_tables[0].pop();
+                        sequence.blocks.tables[0].pop();
                     }
-                    self.blocks.release(&mut sequence.block_tables);
+                    self.blocks.release(&mut sequence.blocks);
                 }
             }
         }
@@ -270,9 +273,9 @@ impl Scheduler {
             return;
         };
         if self.faults.has(Bug::DoubleFreeAfterPreemption) {
-            self.blocks.release(&mut sequence.block_tables.clone());
+            self.blocks.release(&mut sequence.blocks.clone());
         } else {
-            self.blocks.release(&mut sequence.block_tables);
+            self.blocks.release(&mut sequence.blocks);
         }
         if !self.faults.has(Bug::KeepComputedOnPreemption) {
             sequence.num_computed = 0;
@@ -302,7 +305,7 @@ fn step_item(sequence: &Sequence, item: ScheduledTokens) -> StepItem<'_> {
         sequence: sequence.id.0,
         tokens: &sequence.tokens[item.start..end],
         start: item.start,
-        block_tables: &sequence.block_tables,
+        block_tables: &sequence.blocks.tables,
         sample: sequence.samples(end).then(|| SampleRequest {
             params: &request.sampling,
             prompt: &request.prompt,

@@ -1,4 +1,4 @@
-use super::block_manager::{BlockTable, Prefix};
+use super::block_manager::{Prefix, SequenceBlocks};
 use super::constraint::{ConstraintError, TokenConstraint};
 use super::prefix::{BlockHash, Scope};
 use super::runner::TokenOutput;
@@ -178,7 +178,7 @@ pub(super) struct Sequence {
     pub num_announced: usize,
     /// Prompt tokens counted as computed so far, so that a recomputation is not counted.
     pub num_prompt_counted: usize,
-    pub block_tables: Vec<BlockTable>,
+    pub blocks: SequenceBlocks,
     /// Log-probabilities of the prompt's tokens, from the second on.
     pub scored: Vec<TokenOutput>,
     /// Prompt tokens found in the cache at the first start.
@@ -208,7 +208,7 @@ impl Sequence {
             num_published: 0,
             num_announced: 0,
             num_prompt_counted: 0,
-            block_tables: vec![BlockTable::new(); num_groups],
+            blocks: SequenceBlocks::new(num_groups),
             scored: Vec::new(),
             num_cached: None,
             prompt_reported: false,

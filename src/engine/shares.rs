@@ -1,7 +1,7 @@
 //! Who gives way when slots or blocks run out.
 //!
-//! While several flows have sequences, each has a share of the slots and of the blocks in
-//! proportion to its weight. A flow may take more while nobody else wants it. What is over
+//! While several flows have sequences, each has a share of the slots and of the blocks of each
+//! group in proportion to its weight. A flow may take more while nobody else wants it. What is over
 //! the share is taken back, latest arrival first, for a flow that stays within its own; the
 //! batch class gives way to the interactive one before that.
 
@@ -11,12 +11,18 @@ use super::sequence::{FlowId, Sequence};
 use super::step::Plan;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::ops::AddAssign;
 
-/// What each flow has of something there is too little of, at one moment.
+/// In so many parts all blocks of a group, and all slots, are divided to compare flows.
+const PARTS: u64 = 1_000_000;
+
+/// What each flow has of things there are too few of, at one moment: slots, or the blocks of
+/// each group.
 struct Usage {
-    /// In thousandths.
-    of_flow: BTreeMap<FlowId, u64>,
-    capacity: u64,
+    /// Of each thing, in thousandths.
+    of_flow: BTreeMap<FlowId, Vec<u64>>,
+    /// How many there are of each.
+    capacity: Vec<u64>,
     /// Of all that want some.
     total_weight: u64,
 }
@@ -30,7 +36,7 @@ impl Scheduler {
         }
         let flow = sequence.request.origin.flow;
         let usage = self.slot_usage(flow);
-        if !self.is_within_share(&usage, flow, 1) {
+        if !self.is_within_share(&usage, flow, &[1]) {
             return None;
         }
         let slot = self.over_share(&usage, sequence)?;
@@ -60,18 +66,34 @@ impl Scheduler {
     /// the one in `slot`.
     fn could_free(&self, usage: &Usage, sequence: &Sequence, slot: Option<usize>) -> bool {
         let needed = self.num_blocks_needed(sequence);
-        if !self.is_within_share(usage, sequence.request.origin.flow, needed) {
+        if !self.is_within_share(usage, sequence.request.origin.flow, &needed) {
             return false;
         }
-        let mut available = self.blocks.num_available();
-        let mut num_left = self.num_running;
-        for (other, victim) in self.running() {
-            if slot == Some(other) || self.gives_way(usage, victim, sequence) {
-                available += self.blocks.num_private(&victim.block_tables);
-                num_left -= 1;
+        let goes = |other: usize, victim: &Sequence| {
+            slot == Some(other) || self.gives_way(usage, victim, sequence)
+        };
+        let mut available: Vec<usize> = self.blocks.available().collect();
+        for (_, victim) in self
+            .running()
+            .filter(|(other, victim)| goes(*other, victim))
+        {
+            add(&mut available, self.blocks.private(&victim.blocks));
+        }
+        let owed = self.num_owed(|other, victim| !goes(other, victim));
+        let mut room = available.iter().zip(needed).zip(owed);
+        room.all(|((available, needed), owed)| needed + owed <= *available)
+    }
+
+    /// Blocks of each group that are left to those running sequences that `stays` accepts.
+    pub(super) fn num_owed(&self, stays: impl Fn(usize, &Sequence) -> bool) -> Vec<usize> {
+        let mut owed = vec![0; self.blocks.num_groups()];
+        for (slot, sequence) in self.running() {
+            if stays(slot, sequence) {
+                let of_sequence = self.blocks.owed(&sequence.blocks, sequence.tokens.len());
+                add(&mut owed, of_sequence);
             }
         }
-        available >= needed + num_left
+        owed
     }
 
     /// Grows the tables of a running sequence by one token, preempting others if need be.
@@ -85,7 +107,7 @@ impl Scheduler {
                 return false;
             };
             let needed = sequence.num_computed + 1;
-            if self.blocks.grow(&mut sequence.block_tables, needed).is_ok() {
+            if self.blocks.grow(&mut sequence.blocks, needed).is_ok() {
                 return true;
             }
             plan.is_full = true;
@@ -144,27 +166,35 @@ impl Scheduler {
     fn is_over_share(&self, usage: &Usage, flow: FlowId) -> bool {
         self.flows
             .get(flow)
-            .is_some_and(|state| state.num_running > 1 && !self.fits_share(usage, flow, 0))
+            .is_some_and(|state| state.num_running > 1 && !self.fits_share(usage, flow, &[]))
     }
 
-    /// Whether a flow may claim `more`: it stays within its share, or has nothing yet.
-    fn is_within_share(&self, usage: &Usage, flow: FlowId, more: usize) -> bool {
+    /// Whether a flow may claim `more` of each thing: it stays within its share, or has nothing
+    /// yet.
+    fn is_within_share(&self, usage: &Usage, flow: FlowId, more: &[usize]) -> bool {
         let Some(state) = self.flows.get(flow) else {
             return false;
         };
         state.num_running == 0 || self.fits_share(usage, flow, more)
     }
 
-    fn fits_share(&self, usage: &Usage, flow: FlowId, more: usize) -> bool {
+    fn fits_share(&self, usage: &Usage, flow: FlowId, more: &[usize]) -> bool {
         let weight = self.flows.get(flow).map_or(0, |state| state.weight);
-        let wanted = usage.of(flow) + more as u64 * 1000;
-        wanted * usage.total_weight <= usage.capacity * 1000 * u64::from(weight)
+        usage.capacity.iter().enumerate().all(|(thing, capacity)| {
+            let more = more.get(thing).copied().unwrap_or(0);
+            let wanted = usage.of(flow, thing) + more as u64 * 1000;
+            wanted * usage.total_weight <= capacity * 1000 * u64::from(weight)
+        })
     }
 
-    /// What a flow has for each unit of weight, in thousandths.
+    /// What a flow has for each unit of weight, in parts of all there is: of the thing of which
+    /// it has most.
     fn usage_per_weight(&self, usage: &Usage, flow: FlowId) -> u64 {
         let weight = self.flows.get(flow).map_or(1, |state| state.weight.max(1));
-        usage.of(flow) / u64::from(weight)
+        let parts = usage.capacity.iter().enumerate().map(|(thing, capacity)| {
+            usage.of(flow, thing) * PARTS / (capacity * u64::from(weight)).max(1)
+        });
+        parts.max().unwrap_or(0)
     }
 
     /// The newcomer is out of its queue, and may be all that its flow has.
@@ -172,27 +202,29 @@ impl Scheduler {
         let flows = self.flows.iter();
         Usage {
             of_flow: flows
-                .map(|(id, flow)| (id, flow.num_running as u64 * 1000))
+                .map(|(id, flow)| (id, vec![flow.num_running as u64 * 1000]))
                 .collect(),
-            capacity: self.slots.len() as u64,
+            capacity: vec![self.slots.len() as u64],
             total_weight: self.flows.total_weight_with(Some(newcomer)),
         }
     }
 
     fn block_usage(&self, newcomer: Option<FlowId>) -> Usage {
+        let groups = &self.config.kv_groups;
         let mut of_flow = BTreeMap::new();
         for (_, sequence) in self.running() {
-            let held = self.blocks.num_held(&sequence.block_tables) as u64;
-            *of_flow.entry(sequence.request.origin.flow).or_default() += held;
+            let flow = sequence.request.origin.flow;
+            let held = of_flow.entry(flow).or_insert_with(|| vec![0; groups.len()]);
+            add(held, self.blocks.held(&sequence.blocks));
         }
         Usage {
             of_flow,
-            capacity: self.config.num_blocks as u64,
+            capacity: groups.iter().map(|group| group.num_blocks as u64).collect(),
             total_weight: self.flows.total_weight_with(newcomer),
         }
     }
 
-    fn running(&self) -> impl Iterator<Item = (usize, &Sequence)> {
+    pub(super) fn running(&self) -> impl Iterator<Item = (usize, &Sequence)> {
         self.slots
             .iter()
             .enumerate()
@@ -201,7 +233,13 @@ impl Scheduler {
 }
 
 impl Usage {
-    fn of(&self, flow: FlowId) -> u64 {
-        self.of_flow.get(&flow).copied().unwrap_or(0)
+    fn of(&self, flow: FlowId, thing: usize) -> u64 {
+        self.of_flow.get(&flow).map_or(0, |things| things[thing])
     }
+}
+
+fn add<T: AddAssign>(sums: &mut [T], more: impl Iterator<Item = T>) {
+    sums.iter_mut()
+        .zip(more)
+        .for_each(|(sum, more)| *sum += more);
 }

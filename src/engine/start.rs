@@ -74,10 +74,10 @@ impl Scheduler {
             *self.computing.entry((class, *hash)).or_default() += 1;
         }
         if self.faults.has(Bug::PublishBeforeComputed) {
-            for index in 0..num_tokens / self.config.block_size {
-                let mut tables = std::mem::take(&mut sequence.block_tables);
-                self.blocks.publish(&mut tables, sequence.prefix(), index);
-                sequence.block_tables = tables;
+            for index in sequence.num_published..num_tokens / self.config.block_size {
+                let mut blocks = std::mem::take(&mut sequence.blocks);
+                self.blocks.publish(&mut blocks, sequence.prefix(), index);
+                sequence.blocks = blocks;
             }
         }
         self.places.insert(id, Place::Running(slot));
@@ -91,8 +91,10 @@ impl Scheduler {
     }
 
     /// Gives a sequence blocks for all its tokens: half a prefill would only hold blocks
-    /// that nobody can use, and lose them again. A spare block for each that runs keeps their
-    /// next tokens from preempting the newcomer at once.
+    /// that nobody can use, and lose them again. Of a group with a window it is given none yet,
+    /// but there must be as many as it will hold at once. What those that run may still take,
+    /// a spare block for each at least, is left to them, so that their next tokens do not
+    /// preempt the newcomer at once.
     fn allocate(&mut self, plan: &mut Plan, sequence: &mut Sequence) -> bool {
         let block_size = self.config.block_size;
         let mut max_found = sequence.max_cached_blocks(block_size);
@@ -101,18 +103,16 @@ impl Scheduler {
         }
         let num_tokens = sequence.tokens.len();
         loop {
-            let num_found = self.blocks.num_found(sequence.prefix(), max_found);
-            let mut tables = std::mem::take(&mut sequence.block_tables);
-            let spare = self.num_running;
-            let prefix = sequence.prefix();
+            let found = self.blocks.find(sequence.prefix(), max_found);
+            let spare = self.num_owed(|_, _| true);
             let started = self
                 .blocks
-                .start(&mut tables, prefix, num_found, num_tokens, spare);
-            sequence.block_tables = tables;
+                .start(&mut sequence.blocks, &found, num_tokens, &spare);
             if started.is_ok() {
                 if !self.faults.has(Bug::KeepComputedOnPreemption) {
                     sequence.num_computed = 0;
                 }
+                let num_found = found.num_blocks;
                 sequence.num_computed = sequence.num_computed.max(num_found * block_size);
                 sequence.num_published = num_found;
                 return true;
@@ -123,28 +123,27 @@ impl Scheduler {
         }
     }
 
-    /// Blocks that must become available before a sequence can be started; what nobody reads
-    /// now, but this sequence will, is not available to it.
-    pub(super) fn num_blocks_needed(&self, sequence: &Sequence) -> usize {
-        let block_size = self.config.block_size;
-        let max_found = sequence.max_cached_blocks(block_size);
-        let num_found = self.blocks.num_found(sequence.prefix(), max_found);
-        let num_idle = self.blocks.num_idle(sequence.prefix(), num_found);
-        sequence.tokens.len().div_ceil(block_size) - num_found + num_idle
+    /// Blocks of each group that must become available before a sequence can be started.
+    pub(super) fn num_blocks_needed(&self, sequence: &Sequence) -> Vec<usize> {
+        let max_found = sequence.max_cached_blocks(self.config.block_size);
+        let found = self.blocks.find(sequence.prefix(), max_found);
+        self.blocks.needed(&found, sequence.tokens.len())
     }
 
-    /// Whether another sequence is computing the first block that this one does not find.
+    /// Whether another sequence is computing the first block that this one does not find, or
+    /// the first that nobody knows yet: windows may have let go of what is before that, but
+    /// will not have of what follows.
     pub(super) fn is_computing(&self, sequence: &Sequence) -> bool {
         if self.computing.is_empty() || sequence.num_unscored() > 0 {
             return false;
         }
         let max_found = sequence.max_cached_blocks(self.config.block_size);
-        let num_found = self.blocks.num_found(sequence.prefix(), max_found);
+        let found = self.blocks.find(sequence.prefix(), max_found);
         let class = sequence.request.origin.class;
-        num_found < max_found
-            && self
-                .computing
-                .contains_key(&(class, sequence.hashes[num_found]))
+        [found.num_blocks, found.num_known()].iter().any(|index| {
+            let hash = sequence.hashes[..max_found].get(*index);
+            hash.is_some_and(|hash| self.computing.contains_key(&(class, *hash)))
+        })
     }
 
     /// The first in a queue that was overtaken so often that nobody else starts before it.

@@ -4,7 +4,7 @@ use crate::scripted::{self, MODEL, Script};
 use crate::server::{Answer, CHAT, Options, TestServer};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use guichet::engine::EngineConfig;
+use guichet::engine::{EngineConfig, KvGroup};
 use serde_json::{Value, json};
 
 const RESPONSES: &str = "/v1/responses";
@@ -168,7 +168,7 @@ async fn what_the_model_is_told_is_no_part_of_the_conversation() {
     let server = TestServer::start(Options {
         engine: EngineConfig {
             max_model_len: 16_384,
-            num_blocks: 4096,
+            kv_groups: vec![KvGroup::without_window(4096)],
             ..scripted::engine_config()
         },
         store: Some(store),

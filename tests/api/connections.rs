@@ -3,6 +3,7 @@
 use crate::scripted::{MODEL, Script};
 use crate::server::{Answer, CHAT, Options, TestServer};
 use bytes::Bytes;
+use guichet::engine::KvGroup;
 use reqwest::{Method, Version};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -98,7 +99,7 @@ async fn who_reads_nothing_of_a_stream_does_not_hold_the_model() {
     };
     let mut options = impatient(script);
     options.engine.max_model_len = 110_000;
-    options.engine.num_blocks = 8192;
+    options.engine.kv_groups = vec![KvGroup::without_window(8192)];
     let server = TestServer::start(options).await;
     let connection = connect(&server).await;
     let (client, connection) = h2::client::Builder::new()

@@ -4,7 +4,7 @@ use crate::scripted::{self, MODEL, Script};
 use crate::server::{CHAT, Options, TestServer};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use guichet::engine::EngineConfig;
+use guichet::engine::{EngineConfig, KvGroup};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
@@ -17,7 +17,7 @@ async fn started(script: Script) -> TestServer {
         engine: EngineConfig {
             max_model_len: CONTEXT,
             max_num_batched_tokens: 8192,
-            num_blocks: 8192,
+            kv_groups: vec![KvGroup::without_window(8192)],
             ..scripted::engine_config()
         },
         ..Options::new(script)

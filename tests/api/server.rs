@@ -6,7 +6,7 @@ use guichet::app;
 use guichet::config::ServerConfig;
 use guichet::document::ParseLimits;
 use guichet::document::sandbox::Parser;
-use guichet::engine::EngineConfig;
+use guichet::engine::{EngineConfig, KvGroup};
 use guichet::generation::ServedModel;
 use guichet::prompt::{BUILT_IN, PromptLibrary};
 use guichet::store::Store;
@@ -178,7 +178,7 @@ impl TestServer {
         Self::start(Options {
             engine: EngineConfig {
                 max_model_len: 16_384,
-                num_blocks: 4096,
+                kv_groups: vec![KvGroup::without_window(4096)],
                 ..scripted::engine_config()
             },
             ..Options::new(script)

@@ -10,7 +10,7 @@ use crate::server::{CHAT, Options, TestServer};
 use fixtures::{FUNCTIONS, Format, Message, Token, Transcript, formats};
 use futures_util::StreamExt;
 use futures_util::stream::iter;
-use guichet::engine::EngineConfig;
+use guichet::engine::{EngineConfig, KvGroup};
 use serde_json::{Value, json};
 use std::sync::LazyLock;
 
@@ -74,7 +74,7 @@ fn roomy() -> EngineConfig {
         max_num_outputs: 64,
         max_num_waiting: 256,
         max_model_len: 2048,
-        num_blocks: 4096,
+        kv_groups: vec![KvGroup::without_window(4096)],
         ..engine_config()
     }
 }

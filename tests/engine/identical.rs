@@ -2,7 +2,7 @@
 
 use crate::harness::{Noise, options, start_with, tiny, wait_until_idle};
 use crate::way::{Answer, Model, collect};
-use guichet::engine::{Class, FlowId, Origin, SamplingParams, SequenceRequest};
+use guichet::engine::{Class, FlowId, KvGroup, Origin, SamplingParams, SequenceRequest};
 use std::collections::HashMap;
 use std::sync::Mutex;
 use std::sync::atomic::Ordering;
@@ -45,7 +45,7 @@ fn check(temperature: f32) {
 
     let engine = start_with(&tiny(), &options(), |config| {
         config.max_num_seqs = NUM_CLIENTS;
-        config.num_blocks = NUM_CLIENTS;
+        config.kv_groups = vec![KvGroup::without_window(NUM_CLIENTS)];
     });
     let jobs = Mutex::new(jobs(&request, &mut noise));
     let answers = Mutex::new(HashMap::<Answer, usize>::new());

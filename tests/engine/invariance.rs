@@ -3,7 +3,7 @@ mod matrix;
 use crate::harness::{
     Answer, alone, options, requests, smollm2, start, start_with, tiny, together,
 };
-use guichet::engine::{EngineConfig, ModelOptions, SequenceRequest};
+use guichet::engine::{EngineConfig, KvGroup, ModelOptions, SequenceRequest};
 use guichet::kernels::KernelSet;
 use std::path::Path;
 use std::sync::atomic::Ordering;
@@ -66,8 +66,10 @@ fn check_preemption(dir: &Path, requests: &[SequenceRequest], base: &ModelOption
         .map(|request| request.prompt.len() + request.max_tokens)
         .max()
         .unwrap();
-    let few_blocks =
-        |config: &mut EngineConfig| config.num_blocks = longest.div_ceil(config.block_size) + 3;
+    let few_blocks = |config: &mut EngineConfig| {
+        let num_blocks = longest.div_ceil(config.block_size) + 3;
+        config.kv_groups = vec![KvGroup::without_window(num_blocks)];
+    };
     let engine = start_with(dir, base, few_blocks);
     check(
         &together(&engine, requests),

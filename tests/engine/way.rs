@@ -4,7 +4,7 @@
 //! no answer may show.
 
 use guichet::engine::{
-    Class, Engine, EngineConfig, FinishReason, FlowId, ItemOutput, ModelOptions, Origin,
+    Class, Engine, EngineConfig, FinishReason, FlowId, ItemOutput, KvGroup, ModelOptions, Origin,
     PrefixCache, RunnerError, ScoreRequest, SequenceEvent, SequenceRequest, SequenceStream,
     StepItem, StepOutput, StepRunner, TokenOutput, load,
 };
@@ -148,10 +148,10 @@ impl Model {
         let longest = lens.max().unwrap().div_ceil(block_size);
         let num_blocks = match way.preempts {
             true => longest + way.batch / 2,
-            false => self.config.num_blocks,
+            false => self.config.num_blocks(),
         };
         let config = EngineConfig {
-            num_blocks,
+            kv_groups: vec![KvGroup::without_window(num_blocks)],
             max_num_seqs: way.batch,
             // Prompts must fill the batch faster than answers leave it; the runner cuts what is
             // then too long for a chunk.

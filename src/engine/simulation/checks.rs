@@ -1,9 +1,10 @@
 //! What must hold after every step and at the end.
 
 use super::client::Client;
+use super::model::seen_from;
 use super::scenario::Kind;
 use super::simulator::Simulator;
-use crate::engine::{Class, EngineConfig, PrefixCache, SequenceId, Step};
+use crate::engine::{Class, EngineConfig, NO_BLOCK, PrefixCache, SequenceId, Step, StepItem};
 
 /// Steps until the prompt of the single request of another flow must be computed.
 const FLOOD_BOUND: u64 = 8;
@@ -26,7 +27,8 @@ impl Simulator {
         }
     }
 
-    /// The step is within its limits, writes no shared block and leaves nobody out.
+    /// The step is within its limits, has the blocks that it reads, writes no shared one and
+    /// leaves nobody out.
     pub(super) fn check_step(
         &self,
         step: &Step,
@@ -36,7 +38,6 @@ impl Simulator {
         let EngineConfig {
             max_num_batched_tokens,
             max_num_outputs,
-            block_size,
             ..
         } = self.scenario.config;
         let scheduler = self.core.scheduler();
@@ -49,16 +50,7 @@ impl Simulator {
             ));
         }
         for item in &items {
-            let blocks =
-                item.start / block_size..=(item.start + item.tokens.len() - 1) / block_size;
-            for index in blocks {
-                let Some(block) = item.block_tables[0].get(index) else {
-                    return Err(format!("sequence {} has no block {index}", item.sequence));
-                };
-                if scheduler.blocks.num_readers(*block) != 1 {
-                    return Err(format!("block {block} is written and has other readers"));
-                }
-            }
+            self.check_item(item)?;
         }
         let suspects = self.running(|sequence| sequence.is_suspect);
         if had_suspects || !suspects.is_empty() {
@@ -84,6 +76,34 @@ impl Simulator {
             && step.num_tokens() < max_num_batched_tokens
         {
             return Err(format!("no prefill of {prefilling:?} gets a token"));
+        }
+        Ok(())
+    }
+
+    /// In each group an item has every block that its tokens see, and writes those that it
+    /// alone reads.
+    fn check_item(&self, item: &StepItem<'_>) -> Result<(), String> {
+        let config = &self.scenario.config;
+        let last = item.start + item.tokens.len() - 1;
+        for (group, table) in item.block_tables.iter().enumerate() {
+            let window = config.kv_groups[group].window;
+            let first = *seen_from(item.start, window).start();
+            for index in first / config.block_size..=last / config.block_size {
+                let block = table.get(index).filter(|block| **block != NO_BLOCK);
+                let Some(block) = block else {
+                    let id = item.sequence;
+                    return Err(format!(
+                        "sequence {id} has no block {index} of group {group}"
+                    ));
+                };
+                let is_written = index >= item.start / config.block_size;
+                let num_readers = self.core.scheduler().blocks.num_readers(group, *block);
+                if is_written && num_readers != 1 {
+                    return Err(format!(
+                        "block {block} of group {group} is written and has other readers"
+                    ));
+                }
+            }
         }
         Ok(())
     }
@@ -124,15 +144,30 @@ impl Simulator {
         self.died_in.last().copied().unwrap_or(0)
     }
 
-    pub(super) fn check_blocks(&self) {
+    /// All blocks are accounted for, and who runs has given back what no token that is still
+    /// to be computed sees.
+    pub(super) fn check_blocks(&self) -> Result<(), String> {
         let scheduler = self.core.scheduler();
-        let tables: Vec<_> = scheduler
-            .slots
-            .iter()
-            .flatten()
-            .map(|sequence| &sequence.block_tables[..])
-            .collect();
-        scheduler.blocks.check(&tables);
+        let config = &self.scenario.config;
+        let running = || scheduler.slots.iter().flatten();
+        let blocks: Vec<_> = running().map(|sequence| &sequence.blocks).collect();
+        scheduler.blocks.check(&blocks);
+        for sequence in running() {
+            for (group, table) in sequence.blocks.tables.iter().enumerate() {
+                let window = config.kv_groups[group].window;
+                let first = *seen_from(sequence.num_computed, window).start();
+                let id = sequence.id;
+                for (index, block) in table.iter().enumerate() {
+                    let is_seen = (index + 1) * config.block_size > first;
+                    if is_seen != (*block != NO_BLOCK) {
+                        return Err(format!(
+                            "{id:?} sees {first}.. and has {table:?} of group {group}"
+                        ));
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Nobody finds more than what came before it in its own namespace.
@@ -145,11 +180,8 @@ impl Simulator {
         let common = |other: &Client| {
             let (a, b) = (&client.request.prompt, &other.request.prompt);
             // What was generated is cached, too.
-            let (_, generated) = super::model::reference(&other.request);
-            let other = b
-                .iter()
-                .copied()
-                .chain(generated.iter().map(|token| token.id));
+            let generated = other.generated.iter().map(|token| token.id);
+            let other = b.iter().copied().chain(generated);
             a.iter().zip(other).take_while(|(a, b)| **a == *b).count()
         };
         let known = self

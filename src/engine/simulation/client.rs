@@ -3,7 +3,7 @@
 use super::model::reference;
 use super::scenario::Reader;
 use crate::engine::{
-    EngineError, FinishReason, PromptReport, SequenceEvent, SequenceId, SequenceRequest,
+    EngineError, FinishReason, KvGroup, PromptReport, SequenceEvent, SequenceId, SequenceRequest,
     SequenceStream, TokenOutput,
 };
 use std::time::Duration;
@@ -20,6 +20,9 @@ pub struct Client {
     pub stream: Option<SequenceStream>,
     prompt: Option<PromptReport>,
     tokens: Vec<TokenOutput>,
+    /// What the request alone would have been told: of its prompt, and generated.
+    scores: Vec<TokenOutput>,
+    pub generated: Vec<TokenOutput>,
     pub end: Option<Result<FinishReason, EngineError>>,
 }
 
@@ -27,11 +30,13 @@ impl Client {
     pub fn new(
         id: SequenceId,
         request: SequenceRequest,
+        groups: &[KvGroup],
         reader: Reader,
         stream: SequenceStream,
         step: u64,
         now: Duration,
     ) -> Self {
+        let (scores, generated) = reference(&request, groups);
         Self {
             id,
             deadline: request.timeout.map(|timeout| now + timeout),
@@ -42,6 +47,8 @@ impl Client {
             stream: Some(stream),
             prompt: None,
             tokens: Vec::new(),
+            scores,
+            generated,
             end: None,
         }
     }
@@ -87,16 +94,16 @@ impl Client {
         if self.is_gone() {
             return Ok(());
         }
-        let (scores, generated) = reference(&self.request);
+        let generated = &self.generated;
         if !generated.starts_with(&self.tokens) {
             return Err(format!(
                 "tokens {:?} for {:?}",
                 ids(&self.tokens),
-                ids(&generated)
+                ids(generated)
             ));
         }
         if let Some(prompt) = &self.prompt
-            && prompt.logprobs != scores
+            && prompt.logprobs != self.scores
         {
             return Err("the prompt's log-probabilities differ".into());
         }

@@ -8,6 +8,7 @@
 
 mod checks;
 mod client;
+mod groups;
 mod model;
 mod planted;
 mod random;
@@ -87,6 +88,8 @@ fn no_seed_breaks_a_promise() {
             total.num_steps += report.num_steps;
             total.num_preemptions += report.num_preemptions;
             total.num_cached_tokens += report.num_cached_tokens;
+            total.num_windowed_cached_tokens += report.num_windowed_cached_tokens;
+            total.num_slides += report.num_slides;
             total.num_refused += report.num_refused;
             total.num_timeouts += report.num_timeouts;
             total.num_left += report.num_left;
@@ -106,6 +109,7 @@ fn no_seed_breaks_a_promise() {
     println!("{num_seeds} seeds: {total:?}");
     // Faults that never happen find nothing.
     assert!(total.num_preemptions > num_seeds && total.num_cached_tokens > num_seeds);
+    assert!(total.num_windowed_cached_tokens > num_seeds && total.num_slides > num_seeds);
     assert!(total.num_timeouts > num_seeds / 20 && total.num_left > num_seeds / 2);
     assert!(total.num_deaths > num_seeds / 20 && total.num_refused > num_seeds / 20);
 }

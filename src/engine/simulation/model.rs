@@ -3,8 +3,9 @@
 
 use super::random::mix;
 use crate::engine::{
-    ItemOutput, SampleRequest, SequenceRequest, StepItem, StepOutput, TokenOutput,
+    ItemOutput, KvGroup, SampleRequest, SequenceRequest, StepItem, StepOutput, TokenOutput,
 };
+use std::ops::RangeInclusive;
 
 pub const VOCAB: u32 = 40;
 
@@ -13,14 +14,18 @@ const UNWRITTEN: u64 = 0xBAD0_BAD0_BAD0_BAD0;
 
 pub struct HashModel {
     block_size: usize,
-    slots: Vec<u64>,
+    groups: Vec<KvGroup>,
+    /// Of each group.
+    slots: Vec<Vec<u64>>,
 }
 
 impl HashModel {
-    pub fn new(block_size: usize, num_blocks: usize) -> Self {
+    pub fn new(block_size: usize, groups: &[KvGroup]) -> Self {
+        let slots = |group: &KvGroup| vec![UNWRITTEN; block_size * group.num_blocks];
         Self {
             block_size,
-            slots: vec![UNWRITTEN; block_size * num_blocks],
+            groups: groups.to_vec(),
+            slots: groups.iter().map(slots).collect(),
         }
     }
 
@@ -29,12 +34,14 @@ impl HashModel {
         for item in step {
             for (index, token) in item.tokens.iter().enumerate() {
                 let position = item.start + index;
-                let before = match position {
-                    0 => 0,
-                    _ => self.slots[self.slot(item, position - 1)],
-                };
-                let slot = self.slot(item, position);
-                self.slots[slot] = entry(before, *token, position);
+                for (group, KvGroup { window, .. }) in self.groups.iter().enumerate() {
+                    let before = match *seen_from(position, *window).start() {
+                        start if start == position => 0,
+                        _ => self.slots[group][self.slot(item, group, position - 1)],
+                    };
+                    let slot = self.slot(item, group, position);
+                    self.slots[group][slot] = entry(before, *token, position);
+                }
             }
         }
         let items = step.iter().map(|item| self.output(item)).collect();
@@ -42,13 +49,16 @@ impl HashModel {
     }
 
     fn output(&self, item: &StepItem<'_>) -> ItemOutput {
-        let mut seen = 0;
+        let slot =
+            |group: usize, position: usize| self.slots[group][self.slot(item, group, position)];
+        let mut sight = Sight::new(&self.groups);
         for position in 0..item.start {
-            seen = see(seen, self.slots[self.slot(item, position)]);
+            sight.pass(position, slot);
         }
         let mut output = ItemOutput::default();
+        let mut seen = 0;
         for (index, _) in item.tokens.iter().enumerate() {
-            seen = see(seen, self.slots[self.slot(item, item.start + index)]);
+            seen = sight.see(item.start + index, slot);
             if let Some(target) = item.score.and_then(|score| score.targets.get(index)) {
                 output.scored.push(scored(seen, *target));
             }
@@ -57,24 +67,34 @@ impl HashModel {
         output
     }
 
-    fn slot(&self, item: &StepItem<'_>, position: usize) -> usize {
-        let block = item.block_tables[0][position / self.block_size] as usize;
+    fn slot(&self, item: &StepItem<'_>, group: usize, position: usize) -> usize {
+        let block = item.block_tables[group][position / self.block_size] as usize;
         block * self.block_size + position % self.block_size
     }
 }
 
 /// What a request must report when nothing is beside it: scored prompt tokens, then
 /// generated ones, computed without blocks, steps or caches.
-pub fn reference(request: &SequenceRequest) -> (Vec<TokenOutput>, Vec<TokenOutput>) {
+pub fn reference(
+    request: &SequenceRequest,
+    groups: &[KvGroup],
+) -> (Vec<TokenOutput>, Vec<TokenOutput>) {
     let mut tokens = request.prompt.to_vec();
-    let (mut before, mut seen) = (0, 0);
+    let mut entries: Vec<Vec<u64>> = vec![Vec::new(); groups.len()];
+    let mut sight = Sight::new(groups);
+    let mut seen = 0;
     let mut scores = Vec::new();
     let mut generated = Vec::new();
     let mut position = 0;
     loop {
         while position < tokens.len() {
-            before = entry(before, tokens[position], position);
-            seen = see(seen, before);
+            for (entries, KvGroup { window, .. }) in entries.iter_mut().zip(groups) {
+                let sees_itself_alone = *seen_from(position, *window).start() == position;
+                let before = entries.last().filter(|_| !sees_itself_alone);
+                let entry = entry(before.copied().unwrap_or(0), tokens[position], position);
+                entries.push(entry);
+            }
+            seen = sight.see(position, |group, position| entries[group][position]);
             if position + 1 < request.prompt.len() && request.prompt_logprobs.is_some() {
                 scores.push(scored(seen, tokens[position + 1]));
             }
@@ -106,7 +126,48 @@ fn entry(before: u64, token: u32, position: usize) -> u64 {
     mix(before ^ mix(u64::from(token) << 32 | position as u64))
 }
 
-fn see(seen: u64, entry: u64) -> u64 {
+/// The positions that the token at `position` sees.
+pub fn seen_from(position: usize, window: Option<usize>) -> RangeInclusive<usize> {
+    let first = window.map_or(0, |window| (position + 1).saturating_sub(window));
+    first..=position
+}
+
+/// What the tokens of one sequence see, one after another.
+struct Sight<'a> {
+    groups: &'a [KvGroup],
+    /// Of each group without window, a hash of all entries up to here.
+    passed: Vec<u64>,
+}
+
+impl<'a> Sight<'a> {
+    fn new(groups: &'a [KvGroup]) -> Self {
+        Self {
+            groups,
+            passed: vec![0; groups.len()],
+        }
+    }
+
+    /// Goes past a token that was computed before.
+    fn pass(&mut self, position: usize, slot: impl Fn(usize, usize) -> u64) {
+        let groups = self.groups.iter().zip(&mut self.passed).enumerate();
+        for (group, (_, passed)) in groups.filter(|(_, (group, _))| group.window.is_none()) {
+            *passed = fold(*passed, slot(group, position));
+        }
+    }
+
+    /// A hash of all entries that the next token sees, which is at `position`.
+    fn see(&mut self, position: usize, slot: impl Fn(usize, usize) -> u64) -> u64 {
+        self.pass(position, &slot);
+        let groups = self.groups.iter().zip(&self.passed).enumerate();
+        groups.fold(0, |seen, (index, (group, passed))| match group.window {
+            None => fold(seen, *passed),
+            window => seen_from(position, window)
+                .fold(seen, |seen, position| fold(seen, slot(index, position))),
+        })
+    }
+}
+
+fn fold(seen: u64, entry: u64) -> u64 {
     mix(seen.rotate_left(7) ^ entry)
 }
 

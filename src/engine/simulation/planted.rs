@@ -31,6 +31,11 @@ const FOUND_BY: [(Bug, u64); Bug::ALL.len()] = [
     (Bug::RestartCountOnPreemption, 0),
     (Bug::WaitForCancelledLeader, 12),
     (Bug::SharedQueue, 0),
+    (Bug::FreeOneTooEarly, 0),
+    (Bug::FreeByLastToken, 0),
+    (Bug::KeepFallenOut, 0),
+    (Bug::HitWithoutWindow, 0),
+    (Bug::CountPastWindow, 0),
 ];
 
 #[test]

@@ -1,5 +1,6 @@
 //! What happens in one simulated run, drawn from its seed before it begins.
 
+use super::groups;
 use super::model::VOCAB;
 use super::random::Random;
 use crate::engine::{
@@ -57,16 +58,21 @@ pub enum Reader {
 impl Scenario {
     pub fn new(seed: u64) -> Self {
         let mut random = Random::new(seed);
-        match random.within(0..=9) {
+        // Drawn apart, so that what else happens does not depend on it.
+        let mut windows = Random::new(!seed);
+        let mut scenario = match random.within(0..=9) {
             0 => Self::flood(random),
             1 => Self::large(random),
             2 => Self::batch(random),
-            _ => Self::mixed(random),
-        }
+            _ => return Self::mixed(random, &mut windows),
+        };
+        groups::beside(&mut windows, &mut scenario.config);
+        scenario
     }
 
-    fn mixed(mut random: Random) -> Self {
-        let config = config(&mut random);
+    fn mixed(mut random: Random, windows: &mut Random) -> Self {
+        let mut config = config(&mut random);
+        groups::draw(windows, &mut config);
         let letters: Vec<Vec<u32>> = (0..3).map(|_| tokens(&mut random, 60)).collect();
         let num_flows = random.within(1..=4);
         let weights: Vec<u32> = (0..num_flows).map(|_| random.pick(&[1, 1, 2, 5])).collect();

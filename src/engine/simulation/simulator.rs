@@ -9,7 +9,7 @@ use crate::engine::core::{Core, Submission};
 use crate::engine::faults::{Bug, Faults};
 use crate::engine::quarantine::Fingerprint;
 use crate::engine::sequence::Sequence;
-use crate::engine::{Class, EngineError, SequenceId, Step, SubmitError};
+use crate::engine::{Class, EngineError, NO_BLOCK, SequenceId, Step, SubmitError};
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -29,6 +29,10 @@ pub struct Report {
     pub num_steps: u64,
     pub num_preemptions: u64,
     pub num_cached_tokens: u64,
+    /// Of those, in groups with windows.
+    pub num_windowed_cached_tokens: u64,
+    /// Times that a sequence ran with blocks fallen out of its windows.
+    pub num_slides: u64,
     pub num_refused: u64,
     pub num_timeouts: u64,
     pub num_left: u64,
@@ -57,7 +61,7 @@ pub fn simulate(seed: u64, bug: Option<Bug>) -> Result<Report, String> {
     let faults = Faults(bug);
     let mut simulator = Simulator {
         core: new_core(&scenario, faults),
-        model: HashModel::new(scenario.config.block_size, scenario.config.num_blocks),
+        model: HashModel::new(scenario.config.block_size, &scenario.config.kv_groups),
         admission: Arc::new(Admission::new(&scenario.config, faults)),
         has_suspects: scenario.arrivals.iter().any(|arrival| arrival.is_suspect),
         arrivals: std::mem::take(&mut scenario.arrivals).into(),
@@ -102,7 +106,8 @@ impl Simulator {
             self.leave();
             self.advance()?;
             self.read()?;
-            self.check_blocks();
+            self.check_blocks()?;
+            self.count_slides();
         }
         self.finish()
     }
@@ -174,7 +179,8 @@ impl Simulator {
         }
         let ids = self.core.admit(submissions);
         for ((id, request), stream) in ids.into_iter().zip(requests).zip(streams) {
-            let client = Client::new(id, request, reader, stream, self.step, self.now);
+            let groups = &self.scenario.config.kv_groups;
+            let client = Client::new(id, request, groups, reader, stream, self.step, self.now);
             self.clients.push(client);
         }
         Ok(())
@@ -283,7 +289,22 @@ impl Simulator {
         self.report.num_steps = self.step;
         self.report.num_preemptions = scheduler.num_preemptions();
         self.report.num_cached_tokens = scheduler.num_cached_tokens();
+        if self.has_windows() {
+            self.report.num_windowed_cached_tokens = scheduler.num_cached_tokens();
+        }
         Ok(())
+    }
+
+    fn has_windows(&self) -> bool {
+        let mut groups = self.scenario.config.kv_groups.iter();
+        groups.any(|group| group.window.is_some())
+    }
+
+    fn count_slides(&mut self) {
+        let slots = self.core.scheduler().slots.iter().flatten();
+        let tables = slots.flat_map(|sequence| &sequence.blocks.tables);
+        let slid = tables.filter(|table| table.first() == Some(&NO_BLOCK));
+        self.report.num_slides += slid.count() as u64;
     }
 
     pub(super) fn running(&self, which: impl Fn(&Sequence) -> bool) -> Vec<SequenceId> {

@@ -7,7 +7,7 @@ mod uploads;
 use crate::forms::Form;
 use crate::scripted::{self, Script};
 use crate::server::{Answer, Options, TestServer};
-use guichet::engine::EngineConfig;
+use guichet::engine::{EngineConfig, KvGroup};
 use guichet::store::{FileLimits, Retention, Store};
 use reqwest::Method;
 use serde_json::Value;
@@ -33,7 +33,7 @@ pub fn options(store: Store) -> Options {
     Options {
         engine: EngineConfig {
             max_model_len: 4096,
-            num_blocks: 1024,
+            kv_groups: vec![KvGroup::without_window(1024)],
             ..scripted::engine_config()
         },
         store: Some(store),
