@@ -75,7 +75,7 @@ impl StepRunner for ModelRunner {
         self.token_ids.clear();
         self.positions.clear();
         self.output_rows.clear();
-        let num_groups = self.decoder.config().kv_groups().len();
+        let num_groups = step.first().map_or(0, |item| item.block_tables.len());
         let mut spans: Vec<Vec<AttentionSpan<'_>>> =
             vec![Vec::with_capacity(step.len()); num_groups];
         let mut wanted = Vec::with_capacity(step.iter().map(StepItem::num_outputs).sum());
@@ -85,8 +85,7 @@ impl StepRunner for ModelRunner {
             self.positions.extend(
                 (item.start..item.start + item.tokens.len()).map(|position| position as u32),
             );
-            for (group, spans) in spans.iter_mut().enumerate() {
-                let block_table = &item.block_tables[group.min(item.block_tables.len() - 1)];
+            for (spans, block_table) in spans.iter_mut().zip(item.block_tables) {
                 spans.push(AttentionSpan {
                     rows: first..self.token_ids.len(),
                     start: item.start,

@@ -1,3 +1,4 @@
+mod blocks;
 mod memory;
 mod options;
 mod warm_up;
@@ -5,13 +6,14 @@ mod warm_up;
 pub use options::{DeviceChoice, Dtype, ModelOptions, Quantize, StepTime};
 
 use super::model_runner::ModelRunner;
-use super::{EngineConfig, PrefixCache, StepRunner};
+use super::{EngineConfig, KvGroup, PrefixCache, StepRunner};
 #[cfg(feature = "cuda")]
 use crate::kernels::CudaOptions;
 use crate::kernels::{KernelSet, Kernels, KvType, PoolError, UnknownKernelSet, WeightType};
 use crate::model::{
     Checkpoint, Decoder, DecoderConfig, DecoderLimits, KvCache, ModelError, Precision, Suggestion,
 };
+use blocks::{CacheLimits, split_budget};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -110,40 +112,44 @@ pub fn load(dir: &Path, options: &ModelOptions) -> Result<LoadedModel, LoadError
             .unwrap_or(usize::MAX)
             .min(config.max_position_embeddings),
     };
-    let blocks = Blocks {
-        bytes: KvCache::block_bytes(&config, &kernels, kv_type)
-            .iter()
-            .sum(),
-        // Room for every sequence at full length is all that can be used.
-        useful: limits
-            .max_positions
-            .div_ceil(KvCache::block_size())
-            .saturating_mul(options.max_num_seqs),
-    };
     let block_size = KvCache::block_size();
+    let block_bytes = KvCache::block_bytes(&config, &kernels, kv_type);
+    let windows = config.kv_groups();
+    let cache_limits = CacheLimits {
+        block_size,
+        max_model_len: limits.max_positions,
+        max_num_seqs: options.max_num_seqs,
+        max_num_batched_tokens: limits.max_rows,
+    };
+    let groups_within = |budget| split_budget(budget, &block_bytes, &windows, &cache_limits);
+    let longest = |groups: &[KvGroup]| {
+        let of_group = |group: &KvGroup| group.max_sequence_len(block_size);
+        groups.iter().map(of_group).min().unwrap_or(usize::MAX)
+    };
     let load = |limits| Decoder::load(config, &checkpoint, kernels.clone(), precision, limits);
-    let (decoder, num_blocks) = if kernels.gpu().is_some() {
+    let (decoder, groups) = if kernels.gpu().is_some() {
         let decoder = load(limits)?;
         let budget = match options.kv_cache_bytes {
             Some(bytes) => bytes,
             None => warm_up::free_memory(&decoder, limits)?,
         };
-        (decoder, blocks.within(budget)?)
+        (decoder, groups_within(budget)?)
     } else {
         let weights = checkpoint.num_elements() as u64 * memory::element_bits(precision) / 8;
         let budget = options
             .kv_cache_bytes
             .unwrap_or_else(|| memory::free_memory_bytes().saturating_sub(weights) / 4);
-        let num_blocks = blocks.within(budget)?;
-        limits.max_positions = limits.max_positions.min(num_blocks * block_size);
-        (load(limits)?, num_blocks)
+        let groups = groups_within(budget)?;
+        limits.max_positions = limits.max_positions.min(longest(&groups));
+        (load(limits)?, groups)
     };
-    limits.max_positions = limits.max_positions.min(num_blocks * block_size);
-    let groups = vec![num_blocks; decoder.config().kv_groups().len()];
+    limits.max_positions = limits.max_positions.min(longest(&groups));
     if decoder.takes_long_factors() {
         numerics += " longrope";
     }
-    let cache = KvCache::new(decoder.config(), &kernels, kv_type, &groups)?;
+    let num_blocks: Vec<usize> = groups.iter().map(|group| group.num_blocks).collect();
+    let most_blocks = num_blocks.iter().copied().max().unwrap_or(0);
+    let cache = KvCache::new(decoder.config(), &kernels, kv_type, &num_blocks)?;
     if kernels.gpu().is_some() {
         warm_up::record(&decoder, &cache, max_num_seqs)?;
     }
@@ -153,19 +159,25 @@ pub fn load(dir: &Path, options: &ModelOptions) -> Result<LoadedModel, LoadError
     };
     let description = format!(
         "{} decoder of {} layers, {} MiB of weights as {}, {place}, \
-         {num_blocks} KV blocks of {block_size} tokens in {} MiB, context {} tokens",
+         KV blocks of {block_size} tokens: {} in {} MiB, context {} tokens",
         decoder.config().family,
         decoder.config().num_layers,
         decoder.num_bytes() >> 20,
         weights(&numerics, precision, &checkpoint),
-        (num_blocks * blocks.bytes) >> 20,
+        described(&groups),
+        num_blocks
+            .iter()
+            .zip(&block_bytes)
+            .map(|(num_blocks, bytes)| num_blocks * bytes)
+            .sum::<usize>()
+            >> 20,
         limits.max_positions,
     );
     let defaults = EngineConfig::new(
         decoder.config().vocab_size,
         limits.max_positions,
         block_size,
-        num_blocks,
+        most_blocks,
     );
     Ok(LoadedModel {
         config: EngineConfig {
@@ -189,14 +201,15 @@ pub fn load(dir: &Path, options: &ModelOptions) -> Result<LoadedModel, LoadError
             prefix_cache: match options.prefix_cache {
                 false => PrefixCache::Off,
                 true => PrefixCache::PerNamespace {
-                    max_blocks: options.prefix_cache_bytes.map_or(num_blocks, |bytes| {
-                        let cached = bytes / blocks.bytes as u64;
+                    max_blocks: options.prefix_cache_bytes.map_or(most_blocks, |bytes| {
+                        let cached = bytes / block_bytes.iter().sum::<usize>().max(1) as u64;
                         usize::try_from(cached)
-                            .unwrap_or(num_blocks)
-                            .min(num_blocks)
+                            .unwrap_or(most_blocks)
+                            .min(most_blocks)
                     }),
                 },
             },
+            kv_groups: groups,
             stall_timeout: options.stall_timeout,
             quarantine_path: options.quarantine_path.clone(),
             ..defaults
@@ -208,27 +221,6 @@ pub fn load(dir: &Path, options: &ModelOptions) -> Result<LoadedModel, LoadError
             Some(seed) => format!("{} {numerics} random:{seed}", kernels.name()),
         },
     })
-}
-
-/// KV blocks as memory allows them.
-struct Blocks {
-    /// Of one block, over all layers.
-    bytes: usize,
-    /// As many as can ever be used.
-    useful: usize,
-}
-
-impl Blocks {
-    fn within(&self, budget: u64) -> Result<usize, LoadError> {
-        let num_blocks = usize::try_from(budget / self.bytes as u64).unwrap_or(usize::MAX);
-        match num_blocks.min(self.useful) {
-            0 => Err(LoadError::NoMemory {
-                budget,
-                block_bytes: self.bytes,
-            }),
-            num_blocks => Ok(num_blocks),
-        }
-    }
 }
 
 /// Puts a decoder's kernels on the device that is asked for.
@@ -303,6 +295,16 @@ fn precision(dtype: Dtype, quantize: Option<Quantize>) -> Precision {
             tables: WeightType::Int8,
         },
     }
+}
+
+/// How many blocks each group of layers has.
+fn described(groups: &[KvGroup]) -> String {
+    let of_group = |group: &KvGroup| match group.window {
+        None => group.num_blocks.to_string(),
+        Some(window) => format!("{} for windows of {window}", group.num_blocks),
+    };
+    let parts: Vec<_> = groups.iter().map(of_group).collect();
+    parts.join(" and ")
 }
 
 /// What weights are in memory, and what they were in a quantised checkpoint.
