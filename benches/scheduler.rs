@@ -1,8 +1,8 @@
 //! What a step costs beside computing it: `schedule` and `commit` at 256 running sequences.
 
 use guichet::engine::{
-    EngineConfig, FlowId, ItemOutput, Namespace, Origin, PrefillLimits, Scheduler, SequenceId,
-    SequenceRequest, StepOutput, TokenOutput,
+    EngineConfig, FlowId, ItemOutput, KvGroup, Namespace, Origin, PrefillLimits, Scheduler,
+    SequenceId, SequenceRequest, StepOutput, TokenOutput,
 };
 use std::time::{Duration, Instant};
 
@@ -10,12 +10,18 @@ const NUM_RUNNING: usize = 256;
 const NUM_STEPS: usize = 4000;
 
 fn main() {
-    for (name, num_flows, num_waiting) in [
-        ("one flow", 1, 0),
-        ("eight flows", 8, 0),
-        ("eight flows, 1,000 waiting", 8, 1000),
+    let whole = KvGroup::without_window(NUM_RUNNING * 40);
+    let window = KvGroup {
+        num_blocks: NUM_RUNNING * 7,
+        window: Some(128),
+    };
+    for (name, num_flows, num_waiting, kv_groups) in [
+        ("one flow", 1, 0, vec![whole]),
+        ("eight flows", 8, 0, vec![whole]),
+        ("eight flows, 1,000 waiting", 8, 1000, vec![whole]),
+        ("eight flows, a window beside", 8, 0, vec![whole, window]),
     ] {
-        let mut times = run(num_flows, num_waiting);
+        let mut times = run(num_flows, num_waiting, kv_groups);
         times.sort_unstable();
         let at = |share: f64| times[(times.len() as f64 * share) as usize].as_secs_f64() * 1e6;
         println!(
@@ -29,12 +35,13 @@ fn main() {
 }
 
 /// How long each step took to decide and to apply, prefills and ends of sequences included.
-fn run(num_flows: u32, num_waiting: usize) -> Vec<Duration> {
+fn run(num_flows: u32, num_waiting: usize, kv_groups: Vec<KvGroup>) -> Vec<Duration> {
     let config = EngineConfig {
+        kv_groups,
         max_num_seqs: NUM_RUNNING,
         max_num_outputs: NUM_RUNNING,
         max_num_batched_tokens: 1024,
-        ..EngineConfig::new(1000, 4096, 32, NUM_RUNNING * 40)
+        ..EngineConfig::new(1000, 4096, 32, 1)
     };
     let mut scheduler = Scheduler::new(config, [1; 32]);
     let mut next_id = 0;
