@@ -1,9 +1,9 @@
 mod matrix;
 
 use crate::harness::{
-    Answer, alone, options, requests, smollm2, start, start_with, tiny, together,
+    Answer, alone, options, requests, root, smollm2, start, start_with, tiny, together,
 };
-use guichet::engine::{EngineConfig, KvGroup, ModelOptions, SequenceRequest};
+use guichet::engine::{EngineConfig, ModelOptions, SequenceRequest};
 use guichet::kernels::KernelSet;
 use std::path::Path;
 use std::sync::atomic::Ordering;
@@ -58,8 +58,8 @@ fn check_invariance(
 }
 
 /// Asks everything at once with too few KV blocks for it, and expects the bits of asking one
-/// by one.
-fn check_preemption(dir: &Path, requests: &[SequenceRequest], base: &ModelOptions) {
+/// by one. Says how often a sequence had to give its blocks back.
+fn check_preemption(dir: &Path, requests: &[SequenceRequest], base: &ModelOptions) -> u64 {
     let expected = alone(&start(dir, base), requests);
     let longest = requests
         .iter()
@@ -68,7 +68,9 @@ fn check_preemption(dir: &Path, requests: &[SequenceRequest], base: &ModelOption
         .unwrap();
     let few_blocks = |config: &mut EngineConfig| {
         let num_blocks = longest.div_ceil(config.block_size) + 3;
-        config.kv_groups = vec![KvGroup::without_window(num_blocks)];
+        for group in &mut config.kv_groups {
+            group.num_blocks = num_blocks;
+        }
     };
     let engine = start_with(dir, base, few_blocks);
     check(
@@ -76,8 +78,7 @@ fn check_preemption(dir: &Path, requests: &[SequenceRequest], base: &ModelOption
         &expected,
         "with forced preemption",
     );
-    let num_preemptions = engine.stats().num_preemptions.load(Ordering::SeqCst);
-    assert!(num_preemptions > 0, "nothing was preempted");
+    engine.stats().num_preemptions.load(Ordering::SeqCst)
 }
 
 fn check(got: &[Answer], expected: &[Answer], how: &str) {
@@ -98,7 +99,8 @@ fn scheduling_does_not_change_a_bit_with_any_kernel_set_and_number_of_threads() 
                 ..options()
             };
             check_invariance(&tiny(), &requests, &[1, 7, 64, 4096], &base);
-            check_preemption(&tiny(), &long_requests(320), &base);
+            let num_preemptions = check_preemption(&tiny(), &long_requests(320), &base);
+            assert!(num_preemptions > 0, "nothing was preempted");
             let one = together(
                 &start(
                     &tiny(),
@@ -133,5 +135,27 @@ fn long_requests(vocab: usize) -> Vec<SequenceRequest> {
 fn scheduling_does_not_change_a_bit_of_smollm2() {
     let requests = requests(32, 120, 49_152, 12);
     check_invariance(&smollm2(), &requests, &[1, 7, 64, 4096], &options());
-    check_preemption(&smollm2(), &long_requests(49_152), &options());
+    let num_preemptions = check_preemption(&smollm2(), &long_requests(49_152), &options());
+    assert!(num_preemptions > 0, "nothing was preempted");
+}
+
+/// Experts, windows whose blocks are given back, and prompts that later ones find in the cache.
+#[test]
+fn scheduling_does_not_change_a_bit_of_any_family() {
+    let families = root().join("tests/fixtures/families");
+    let (mut num_families, mut num_preemptions) = (0, 0);
+    for family in std::fs::read_dir(families).unwrap() {
+        let dir = family.unwrap().path();
+        let requests = long_requests(100);
+        check_invariance(&dir, &requests[..12], &[7, 64], &options());
+        num_preemptions += check_preemption(&dir, &requests, &options());
+        let twice = [&requests[..6], &requests[..6]].concat();
+        let expected = alone(&start(&dir, &options()), &requests[..6]);
+        let expected = [&expected[..], &expected[..]].concat();
+        let engine = start(&dir, &options());
+        check(&alone(&engine, &twice), &expected, "from the cache");
+        num_families += 1;
+    }
+    // Windows alone leave room for all.
+    assert!(num_families >= 20 && num_preemptions > 0);
 }
