@@ -2,6 +2,7 @@
 
 mod encoders;
 mod families;
+mod formats;
 mod golden;
 mod hostile;
 mod logprobs;

@@ -4,7 +4,7 @@ use super::header;
 use super::tensor::{MappedFile, Tensor};
 use crate::model::ModelError;
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
@@ -55,16 +55,18 @@ pub fn open(dir: &Path) -> Result<Tensors, ModelError> {
             ));
         }
         let path = dir.join(file);
-        for tensor in open_file(&path)? {
+        let here = open_file(&path)?;
+        let present: BTreeSet<_> = here.iter().map(|tensor| tensor.name.as_str()).collect();
+        if let Some(name) = names.into_iter().find(|name| !present.contains(name)) {
+            let message = format!("the tensor {name} is missing, although {INDEX} places it here");
+            return Err(ModelError::file(&path, message));
+        }
+        for tensor in here {
             if index.weight_map.get(&tensor.name).map(String::as_str) != Some(file) {
                 let message = format!("{INDEX} does not place the tensor {} here", tensor.name);
                 return Err(ModelError::file(&path, message));
             }
             tensors.insert(tensor.name.clone(), Arc::new(tensor));
-        }
-        if let Some(name) = names.into_iter().find(|name| !tensors.contains_key(*name)) {
-            let message = format!("the tensor {name} is missing, although {INDEX} places it here");
-            return Err(ModelError::file(&path, message));
         }
     }
     Ok(tensors)
