@@ -1,3 +1,4 @@
+use guichet::engine::NO_BLOCK;
 use guichet::kernels::{AttentionSpan, Batch, KernelSet, Kernels, KvType, ThreadPool, WeightType};
 use guichet::model::{Checkpoint, Decoder, DecoderConfig, DecoderLimits, KvCache};
 use std::path::Path;
@@ -6,8 +7,6 @@ use std::path::Path;
 const NUM_PLACES: usize = 4;
 /// Blocks of a place in each KV group.
 const NUM_BLOCKS: usize = 4;
-/// What stands in a block table for a block that fell out of a window.
-const NO_BLOCK: u32 = u32::MAX;
 
 /// A decoder on its own, whose sequences have a block table for each of its KV groups.
 pub struct Bench {
