@@ -12,7 +12,7 @@ use crate::model::import::{ImportError, Imported, import};
 /// Turn a GGUF file into a directory that can be served.
 ///
 /// The weights become bf16 safetensors; configuration, tokenizer and chat template are
-/// rebuilt from the file. Llama models only, for now.
+/// rebuilt from the file. docs/import.md says which models are imported.
 #[derive(Debug, Clone, clap::Args)]
 pub struct ImportArgs {
     /// The GGUF file.
@@ -77,9 +77,16 @@ pub(super) fn convert(
 }
 
 pub(super) fn describe(imported: &Imported, dir: &Path) -> String {
+    let rounded = match imported.num_rounded {
+        0 => String::new(),
+        count => {
+            format!(" {count} tensors held numbers that bf16 does not have, and were rounded.")
+        }
+    };
     format!(
-        "{}: {} tensors, {:.1} million parameters, {} tokens in the vocabulary, a context of {}.",
+        "{}: {}, {} tensors, {:.1} million parameters, {} tokens in the vocabulary, a context of {}.{rounded}",
         dir.display(),
+        imported.class,
         imported.num_tensors,
         imported.num_parameters as f64 / 1e6,
         imported.vocab_size,

@@ -1,6 +1,6 @@
 //! Special tokens, what ends a generation, and the chat template.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::ImportError;
 use super::metadata::Metadata;
@@ -9,13 +9,19 @@ use super::tokenizer::Vocabulary;
 const TEMPLATE: &str = "tokenizer.chat_template";
 
 /// Ends of a turn in published chat formats, for files that name no end-of-turn token.
-const END_OF_TURN: [&str; 5] = [
+const END_OF_TURN: [&str; 7] = [
     "<|eot_id|>",
     "<|im_end|>",
     "<|end|>",
     "<end_of_turn>",
     "<|end_of_turn|>",
+    "<|return|>",
+    "<|call|>",
 ];
+
+/// Where turns end with the first two, as gpt-oss has it, the last one ends a message within a
+/// turn.
+const HARMONY: ([&str; 2], &str) = (["<|return|>", "<|call|>"], "<|end|>");
 
 /// The tokens with a role, all of them in the vocabulary.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,7 +33,19 @@ pub(super) struct Specials {
     /// Every id that ends a generation; EOS first.
     ends: Vec<u32>,
     chat_template: Option<String>,
+    /// Templates for other uses, by name.
+    named_templates: Vec<(String, String)>,
+    /// What the maker of the model draws tokens with.
+    sampling: Map<String, Value>,
 }
+
+/// GGUF's keys and the fields of `generation_config.json`.
+const SAMPLING: [(&str, &str); 4] = [
+    ("general.sampling.temp", "temperature"),
+    ("general.sampling.top_p", "top_p"),
+    ("general.sampling.min_p", "min_p"),
+    ("general.sampling.penalty_repeat", "repetition_penalty"),
+];
 
 impl Specials {
     pub(super) fn from_gguf(
@@ -48,9 +66,12 @@ impl Specials {
             .collect();
         // A file may name only the end of the text: the template shows how turns end.
         let template = chat_template.as_deref().unwrap_or_default();
+        let (of_turn, of_message) = HARMONY;
+        let has_messages = of_turn.iter().all(|token| vocabulary.id(token).is_some());
         ends.extend(
             END_OF_TURN
                 .iter()
+                .filter(|token| !has_messages || **token != of_message)
                 .filter(|token| template.contains(**token))
                 .filter_map(|token| vocabulary.id(token))
                 .filter(|id| vocabulary.is_control(*id)),
@@ -69,6 +90,8 @@ impl Specials {
             unk: id("unknown")?,
             ends,
             chat_template,
+            named_templates: named_templates(metadata)?,
+            sampling: sampling(metadata)?,
         })
     }
 
@@ -80,7 +103,25 @@ impl Specials {
         let mut config =
             json!({ "bos_token_id": self.bos, "eos_token_id": ends, "pad_token_id": self.pad });
         drop_nulls(&mut config);
+        if let Value::Object(config) = &mut config {
+            config.extend(self.sampling.clone());
+        }
         config
+    }
+
+    /// One template as a text, several as a list with names.
+    fn templates(&self) -> Value {
+        let Some(template) = &self.chat_template else {
+            return Value::Null;
+        };
+        if self.named_templates.is_empty() {
+            return json!(template);
+        }
+        let others = self.named_templates.iter();
+        let others = others.map(|(name, template)| json!({"name": name, "template": template}));
+        std::iter::once(json!({"name": "default", "template": template}))
+            .chain(others)
+            .collect()
     }
 
     pub(super) fn tokenizer_config(&self, vocabulary: &Vocabulary<'_>, max_length: usize) -> Value {
@@ -88,9 +129,9 @@ impl Specials {
         let mut config = json!({
             "add_bos_token": vocabulary.bos.is_some(),
             "add_eos_token": vocabulary.eos.is_some(),
-            "add_prefix_space": false,
+            "add_prefix_space": vocabulary.is_byte_level().then_some(false),
             "bos_token": token(self.bos),
-            "chat_template": self.chat_template,
+            "chat_template": self.templates(),
             "clean_up_tokenization_spaces": false,
             "eos_token": token(self.eos),
             "model_max_length": max_length,
@@ -101,6 +142,34 @@ impl Specials {
         drop_nulls(&mut config);
         config
     }
+}
+
+fn named_templates(metadata: &Metadata<'_>) -> Result<Vec<(String, String)>, ImportError> {
+    let names = metadata.optional_texts("tokenizer.chat_templates")?;
+    names
+        .unwrap_or_default()
+        .iter()
+        .map(|name| {
+            let template = metadata.text(&format!("{TEMPLATE}.{name}"))?;
+            Ok((name.clone(), template.to_owned()))
+        })
+        .collect()
+}
+
+fn sampling(metadata: &Metadata<'_>) -> Result<Map<String, Value>, ImportError> {
+    let mut fields = Map::new();
+    if let Some(top_k) = metadata.optional_index("general.sampling.top_k")? {
+        fields.insert("top_k".into(), json!(top_k));
+    }
+    for (key, field) in SAMPLING {
+        if let Some(value) = metadata.optional_float(key)? {
+            fields.insert(field.into(), json!(value));
+        }
+    }
+    if fields.keys().any(|field| field != "repetition_penalty") {
+        fields.insert("do_sample".into(), json!(true));
+    }
+    Ok(fields)
 }
 
 /// Leaves out what the file does not name: readers take a null for a value.

@@ -1,29 +1,32 @@
 //! Tensors to bf16 safetensors, some rows at a time.
 
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Read, Seek, Write};
+use std::io::{BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
+use candle_core::quantized::GgmlDType;
 use candle_core::quantized::gguf_file::TensorInfo;
 use candle_core::{Device, Shape};
 use half::bf16;
 use serde_json::json;
 
-use super::header::{Header, TensorEntry};
-use super::names::PlannedTensor;
-use super::{ImportError, Progress};
+use super::header::{Header, StoredType, TensorEntry};
+use super::plan::{PlannedSource, PlannedTensor};
+use super::{ImportError, Progress, mxfp4};
 
-/// Elements converted at once: bounds the memory, whatever the tensor's size.
+/// Elements converted at once: bounds the memory, whatever the tensor's size. Only a matrix that
+/// is turned is read as a whole.
 const CHUNK_ELEMENTS: usize = 1 << 22;
 
-/// Writes all planned tensors in order, rounded to the nearest bf16 (ties to even).
+/// Writes all planned tensors in order, rounded to the nearest bf16 (ties to even). Returns how
+/// many of them held a number that bf16 does not have.
 pub(super) fn write_safetensors<R: Read + Seek>(
     path: &Path,
     plan: &[PlannedTensor],
     header: &Header,
     reader: &mut BufReader<R>,
     progress: &mut dyn FnMut(Progress),
-) -> Result<(), ImportError> {
+) -> Result<usize, ImportError> {
     let failed = |source| ImportError::Write {
         path: path.to_owned(),
         source,
@@ -32,44 +35,100 @@ pub(super) fn write_safetensors<R: Read + Seek>(
     writer
         .write_all(&safetensors_header(plan))
         .map_err(failed)?;
+    let mut num_rounded = 0;
     for (done, tensor) in plan.iter().enumerate() {
         progress(Progress {
             done,
             total: plan.len(),
         });
-        let Some(entry) = header.tensors.get(&tensor.source) else {
-            return Err(ImportError::Malformed(format!(
-                "the tensor {} is missing",
-                tensor.source
-            )));
-        };
-        let rows = if tensor.shape.len() > 1 {
-            tensor.shape[0]
-        } else {
-            1
-        };
-        let columns = tensor.num_elements / rows;
-        let unit = tensor.permuted_head_rows.unwrap_or(1);
-        let step = (CHUNK_ELEMENTS / columns / unit).max(1) * unit;
-        for first in (0..rows).step_by(step) {
-            let values = read_floats(entry, first, step.min(rows - first), reader, &tensor.source)?;
-            let bytes = match tensor.permuted_head_rows {
-                Some(head_rows) => {
-                    to_bf16(&unpermute(&values, columns, head_rows), &tensor.source)?
-                }
-                None => to_bf16(&values, &tensor.source)?,
-            };
-            writer.write_all(&bytes).map_err(failed)?;
-        }
+        let mut rounded = false;
+        read_chunks(tensor, header, reader, &mut |values| {
+            rounded |= write_bf16(values, &tensor.target, &mut writer, path)?;
+            Ok(())
+        })?;
+        num_rounded += usize::from(rounded);
     }
     progress(Progress {
         done: plan.len(),
         total: plan.len(),
     });
-    writer.flush().map_err(failed)
+    writer.flush().map_err(failed)?;
+    Ok(num_rounded)
 }
 
-/// Rows `first .. first + count` of a tensor as f32. A tensor of one dimension is one row.
+/// Hands on all numbers of a tensor, in the order in which the checkpoint has them.
+fn read_chunks<R: Read + Seek>(
+    tensor: &PlannedTensor,
+    header: &Header,
+    reader: &mut BufReader<R>,
+    write: &mut dyn FnMut(&[f32]) -> Result<(), ImportError>,
+) -> Result<(), ImportError> {
+    let entry = |name: &str| {
+        header
+            .tensors
+            .get(name)
+            .ok_or_else(|| ImportError::Malformed(format!("the tensor {name} is missing")))
+    };
+    match &tensor.source {
+        PlannedSource::Metadata(value) => write(&[*value]),
+        PlannedSource::Rows { name, first } => {
+            let entry = entry(name)?;
+            let rows = tensor.num_elements / entry.rows_and_columns().1;
+            for (first, count) in chunks(entry, *first, rows, 1) {
+                write(&read_floats(entry, first, count, reader, name)?)?;
+            }
+            Ok(())
+        }
+        PlannedSource::PairedRows { name, head_rows } => {
+            let entry = entry(name)?;
+            let (rows, columns) = entry.rows_and_columns();
+            for (first, count) in chunks(entry, 0, rows, *head_rows) {
+                let values = read_floats(entry, first, count, reader, name)?;
+                write(&unpair(&values, columns, *head_rows))?;
+            }
+            Ok(())
+        }
+        PlannedSource::OneAdded { name } => {
+            let mut values = read_floats(entry(name)?, 0, 1, reader, name)?;
+            values.iter_mut().for_each(|value| *value -= 1.0);
+            write(&values)
+        }
+        PlannedSource::InputsFirst {
+            names,
+            num_matrices,
+            inputs,
+        } => {
+            for matrix in 0..*num_matrices {
+                let parts = names
+                    .iter()
+                    .map(|name| {
+                        let entry = entry(name)?;
+                        let rows = entry.rows_and_columns().0 / num_matrices;
+                        read_floats(entry, matrix * rows, rows, reader, name)
+                    })
+                    .collect::<Result<Vec<_>, _>>()?;
+                write(&turn(&parts, *inputs))?;
+            }
+            Ok(())
+        }
+    }
+}
+
+/// First rows and numbers of rows, whole units each, together `rows` from `first` on.
+fn chunks(
+    entry: &TensorEntry,
+    first: usize,
+    rows: usize,
+    unit: usize,
+) -> impl Iterator<Item = (usize, usize)> {
+    let columns = entry.rows_and_columns().1;
+    let step = (CHUNK_ELEMENTS / columns / unit).max(1) * unit;
+    (0..rows)
+        .step_by(step)
+        .map(move |done| (first + done, step.min(rows - done)))
+}
+
+/// Rows `first .. first + count` of a tensor as f32.
 pub(super) fn read_floats<R: Read + Seek>(
     entry: &TensorEntry,
     first: usize,
@@ -77,18 +136,34 @@ pub(super) fn read_floats<R: Read + Seek>(
     reader: &mut BufReader<R>,
     name: &str,
 ) -> Result<Vec<f32>, ImportError> {
-    let rows = if entry.shape.len() > 1 {
-        entry.shape[0]
-    } else {
-        1
-    };
-    let columns = entry.shape.iter().product::<usize>() / rows;
+    let columns = entry.rows_and_columns().1;
     // Blocks lie along rows, so that rows are a whole number of bytes.
-    let row_bytes = columns / entry.dtype.block_size() * entry.dtype.type_size();
+    let row_bytes = columns / entry.dtype.block_size() * entry.dtype.block_bytes();
+    let offset = entry.offset + (first * row_bytes) as u64;
+    match entry.dtype {
+        StoredType::Mxfp4 => {
+            reader
+                .seek(SeekFrom::Start(offset))
+                .map_err(ImportError::Read)?;
+            let mut blocks = vec![0; count * row_bytes];
+            reader.read_exact(&mut blocks).map_err(ImportError::Read)?;
+            Ok(mxfp4::dequantize(&blocks))
+        }
+        StoredType::Ggml(dtype) => read_ggml(dtype, [count, columns], offset, reader, name),
+    }
+}
+
+fn read_ggml<R: Read + Seek>(
+    dtype: GgmlDType,
+    shape: [usize; 2],
+    offset: u64,
+    reader: &mut BufReader<R>,
+    name: &str,
+) -> Result<Vec<f32>, ImportError> {
     let part = TensorInfo {
-        ggml_dtype: entry.dtype,
-        shape: Shape::from((count, columns)),
-        offset: entry.offset + (first * row_bytes) as u64,
+        ggml_dtype: dtype,
+        shape: Shape::from((shape[0], shape[1])),
+        offset,
     };
     let unreadable = |error: candle_core::Error| {
         ImportError::Malformed(format!(
@@ -105,7 +180,7 @@ pub(super) fn read_floats<R: Read + Seek>(
 
 /// Undoes the row order in which llama.cpp keeps Q and K: it pairs the two halves of a
 /// head row by row, Hugging Face keeps one half after the other.
-fn unpermute(values: &[f32], columns: usize, head_rows: usize) -> Vec<f32> {
+fn unpair(values: &[f32], columns: usize, head_rows: usize) -> Vec<f32> {
     let mut ordered = Vec::with_capacity(values.len());
     for head in values.chunks(head_rows * columns) {
         for half in 0..2 {
@@ -118,8 +193,28 @@ fn unpermute(values: &[f32], columns: usize, head_rows: usize) -> Vec<f32> {
     ordered
 }
 
-fn to_bf16(values: &[f32], name: &str) -> Result<Vec<u8>, ImportError> {
+/// Matrices of equal shape, of `inputs` columns each, as one: their rows in turn, and columns
+/// before rows.
+fn turn(parts: &[Vec<f32>], inputs: usize) -> Vec<f32> {
+    let rows = parts.first().map_or(0, |part| part.len() / inputs);
+    let mut turned = Vec::with_capacity(parts.len() * rows * inputs);
+    for input in 0..inputs {
+        for row in 0..rows {
+            turned.extend(parts.iter().map(|part| part[row * inputs + input]));
+        }
+    }
+    turned
+}
+
+/// Returns whether a number had to be rounded.
+fn write_bf16(
+    values: &[f32],
+    name: &str,
+    writer: &mut impl Write,
+    path: &Path,
+) -> Result<bool, ImportError> {
     let mut bytes = Vec::with_capacity(values.len() * 2);
+    let mut any_rounded = false;
     for value in values {
         let rounded = bf16::from_f32(*value);
         if !rounded.is_finite() {
@@ -127,9 +222,16 @@ fn to_bf16(values: &[f32], name: &str) -> Result<Vec<u8>, ImportError> {
                 "the tensor {name} holds {value}, which is no bf16 number"
             )));
         }
+        any_rounded |= rounded.to_f32() != *value;
         bytes.extend_from_slice(&rounded.to_le_bytes());
     }
-    Ok(bytes)
+    writer
+        .write_all(&bytes)
+        .map_err(|source| ImportError::Write {
+            path: path.to_owned(),
+            source,
+        })?;
+    Ok(any_rounded)
 }
 
 fn safetensors_header(plan: &[PlannedTensor]) -> Vec<u8> {

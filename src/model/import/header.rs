@@ -6,6 +6,7 @@ use std::io::{BufReader, Read, Seek, SeekFrom};
 use candle_core::quantized::GgmlDType;
 
 use super::ImportError;
+use super::mxfp4;
 use super::value::{Cursor, Value};
 
 const MAGIC: u32 = u32::from_le_bytes(*b"GGUF");
@@ -22,12 +23,48 @@ pub(super) struct Header {
 /// Where a tensor lies. All of it is inside the file.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct TensorEntry {
-    pub(super) dtype: GgmlDType,
+    pub(super) dtype: StoredType,
     /// Outermost dimension first.
     pub(super) shape: Vec<usize>,
     /// From the start of the file.
     pub(super) offset: u64,
     pub(super) num_bytes: u64,
+}
+
+/// How a tensor's numbers are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum StoredType {
+    /// A type that candle knows.
+    Ggml(GgmlDType),
+    Mxfp4,
+}
+
+impl StoredType {
+    /// Numbers in a block.
+    pub(super) fn block_size(self) -> usize {
+        match self {
+            Self::Ggml(dtype) => dtype.block_size(),
+            Self::Mxfp4 => mxfp4::BLOCK_SIZE,
+        }
+    }
+
+    /// Bytes of a block.
+    pub(super) fn block_bytes(self) -> usize {
+        match self {
+            Self::Ggml(dtype) => dtype.type_size(),
+            Self::Mxfp4 => mxfp4::BLOCK_BYTES,
+        }
+    }
+}
+
+impl TensorEntry {
+    /// Rows and their length. A tensor of one dimension is one row, and one of three has the
+    /// rows of all its matrices.
+    pub(super) fn rows_and_columns(&self) -> (usize, usize) {
+        let columns = self.shape.last().copied().unwrap_or(1);
+        let rows = self.shape.iter().rev().skip(1).product();
+        (rows, columns)
+    }
 }
 
 impl Header {
@@ -113,7 +150,7 @@ fn read_entry<R: Read + Seek>(
         return Err(absurd());
     }
     let num_bytes = (num_elements / block_size)
-        .checked_mul(dtype.type_size() as u64)
+        .checked_mul(dtype.block_bytes() as u64)
         .ok_or_else(absurd)?;
     dims.reverse();
     let shape = dims.iter().map(|dim| *dim as usize).collect();
@@ -169,8 +206,8 @@ fn alignment(metadata: &HashMap<String, Value>) -> Result<u64, ImportError> {
     }
 }
 
-fn dtype(number: u32, name: &str) -> Result<GgmlDType, ImportError> {
-    Ok(match number {
+fn dtype(number: u32, name: &str) -> Result<StoredType, ImportError> {
+    Ok(StoredType::Ggml(match number {
         0 => GgmlDType::F32,
         1 => GgmlDType::F16,
         2 => GgmlDType::Q4_0,
@@ -184,11 +221,12 @@ fn dtype(number: u32, name: &str) -> Result<GgmlDType, ImportError> {
         13 => GgmlDType::Q5K,
         14 => GgmlDType::Q6K,
         30 => GgmlDType::BF16,
+        39 => return Ok(StoredType::Mxfp4),
         other => {
             return Err(ImportError::Unsupported(format!(
                 "the tensor {name} has the GGML type {other}, which is not imported; \
-                 F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0 and Q2_K to Q6_K are"
+                 F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K to Q6_K and MXFP4 are"
             )));
         }
-    })
+    }))
 }

@@ -3,14 +3,20 @@
 //! Owns the reading of GGUF. Refuses to guess: what is not known to convert exactly is
 //! refused in one sentence. Reads tensor by tensor, so memory does not grow with the file.
 
+mod architecture;
 mod chat;
 mod config;
 mod convert;
+mod families;
 mod header;
+mod llama3;
 mod metadata;
-mod names;
+mod mxfp4;
+mod plan;
 mod pre_tokenizer;
 mod rope;
+mod sentence_piece;
+mod tensors;
 mod tokenizer;
 mod value;
 
@@ -18,7 +24,7 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
-use config::LlamaConfig;
+use config::ModelConfig;
 use header::Header;
 use metadata::Metadata;
 
@@ -27,7 +33,11 @@ use metadata::Metadata;
 pub struct Imported {
     /// The model's own name in the file, when it has one.
     pub name: Option<String>,
+    /// The class of `transformers` that reads it, such as `LlamaForCausalLM`.
+    pub class: &'static str,
     pub num_tensors: usize,
+    /// Tensors with a number that bf16 does not have, which was rounded.
+    pub num_rounded: usize,
     pub num_parameters: u64,
     pub vocab_size: usize,
     pub max_position_embeddings: usize,
@@ -71,11 +81,14 @@ pub fn import(
     let mut reader = BufReader::with_capacity(1 << 20, file);
     let header = Header::read(&mut reader)?;
     let metadata = Metadata::new(&header.metadata);
-    let config = LlamaConfig::from_gguf(&metadata, &header, &mut reader)?;
-    let plan = names::plan(&config, &header)?;
-    let vocabulary = tokenizer::Vocabulary::from_gguf(&metadata, config.vocab_size)?;
+    let config = ModelConfig::from_gguf(&metadata, &header, &mut reader)?;
+    let plan = plan::plan(&config, &header, &metadata)?;
+    let vocab_size = config.dimensions.vocab_size;
+    let style = config.architecture.sentence_piece;
+    let vocabulary = tokenizer::Vocabulary::from_gguf(style, &metadata, vocab_size)?;
     let tokenizer_json = vocabulary.tokenizer_json()?;
     let specials = chat::Specials::from_gguf(&metadata, &vocabulary)?;
+    config::refuse_unknown_keys(config.architecture, &metadata)?;
 
     write_json(&dir.join("config.json"), &config.to_json(&specials))?;
     write_json(
@@ -87,7 +100,7 @@ pub fn import(
         &dir.join("tokenizer_config.json"),
         &specials.tokenizer_config(&vocabulary, config.max_position_embeddings),
     )?;
-    convert::write_safetensors(
+    let num_rounded = convert::write_safetensors(
         &dir.join("model.safetensors"),
         &plan,
         &header,
@@ -97,9 +110,11 @@ pub fn import(
 
     Ok(Imported {
         name: metadata.optional_text("general.name")?.map(str::to_owned),
+        class: config.architecture.class,
         num_tensors: plan.len(),
+        num_rounded,
         num_parameters: plan.iter().map(|tensor| tensor.num_elements as u64).sum(),
-        vocab_size: config.vocab_size,
+        vocab_size,
         max_position_embeddings: config.max_position_embeddings,
     })
 }

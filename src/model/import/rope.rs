@@ -1,107 +1,237 @@
-//! Llama 3's frequency scaling, found again from the factors that GGUF stores instead.
+//! Rotary embeddings: the fields of `config.json`, some of them found again from what GGUF stores
+//! instead.
 
 use std::io::{BufReader, Read, Seek};
 
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::ImportError;
+use super::architecture::{Architecture, Dimensions, Scaling};
 use super::convert::read_floats;
 use super::header::Header;
+use super::llama3::Llama3Scaling;
+use super::metadata::Metadata;
+use super::value::shortest;
 
-const FACTORS: &str = "rope_freqs.weight";
+const SHORT_FACTORS: &str = "rope_factors_short.weight";
+const LONG_FACTORS: &str = "rope_factors_long.weight";
 
-/// `rope_scaling` of kind llama3.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Llama3Scaling {
-    factor: f64,
-    low_freq_factor: f64,
-    high_freq_factor: f64,
-    original_max_position_embeddings: f64,
+/// Tensors that are no weights of the checkpoint: they are read here and by [`Llama3Scaling`].
+pub(super) fn tensors(architecture: &Architecture) -> &'static [&'static str] {
+    let scalings = architecture.rope.scalings;
+    if scalings.contains(&Scaling::Llama3) {
+        &[super::llama3::FACTORS]
+    } else if scalings.contains(&Scaling::LongRope) {
+        &[SHORT_FACTORS, LONG_FACTORS]
+    } else {
+        &[]
+    }
 }
 
-impl Llama3Scaling {
-    /// `None` without factors, or when they all are 1. GGUF keeps one factor a frequency
-    /// and not the four numbers behind them: the numbers of the published models are
-    /// tried, and taken only if they give every factor again.
-    pub(super) fn from_gguf<R: Read + Seek>(
-        header: &Header,
-        reader: &mut BufReader<R>,
-        head_dim: usize,
-        theta: f64,
-    ) -> Result<Option<Self>, ImportError> {
-        let Some(entry) = header.tensors.get(FACTORS) else {
-            return Ok(None);
-        };
-        if entry.shape != [head_dim / 2] {
-            return Err(ImportError::Malformed(format!(
-                "{FACTORS} does not have one factor a frequency"
-            )));
+/// `rope_theta`, `rope_scaling` and what goes with them, where makers of models write them.
+pub(super) fn fields<R: Read + Seek>(
+    architecture: &Architecture,
+    dimensions: &Dimensions,
+    metadata: &Metadata<'_>,
+    header: &Header,
+    reader: &mut BufReader<R>,
+) -> Result<Map<String, Value>, ImportError> {
+    let reading = Reading {
+        architecture,
+        dimensions,
+        metadata,
+    };
+    let mut fields = Map::new();
+    let theta = reading.base("rope.freq_base", architecture.rope.default_theta)?;
+    fields.insert("rope_theta".into(), json!(theta));
+    if let Some(default) = architecture.rope.default_local_theta {
+        let local = reading.base("rope.freq_base_swa", default)?;
+        fields.insert("rope_local_base_freq".into(), json!(local));
+    }
+    let num_rotary = reading.num_rotary()?;
+    if num_rotary != dimensions.head_dim {
+        let part = num_rotary as f64 / dimensions.head_dim as f64;
+        fields.insert("partial_rotary_factor".into(), json!(part));
+    }
+    let scalings = architecture.rope.scalings;
+    let scaling = if scalings.contains(&Scaling::LongRope) {
+        let original = reading.size("rope.scaling.original_context_length")?;
+        fields.insert("original_max_position_embeddings".into(), json!(original));
+        reading.long_rope(num_rotary, original, header, reader)?
+    } else if scalings.contains(&Scaling::Llama3) {
+        let scaling = Llama3Scaling::from_gguf(header, reader, dimensions.head_dim, theta)?;
+        match (scaling, reading.stated()?) {
+            (Some(_), Some(_)) => {
+                return Err(ImportError::Malformed(
+                    "the file scales its rotary embeddings in two ways".into(),
+                ));
+            }
+            (scaling, stated) => scaling.map(|scaling| scaling.to_json()).or(stated),
         }
-        let factors = read_floats(entry, 0, 1, reader, FACTORS)?;
-        if factors.iter().all(|factor| *factor == 1.0) {
-            return Ok(None);
-        }
-        let largest = factors
-            .iter()
-            .fold(1.0_f32, |largest, factor| largest.max(*factor));
-        let candidate = Self {
-            factor: f64::from(largest),
-            low_freq_factor: 1.0,
-            high_freq_factor: 4.0,
-            original_max_position_embeddings: 8192.0,
-        };
-        let expected = candidate.factors(head_dim, theta);
-        let equal = factors
-            .iter()
-            .zip(expected)
-            .all(|(found, expected)| (f64::from(*found) - expected).abs() <= 1e-5 * expected);
-        match equal {
-            true => Ok(Some(candidate)),
-            false => Err(ImportError::Unsupported(format!(
-                "the rotary factors in {FACTORS} are not those of a Llama 3 model, and no other scaling is imported"
+    } else {
+        reading.stated()?
+    };
+    // Said even where there is none: some classes would else take one of their own.
+    let scaling = scaling.unwrap_or_else(|| json!({"rope_type": "default"}));
+    fields.insert("rope_scaling".into(), scaling);
+    Ok(fields)
+}
+
+struct Reading<'a, 'm> {
+    architecture: &'a Architecture,
+    dimensions: &'a Dimensions,
+    metadata: &'a Metadata<'m>,
+}
+
+impl Reading<'_, '_> {
+    fn key(&self, rest: &str) -> String {
+        format!("{}.{rest}", self.architecture.name)
+    }
+
+    fn size(&self, rest: &str) -> Result<usize, ImportError> {
+        self.metadata.size(&self.key(rest))
+    }
+
+    fn optional_float(&self, rest: &str) -> Result<Option<f64>, ImportError> {
+        self.metadata.optional_float(&self.key(rest))
+    }
+
+    fn base(&self, rest: &str, default: f64) -> Result<f64, ImportError> {
+        match self.optional_float(rest)?.unwrap_or(default) {
+            base if base > 0.0 => Ok(base),
+            _ => Err(ImportError::Malformed(format!(
+                "{} is not above 0",
+                self.key(rest)
             ))),
         }
     }
 
-    pub(super) fn to_json(&self) -> serde_json::Value {
-        json!({
-            "rope_type": "llama3",
-            "factor": self.factor,
-            "low_freq_factor": self.low_freq_factor,
-            "high_freq_factor": self.high_freq_factor,
-            "original_max_position_embeddings": self.original_max_position_embeddings as u64,
-        })
+    /// How many numbers of a head turn.
+    fn num_rotary(&self) -> Result<usize, ImportError> {
+        let head_dim = self.dimensions.head_dim;
+        let count = self
+            .metadata
+            .optional_size(&self.key("rope.dimension_count"))?
+            .unwrap_or(head_dim);
+        let partial = self.architecture.rope.partial && count.is_multiple_of(2);
+        match count == head_dim || (partial && count < head_dim) {
+            true => Ok(count),
+            false => Err(ImportError::Unsupported(format!(
+                "rotary embeddings on {count} of {head_dim} numbers of a head are not imported"
+            ))),
+        }
     }
 
-    /// What the converter of llama.cpp stores: the divisor of each frequency.
-    pub(super) fn factors(&self, head_dim: usize, theta: f64) -> Vec<f64> {
-        let context = self.original_max_position_embeddings;
-        (0..head_dim / 2)
-            .map(|index| {
-                let frequency = theta.powf(-2.0 * index as f64 / head_dim as f64);
-                let wavelength = 2.0 * std::f64::consts::PI / frequency;
-                if wavelength < context / self.high_freq_factor {
-                    1.0
-                } else if wavelength > context / self.low_freq_factor {
-                    self.factor
-                } else {
-                    let smooth = (context / wavelength - self.low_freq_factor)
-                        / (self.high_freq_factor - self.low_freq_factor);
-                    1.0 / ((1.0 - smooth) / self.factor + smooth)
+    /// A scaling that is stated in metadata.
+    fn stated(&self) -> Result<Option<Value>, ImportError> {
+        let kind = self
+            .metadata
+            .optional_text(&self.key("rope.scaling.type"))?;
+        let factor = self
+            .optional_float("rope.scaling.factor")?
+            .filter(|factor| *factor != 0.0 && *factor != 1.0);
+        // llama.cpp takes a factor without a type for linear.
+        let (kind, factor) = match (kind, factor) {
+            (None | Some("none"), None) => return Ok(None),
+            (None, Some(factor)) => ("linear", factor),
+            (Some(kind), Some(factor)) => (kind, factor),
+            (Some(kind), None) => {
+                return Err(ImportError::Unsupported(format!(
+                    "the rotary scaling {kind:?} without a factor is not imported"
+                )));
+            }
+        };
+        let scalings = self.architecture.rope.scalings;
+        match kind {
+            "linear" if scalings.contains(&Scaling::Linear) => {
+                Ok(Some(json!({"rope_type": "linear", "factor": factor})))
+            }
+            "yarn" if scalings.contains(&Scaling::Yarn) => self.yarn(factor).map(Some),
+            "yarn" if scalings.contains(&Scaling::YarnUntruncated) => {
+                let mut scaling = self.yarn(factor)?;
+                scaling["truncate"] = json!(false);
+                Ok(Some(scaling))
+            }
+            other => Err(ImportError::Unsupported(format!(
+                "the rotary scaling {other:?} ({}) is not imported for {} models",
+                self.key("rope.scaling.type"),
+                self.architecture.name
+            ))),
+        }
+    }
+
+    fn yarn(&self, factor: f64) -> Result<Value, ImportError> {
+        let original = self.size("rope.scaling.original_context_length")?;
+        let mut scaling = json!({
+            "rope_type": "yarn",
+            "factor": factor,
+            "original_max_position_embeddings": original,
+        });
+        for (key, field) in [
+            ("rope.scaling.yarn_beta_fast", "beta_fast"),
+            ("rope.scaling.yarn_beta_slow", "beta_slow"),
+            ("rope.scaling.yarn_attn_factor", "attention_factor"),
+        ] {
+            if let Some(value) = self.optional_float(key)? {
+                scaling[field] = json!(value);
+            }
+        }
+        Ok(scaling)
+    }
+
+    /// Two factors a frequency, for contexts within what the model was first trained on and
+    /// beyond.
+    fn long_rope<R: Read + Seek>(
+        &self,
+        num_rotary: usize,
+        original: usize,
+        header: &Header,
+        reader: &mut BufReader<R>,
+    ) -> Result<Option<Value>, ImportError> {
+        if !header.tensors.contains_key(LONG_FACTORS) && !header.tensors.contains_key(SHORT_FACTORS)
+        {
+            return Ok(None);
+        }
+        let mut factors = |name: &str| -> Result<Vec<f64>, ImportError> {
+            match header.tensors.get(name) {
+                Some(entry) if entry.shape == [num_rotary / 2] => {
+                    let values = read_floats(entry, 0, 1, reader, name)?;
+                    if !values.iter().all(|value| value.is_finite() && *value > 0.0) {
+                        return Err(ImportError::Malformed(format!(
+                            "{name} holds a factor that is not above 0"
+                        )));
+                    }
+                    Ok(values.into_iter().map(shortest).collect())
                 }
-            })
-            .collect()
+                _ => Err(ImportError::Malformed(format!(
+                    "{name} does not have one factor a frequency"
+                ))),
+            }
+        };
+        let scaling = json!({
+            "type": "longrope",
+            "short_factor": factors(SHORT_FACTORS)?,
+            "long_factor": factors(LONG_FACTORS)?,
+        });
+        self.check_attention_factor(original)?;
+        Ok(Some(scaling))
     }
-}
 
-#[cfg(test)]
-impl Llama3Scaling {
-    pub(super) fn llama_3_1() -> Self {
-        Self {
-            factor: 8.0,
-            low_freq_factor: 1.0,
-            high_freq_factor: 4.0,
-            original_max_position_embeddings: 8192.0,
+    /// Readers of `config.json` work this factor out, so it must be what they get.
+    fn check_attention_factor(&self, original: usize) -> Result<(), ImportError> {
+        let key = "rope.scaling.attn_factor";
+        let stated = self.metadata.float(&self.key(key))?;
+        let scale = self.size("context_length")? as f64 / original as f64;
+        let expected = match scale > 1.0 {
+            true => (1.0 + scale.ln() / (original as f64).ln()).sqrt(),
+            false => 1.0,
+        };
+        match (stated - expected).abs() < 1e-5 {
+            true => Ok(()),
+            false => Err(ImportError::Unsupported(format!(
+                "{} is {stated}, which is not what its contexts make it",
+                self.key(key)
+            ))),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::io::{BufReader, Read, Seek};
 use super::ImportError;
 
 /// A metadata value. Numbers of all widths are folded together; arrays that no import
-/// needs are skipped, so that a hostile file cannot blow up in memory.
+/// needs are skipped.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Value {
     Unsigned(u64),
@@ -15,7 +15,8 @@ pub(super) enum Value {
     Text(String),
     Texts(Vec<String>),
     Integers(Vec<i64>),
-    /// An array of floats or booleans.
+    Floats(Vec<f32>),
+    /// An array of booleans or of doubles.
     Skipped,
 }
 
@@ -119,7 +120,11 @@ impl<'a, R: Read + Seek> Cursor<'a, R> {
                 .map(|_| self.text(key))
                 .collect::<Result<_, _>>()
                 .map(Value::Texts),
-            BOOL | FLOAT32 | FLOAT64 => {
+            FLOAT32 => (0..count)
+                .map(|_| Ok(f32::from_le_bytes(self.array()?)))
+                .collect::<Result<_, _>>()
+                .map(Value::Floats),
+            BOOL | FLOAT64 => {
                 let size = count * element_size(kind, key)?;
                 std::io::copy(&mut self.reader.by_ref().take(size), &mut std::io::sink())
                     .map_err(ImportError::Read)?;
@@ -168,7 +173,7 @@ impl<'a, R: Read + Seek> Cursor<'a, R> {
 
 /// The double that prints like `value`: files hold 1e-5 as a float, configurations as a
 /// decimal.
-fn shortest(value: f32) -> f64 {
+pub(super) fn shortest(value: f32) -> f64 {
     value.to_string().parse().unwrap_or(f64::from(value))
 }
 

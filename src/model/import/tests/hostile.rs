@@ -12,25 +12,51 @@ fn text(text: &str) -> Value {
 fn what_cannot_be_imported_exactly_is_refused_in_one_sentence() {
     let cases = [
         ("general.architecture", text("mamba"), "\"mamba\""),
-        ("tokenizer.ggml.model", text("llama"), "SentencePiece"),
+        ("general.architecture", text("qwen2moe"), "\"qwen2moe\""),
         ("tokenizer.ggml.model", text("bert"), "\"bert\""),
-        ("tokenizer.ggml.pre", text("tekken"), "\"tekken\""),
+        ("tokenizer.ggml.model", text("t5"), "\"t5\""),
+        ("tokenizer.ggml.pre", text("pixtral"), "\"pixtral\""),
         ("tokenizer.ggml.pre", text("default"), "\"default\""),
-        ("llama.expert_count", Value::U32(8), "mixture of experts"),
+        (
+            "tokenizer.ggml.normalizer.lowercase",
+            Value::Bool(true),
+            "tokenizer.ggml.normalizer.lowercase",
+        ),
+        (
+            "tokenizer.ggml.precompiled_charsmap",
+            Value::Array(vec![Value::U8(1)]),
+            "tokenizer.ggml.precompiled_charsmap",
+        ),
         (
             "llama.attention.sliding_window",
             Value::U32(4096),
-            "sliding window",
+            "llama.attention.sliding_window",
+        ),
+        (
+            "llama.attn_logit_softcapping",
+            Value::F32(50.0),
+            "llama.attn_logit_softcapping",
         ),
         (
             "llama.rope.scaling.type",
             text("yarn"),
-            "llama.rope.scaling.type",
+            "\"yarn\" without a factor",
         ),
         (
             "llama.rope.dimension_count",
             Value::U32(32),
-            "part of a head",
+            "32 of 64 numbers of a head",
+        ),
+        (
+            "llama.attention.value_length",
+            Value::U32(32),
+            "different lengths",
+        ),
+        ("llama.pooling_type", Value::U32(3), "llama.pooling_type"),
+        (
+            "llama.attention.causal",
+            Value::Bool(false),
+            "what follows them",
         ),
         ("split.count", Value::U16(2), "join the parts"),
         ("general.type", text("adapter"), "adapter"),
@@ -40,6 +66,20 @@ fn what_cannot_be_imported_exactly_is_refused_in_one_sentence() {
         assert!(
             refusal.contains(word) && refusal.lines().count() == 1,
             "{key}: {refusal}"
+        );
+    }
+}
+
+#[test]
+fn a_scaling_that_no_model_of_the_family_has_is_refused() {
+    for kind in ["longrope", "dynamic"] {
+        let refusal = Sample::new()
+            .with("llama.rope.scaling.type", text(kind))
+            .with("llama.rope.scaling.factor", Value::F32(4.0))
+            .refusal();
+        assert!(
+            refusal.contains(kind) && refusal.contains("llama.rope.scaling.type"),
+            "{refusal}"
         );
     }
 }
@@ -83,6 +123,21 @@ fn metadata_that_contradict_the_tensors_are_refused() {
             "not a finite number",
         ),
         (
+            "llama.expert_count",
+            Value::U32(8),
+            "llama.expert_used_count is missing",
+        ),
+        (
+            "llama.vocab_size",
+            Value::U32(1),
+            "llama.vocab_size is not the number of rows",
+        ),
+        (
+            "tokenizer.ggml.model",
+            text("llama"),
+            "tokenizer.ggml.scores is missing",
+        ),
+        (
             "llama.rope.freq_base",
             Value::F32(f32::NAN),
             "not a finite number",
@@ -121,6 +176,30 @@ fn metadata_that_contradict_the_tensors_are_refused() {
 }
 
 #[test]
+fn a_piece_of_absurd_length_is_refused_before_it_is_cut() {
+    let mut sample = Sample::new().with("tokenizer.ggml.model", text("llama"));
+    let Some(Value::Array(tokens)) = sample.metadata.get_mut("tokenizer.ggml.tokens") else {
+        panic!("the sample has tokens");
+    };
+    tokens[0] = text(&"a".repeat(1 << 20));
+    let scores = (0..tokens.len()).map(|id| Value::F32(-(id as f32)));
+    let scores = Value::Array(scores.collect());
+    let refusal = sample.with("tokenizer.ggml.scores", scores).refusal();
+    assert!(refusal.contains("more than 1024 bytes"), "{refusal}");
+}
+
+#[test]
+fn scores_that_are_no_order_are_refused() {
+    let mut sample = Sample::new().with("tokenizer.ggml.model", text("llama"));
+    let Some(Value::Array(tokens)) = sample.metadata.get("tokenizer.ggml.tokens") else {
+        panic!("the sample has tokens");
+    };
+    let scores = vec![Value::F32(-1000.0); tokens.len()];
+    sample = sample.with("tokenizer.ggml.scores", Value::Array(scores));
+    assert!(sample.refusal().contains("are the same"));
+}
+
+#[test]
 fn missing_and_left_over_tensors_are_named() {
     let mut sample = Sample::new();
     sample.weights.remove("blk.0.ffn_up.weight");
@@ -143,7 +222,7 @@ fn a_weight_that_is_no_number_is_refused() {
         }
         let refusal = sample.refusal();
         assert!(
-            refusal.contains("output_norm.weight") && refusal.contains("no bf16 number"),
+            refusal.contains("model.norm.weight") && refusal.contains("no bf16 number"),
             "{refusal}"
         );
     }

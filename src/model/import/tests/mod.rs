@@ -1,5 +1,7 @@
+mod families;
 mod hostile;
 mod sample;
+mod text;
 
 use std::path::Path;
 
@@ -8,13 +10,16 @@ use candle_core::quantized::{GgmlDType, QTensor};
 use candle_core::{Device, Tensor};
 use half::bf16;
 use safetensors::{Dtype, SafeTensors};
-use sample::{CONTROL, HEAD_DIM, HIDDEN, Sample, TEMPLATE};
-use tokenizers::Tokenizer;
+use sample::{HEAD_DIM, HIDDEN, Sample};
 
-use super::rope::Llama3Scaling;
+use super::llama3::Llama3Scaling;
 
 fn json(dir: &Path, name: &str) -> serde_json::Value {
     serde_json::from_slice(&std::fs::read(dir.join(name)).unwrap()).unwrap()
+}
+
+fn unscaled() -> serde_json::Value {
+    serde_json::json!({"rope_type": "default"})
 }
 
 fn to_bf16(values: &[f32]) -> Vec<u8> {
@@ -168,98 +173,37 @@ fn the_configuration_says_what_the_metadata_say() {
     assert_eq!(config["rope_theta"], 500_000.0);
     // The file holds the float 9.99999974e-6; the checkpoint said 1e-5.
     assert_eq!(config["rms_norm_eps"], 1e-5);
-    assert_eq!(config["rope_scaling"], serde_json::Value::Null);
+    assert_eq!(config["rope_scaling"], unscaled());
 }
 
 #[test]
-fn the_end_of_a_turn_ends_a_generation_too() {
-    let ends = |sample: Sample| {
-        let (dir, _) = sample.import().unwrap();
-        json(dir.path(), "generation_config.json")["eos_token_id"].clone()
-    };
-    // The template writes <|eot_id|>, which is token 2.
-    assert_eq!(ends(Sample::new()), serde_json::json!([1, 2]));
-    let silent = Sample::new().with(
-        "tokenizer.chat_template",
-        Value::String("{{ messages }}".into()),
-    );
-    assert_eq!(ends(silent), serde_json::json!(1));
-    let silent = Sample::new().with(
-        "tokenizer.chat_template",
-        Value::String("{{ messages }}".into()),
-    );
-    assert_eq!(
-        ends(silent.with("tokenizer.ggml.eot_token_id", Value::U32(2))),
-        serde_json::json!([1, 2])
-    );
+fn numbers_that_bf16_does_not_have_are_counted_by_tensor() {
+    let mut sample = Sample::new();
+    let num_tensors = sample.weights.len();
+    assert_eq!(sample.import().unwrap().1.num_rounded, num_tensors);
+    if let Some((_, values)) = sample.weights.get_mut("output_norm.weight") {
+        values.fill(1.5);
+    }
+    assert_eq!(sample.import().unwrap().1.num_rounded, num_tensors - 1);
 }
 
 #[test]
-fn the_tokenizer_merges_and_keeps_special_tokens_apart() {
-    let (dir, _) = Sample::new().import().unwrap();
-    let mut tokenizer = Tokenizer::from_file(dir.path().join("tokenizer.json")).unwrap();
-    let tokens = |tokenizer: &Tokenizer, text: &str| {
-        tokenizer.encode(text, true).unwrap().get_tokens().to_vec()
-    };
-    assert_eq!(
-        tokens(&tokenizer, "the thé 42"),
-        ["the", "Ġ", "th", "Ã©", "Ġ", "4", "2"]
-    );
-    assert_eq!(tokens(&tokenizer, "the<|eot_id|>"), ["the", "<|eot_id|>"]);
-    assert_eq!(
-        tokens(&tokenizer, "[PAD264]").len(),
-        8,
-        "unused tokens are no tokens of any text"
-    );
-    let text = "Grüße 👋\r\n\tthe\u{a0}end";
-    let ids = tokenizer.encode(text, true).unwrap();
-    assert_eq!(tokenizer.decode(ids.get_ids(), true).unwrap(), text);
-    assert_eq!(
-        tokenizer.decode(&[2, 263], true).unwrap(),
-        "<tool>",
-        "user-defined tokens are text"
-    );
-
-    tokenizer.set_encode_special_tokens(true);
-    assert!(!tokens(&tokenizer, "the<|eot_id|>").contains(&"<|eot_id|>".to_owned()));
-}
-
-#[test]
-fn the_tokenizer_s_configuration_names_the_special_tokens() {
-    let (dir, _) = Sample::new().import().unwrap();
-    let config = json(dir.path(), "tokenizer_config.json");
-    assert_eq!(config["bos_token"], CONTROL[0]);
-    assert_eq!(config["eos_token"], CONTROL[1]);
-    assert_eq!(config["chat_template"], TEMPLATE);
-    assert_eq!(config["tokenizer_class"], "PreTrainedTokenizerFast");
-    assert_eq!(config["clean_up_tokenization_spaces"], false);
-    assert!(
-        config.get("pad_token").is_none(),
-        "what the file does not name is not made up"
-    );
-}
-
-#[test]
-fn bos_stands_before_a_text_where_the_file_or_its_kind_asks_for_it() {
-    let first = |sample: Sample| {
-        let (dir, _) = sample.import().unwrap();
-        let tokenizer = Tokenizer::from_file(dir.path().join("tokenizer.json")).unwrap();
-        let added = json(dir.path(), "tokenizer_config.json")["add_bos_token"]
-            .as_bool()
+fn a_scaling_that_is_stated_is_written_down() {
+    let scaling = |kind: &str| {
+        let (dir, _) = Sample::new()
+            .with("llama.rope.scaling.type", Value::String(kind.into()))
+            .with("llama.rope.scaling.factor", Value::F32(4.0))
+            .with("llama.rope.scaling.original_context_length", Value::U32(64))
+            .import()
             .unwrap();
-        let first = tokenizer.encode("the", true).unwrap().get_ids()[0];
-        assert_eq!(added, first == 0);
-        first == 0
+        json(dir.path(), "config.json")["rope_scaling"].clone()
     };
-    let pre = |name: &str| Sample::new().with("tokenizer.ggml.pre", Value::String(name.into()));
-    assert!(!first(pre("smollm")));
-    assert!(first(pre("llama-bpe")));
-    assert!(first(
-        pre("gpt-2").with("tokenizer.ggml.add_bos_token", Value::Bool(true))
-    ));
-    assert!(!first(
-        pre("llama-bpe").with("tokenizer.ggml.add_bos_token", Value::Bool(false))
-    ));
+    assert_eq!(
+        scaling("yarn"),
+        serde_json::json!({
+            "rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 64,
+        })
+    );
 }
 
 #[test]
@@ -288,8 +232,5 @@ fn llama_3_s_frequency_scaling_is_found_again() {
         (vec![HEAD_DIM / 2], vec![1.0; HEAD_DIM / 2]),
     );
     let (dir, _) = sample.import().unwrap();
-    assert_eq!(
-        json(dir.path(), "config.json")["rope_scaling"],
-        serde_json::Value::Null
-    );
+    assert_eq!(json(dir.path(), "config.json")["rope_scaling"], unscaled());
 }

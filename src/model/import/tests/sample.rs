@@ -92,6 +92,15 @@ impl Sample {
         self
     }
 
+    /// Gives the control tokens, of which the second is EOS, other names.
+    pub(super) fn rename_controls(&mut self, names: [&str; 3]) {
+        if let Some(Value::Array(tokens)) = self.metadata.get_mut("tokenizer.ggml.tokens") {
+            for (token, name) in tokens.iter_mut().zip(names) {
+                *token = Value::String(name.to_owned());
+            }
+        }
+    }
+
     pub(super) fn bytes(&self) -> Vec<u8> {
         let tensors: Vec<(&str, QTensor)> = self
             .weights
