@@ -5,6 +5,7 @@ mod families;
 mod formats;
 mod golden;
 mod hostile;
+mod imported;
 mod logprobs;
 mod smollm2;
 mod tiny;
