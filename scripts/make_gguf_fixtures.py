@@ -73,7 +73,12 @@ def families():
     return {
         "llama": (t.LlamaConfig(**SHAPE | LONG, head_dim=24, rope_parameters=LLAMA_3), "llama-bpe"),
         "llama-spm": (t.LlamaConfig(**SHAPE | dict(vocab_size=400, tie_word_embeddings=True)), None),
-        "mixtral": (t.MixtralConfig(**SHAPE, head_dim=8, num_local_experts=3, num_experts_per_tok=2), "smollm"),
+        "mixtral": (
+            t.MixtralConfig(
+                **SHAPE | dict(intermediate_size=32), head_dim=8, num_local_experts=3, num_experts_per_tok=2
+            ),
+            "smollm",
+        ),
         "mistral3": (t.MistralConfig(**SHAPE, head_dim=16, sliding_window=None), "tekken"),
         "qwen2": (t.Qwen2Config(**SHAPE | dict(tie_word_embeddings=True)), "qwen2"),
         "qwen3": (t.Qwen3Config(**SHAPE, head_dim=16, rope_parameters=YARN | {"attention_factor": 1.1}), "qwen2"),
@@ -220,7 +225,7 @@ def train_sentence_piece(path, vocab_size, gemma):
     )
     model = sentencepiece.SentencePieceProcessor(model_file=str(path / "tokenizer.model"))
     added = {
-        str(model.piece_to_id(piece)): {"content": piece, "special": not piece in user_defined}
+        str(model.piece_to_id(piece)): {"content": piece, "special": piece not in user_defined}
         for piece in ["<pad>", "<s>", "</s>", "<unk>", *user_defined]
     }
     config = {
@@ -278,14 +283,18 @@ def read_tensors(path):
 
 def digests(path):
     """Name -> shape and SHA-256 of the bytes in bf16, with MXFP4 multiplied out."""
+    tensors = sorted(multiplied_out(path).items())
+    return {name: {"shape": list(tensor.shape), "sha256": sha256(tensor)} for name, tensor in tensors}
+
+
+def multiplied_out(path):
+    """The tensors of a directory, with MXFP4 as bf16."""
     tensors = read_tensors(path)
     for name in [name.removesuffix("_blocks") for name in tensors if name.endswith("_blocks")]:
         from transformers.integrations.mxfp4 import convert_moe_packed_tensors
 
         tensors[name] = convert_moe_packed_tensors(tensors.pop(name + "_blocks"), tensors.pop(name + "_scales"))
-    return {
-        name: {"shape": list(tensor.shape), "sha256": sha256(tensor)} for name, tensor in sorted(tensors.items())
-    }
+    return tensors
 
 
 def sha256(tensor):

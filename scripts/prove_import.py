@@ -34,6 +34,7 @@ import make_gguf_fixtures
 import torch
 import transformers
 from safetensors import safe_open
+from safetensors.torch import save_file
 from tokenizers import Tokenizer
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -81,6 +82,7 @@ def families(guichet):
         for name, (config, pre) in make_gguf_fixtures.families().items():
             original, imported = pathlib.Path(scratch, name), pathlib.Path(scratch, f"{name}-imported")
             make_gguf_fixtures.make_checkpoint(name, config, pre, original)
+            unpack_experts(original)
             run_import(guichet, make_gguf_fixtures.FIXTURES / f"{name}.gguf", imported)
             ids = torch.randint(3, config.vocab_size, (2, 40), generator=torch.Generator().manual_seed(7))
             theirs, ours = (logits(path, ids) for path in (original, imported))
@@ -90,8 +92,16 @@ def families(guichet):
     return good
 
 
+def unpack_experts(path):
+    """Experts as bf16, for which transformers needs no other packages."""
+    tensors = make_gguf_fixtures.multiplied_out(path)
+    save_file(tensors, path / "model.safetensors", metadata={"format": "pt"})
+    config = json.loads((path / "config.json").read_text())
+    config.pop("quantization_config", None)
+    (path / "config.json").write_text(json.dumps(config))
+
+
 def logits(path, ids):
-    # Where experts come packed, transformers multiplies them out into bf16.
     model = transformers.AutoModelForCausalLM.from_pretrained(path, dtype=torch.bfloat16, attn_implementation="eager")
     return model.eval().to(torch.float32)(ids).logits
 
@@ -102,9 +112,10 @@ def tokenizers(guichet, llama_cpp):
         with tempfile.TemporaryDirectory() as scratch:
             path = pathlib.Path(scratch)
             original = write_tokenizer(pre, package, path)
-            config = transformers.LlamaConfig(
-                **make_gguf_fixtures.SMALL | dict(vocab_size=max(original.get_vocab().values()) + 1, num_hidden_layers=1)
-            )
+            # The tokenizer's own files say which tokens have a role.
+            roles = dict.fromkeys(["bos_token_id", "eos_token_id", "pad_token_id"])
+            size = dict(vocab_size=max(original.get_vocab().values()) + 1, num_hidden_layers=1)
+            config = transformers.LlamaConfig(**make_gguf_fixtures.SMALL | roles | size)
             transformers.LlamaForCausalLM(config).to(torch.bfloat16).save_pretrained(path)
             # The converter finds the pre-tokenizer's name itself.
             vocabulary = vocabulary and llama_cpp / vocabulary
@@ -188,7 +199,7 @@ def fetch_wheels(name, packages):
     target = WORK / "wheels" / name
     if not target.exists():
         with tempfile.TemporaryDirectory() as scratch:
-            command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", scratch, *packages]
+            command = ["python3", "-m", "pip", "download", "--quiet", "--no-deps", "--dest", scratch, *packages]
             subprocess.run(command, check=True)
             unfinished = target.with_suffix(".unfinished")
             for wheel in pathlib.Path(scratch).iterdir():

@@ -155,7 +155,8 @@ pub(super) enum Dim {
     ExpertFfn,
     Experts,
     Heads,
-    HeadDim,
+    /// Of one head.
+    Head,
     /// Of all query heads.
     Queries,
     /// Of all key heads, or of all value heads.
@@ -192,7 +193,7 @@ impl Dimensions {
             Dim::ExpertFfn => Some(self.expert_intermediate_size),
             Dim::Experts => Some(self.num_experts),
             Dim::Heads => Some(self.num_heads),
-            Dim::HeadDim => Some(self.head_dim),
+            Dim::Head => Some(self.head_dim),
             Dim::Queries => queries,
             Dim::Keys => keys,
             Dim::QueriesKeysValues => queries?.checked_add(keys?.checked_mul(2)?),

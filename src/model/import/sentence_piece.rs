@@ -91,7 +91,7 @@ impl SentencePiece {
         Ok(Self {
             add_space_prefix,
             merges: merges(pieces, ids),
-            unknown: unknown(metadata, kinds)?,
+            unknown: unknown(metadata, kinds, ids)?,
         })
     }
 
@@ -161,11 +161,17 @@ fn refuse_equal_scores(scores: &[f32], kinds: &[TokenKind]) -> Result<(), Import
     }
 }
 
-fn unknown(metadata: &Metadata<'_>, kinds: &[TokenKind]) -> Result<u32, ImportError> {
+/// The id that is stated, the token that is marked, or the one that goes by the usual name.
+fn unknown(
+    metadata: &Metadata<'_>,
+    kinds: &[TokenKind],
+    ids: &HashMap<Cow<'_, str>, u32>,
+) -> Result<u32, ImportError> {
     let stated = metadata.optional_index("tokenizer.ggml.unknown_token_id")?;
     let marked = kinds.iter().position(|kind| *kind == TokenKind::Unknown);
     stated
         .or(marked.map(|id| id as u32))
+        .or(ids.get("<unk>").copied())
         .filter(|id| (*id as usize) < kinds.len())
         .ok_or_else(|| {
             ImportError::Malformed("tokenizer.ggml.unknown_token_id is missing or no token".into())

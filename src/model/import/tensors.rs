@@ -4,7 +4,7 @@
 pub(super) mod experts;
 
 use super::architecture::Dim::{
-    Ffn, GateAndUp, HeadDim, Hidden, Keys, Queries, QueriesKeysValues, Vocab,
+    Ffn, GateAndUp, Head, Hidden, Keys, Queries, QueriesKeysValues, Vocab,
 };
 use super::architecture::Layout::{AsStored, OneAdded, PairedHeads};
 use super::architecture::{Dim, Layout, TensorRule};
@@ -201,13 +201,13 @@ pub(super) const HEAD_NORMS: &[TensorRule] = &[
     tensor(
         "attn_q_norm.weight",
         "self_attn.q_norm.weight",
-        &[HeadDim],
+        &[Head],
         AsStored,
     ),
     tensor(
         "attn_k_norm.weight",
         "self_attn.k_norm.weight",
-        &[HeadDim],
+        &[Head],
         AsStored,
     ),
 ];
@@ -216,13 +216,13 @@ pub(super) const GEMMA_HEAD_NORMS: &[TensorRule] = &[
     tensor(
         "attn_q_norm.weight",
         "self_attn.q_norm.weight",
-        &[HeadDim],
+        &[Head],
         OneAdded,
     ),
     tensor(
         "attn_k_norm.weight",
         "self_attn.k_norm.weight",
-        &[HeadDim],
+        &[Head],
         OneAdded,
     ),
 ];
