@@ -27,7 +27,7 @@ enum Cut {
 }
 
 /// Only names whose `tokenizer.json` is known exactly; guessing one would change token ids in
-/// silence. `scripts/prove_tokenizers.py` holds each against a published tokenizer.
+/// silence. `scripts/prove_import.py` holds them against published tokenizers.
 static PRE_TOKENIZERS: [PreTokenizer; 7] = [
     PreTokenizer {
         names: &["smollm", "starcoder", "refact"],
