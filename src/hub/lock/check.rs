@@ -8,8 +8,8 @@ use super::{Lock, LockError, LockedFile, file_names, fingerprint, read, sha256_f
 pub struct Checked {
     pub lock: Lock,
     /// Files with another time or inode than in the lock, as after a copy; their digests
-    /// were compared and are right.
-    pub rehashed: Vec<String>,
+    /// were compared and are right, unless sizes alone were asked for.
+    pub moved: Vec<String>,
 }
 
 /// How a file differs from its lock.
@@ -34,6 +34,7 @@ pub enum Difference {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Depth {
+    Sizes,
     Quick,
     Full,
 }
@@ -41,6 +42,11 @@ enum Depth {
 /// Compares sizes, times and inodes, and digests where those differ. `None`: no lock.
 pub fn check_quick(dir: &Path) -> Result<Option<Checked>, LockError> {
     check(dir, Depth::Quick)
+}
+
+/// Compares sizes, and reads no file but the lock. `None`: no lock.
+pub fn check_sizes(dir: &Path) -> Result<Option<Checked>, LockError> {
+    check(dir, Depth::Sizes)
 }
 
 /// Compares every digest. `None`: no lock.
@@ -53,11 +59,11 @@ fn check(dir: &Path, depth: Depth) -> Result<Option<Checked>, LockError> {
         return Ok(None);
     };
     let mut differences = Vec::new();
-    let mut rehashed = Vec::new();
+    let mut moved = Vec::new();
     for file in &lock.files {
         match compare(dir, file, depth)? {
             Outcome::Same => {}
-            Outcome::Rehashed => rehashed.push(file.path.clone()),
+            Outcome::Moved => moved.push(file.path.clone()),
             Outcome::Differs(difference) => differences.push(difference),
         }
     }
@@ -67,7 +73,7 @@ fn check(dir: &Path, depth: Depth) -> Result<Option<Checked>, LockError> {
         }
     }
     match differences.is_empty() {
-        true => Ok(Some(Checked { lock, rehashed })),
+        true => Ok(Some(Checked { lock, moved })),
         false => Err(LockError::Differs {
             dir: dir.to_owned(),
             differences,
@@ -77,7 +83,7 @@ fn check(dir: &Path, depth: Depth) -> Result<Option<Checked>, LockError> {
 
 enum Outcome {
     Same,
-    Rehashed,
+    Moved,
     Differs(Difference),
 }
 
@@ -105,12 +111,14 @@ fn compare(dir: &Path, file: &LockedFile, depth: Depth) -> Result<Outcome, LockE
         }));
     }
     let moved = fingerprint(&metadata) != (file.mtime_ns, file.inode);
-    if depth == Depth::Quick && !moved {
-        return Ok(Outcome::Same);
+    match depth {
+        Depth::Sizes if moved => return Ok(Outcome::Moved),
+        Depth::Sizes | Depth::Quick if !moved => return Ok(Outcome::Same),
+        Depth::Sizes | Depth::Quick | Depth::Full => {}
     }
     let sha256 = sha256_file(&path).map_err(|source| LockError::Io { path, source })?;
     Ok(match sha256 == file.sha256 {
-        true if moved => Outcome::Rehashed,
+        true if moved => Outcome::Moved,
         true => Outcome::Same,
         false => Outcome::Differs(Difference::Digest {
             path: file.path.clone(),
@@ -204,7 +212,7 @@ mod tests {
             let checked = check(dir.path()).unwrap().unwrap();
             assert_eq!(checked.lock.origin, origin());
             assert_eq!(checked.lock.files.len(), 2);
-            assert!(checked.rehashed.is_empty());
+            assert!(checked.moved.is_empty());
         }
     }
 
@@ -222,7 +230,17 @@ mod tests {
             fs::copy(dir.path().join(&name), copy.path().join(&name)).unwrap();
         }
         let checked = check_quick(copy.path()).unwrap().unwrap();
-        assert_eq!(checked.rehashed, ["config.json", "model.safetensors"]);
+        assert_eq!(checked.moved, ["config.json", "model.safetensors"]);
+    }
+
+    #[test]
+    fn where_sizes_are_asked_for_a_copy_is_told_and_not_read() {
+        let dir = locked();
+        fs::write(dir.path().join("model.safetensors"), "WEIGHTS").unwrap();
+        let checked = check_sizes(dir.path()).unwrap().unwrap();
+        assert_eq!(checked.moved, ["model.safetensors"]);
+        fs::write(dir.path().join("model.safetensors"), "W").unwrap();
+        assert_eq!(differences(check_sizes(dir.path())).len(), 1);
     }
 
     #[test]

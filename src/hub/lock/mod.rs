@@ -5,7 +5,7 @@
 
 mod check;
 
-pub use check::{Checked, Difference, check_full, check_quick};
+pub use check::{Checked, Difference, check_full, check_quick, check_sizes};
 
 use std::fs::File;
 use std::io::Write;
