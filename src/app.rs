@@ -8,9 +8,11 @@ mod connection;
 mod identity;
 mod sampling_defaults;
 mod server;
+mod supported;
 
 pub use checkpoint::{ModelToServe, load_served_encoder, load_served_model, resolve_models};
 pub use server::serve;
+pub use supported::Supported;
 
 use crate::api::{ApiState, DocumentReader, Models};
 use crate::config::{Config, ConfigError};

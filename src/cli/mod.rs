@@ -10,6 +10,7 @@ mod health;
 mod import;
 mod keys;
 mod local_server;
+mod models;
 mod parse;
 mod prompts;
 mod pull;
@@ -38,6 +39,7 @@ enum Command {
     Ask(ask::AskArgs),
     Parse(parse::ParseArgs),
     Prompts(prompts::PromptsArgs),
+    Models(models::ModelsArgs),
     Pull(pull::PullArgs),
     Import(import::ImportArgs),
     Verify(verify::VerifyArgs),
@@ -56,6 +58,7 @@ pub fn run() -> ExitCode {
         Command::Ask(args) => report(blocking(ask::run(args))),
         Command::Parse(args) => report(args.run()),
         Command::Prompts(args) => report(args.run()),
+        Command::Models(args) => report(args.run()),
         Command::Pull(args) => pull::run(&args),
         Command::Import(args) => import::run(&args),
         Command::Verify(args) => verify::run(&args),

@@ -20,6 +20,7 @@ mod mlp;
 mod norm;
 mod residual;
 mod rotary;
+mod weight_formats;
 mod weights;
 mod workspace;
 
@@ -35,4 +36,5 @@ pub use error::ModelError;
 pub use family::{Family, families};
 pub use kv_cache::KvCache;
 pub use linear::Precision;
+pub use weight_formats::{WeightFormat, weight_formats};
 pub use weights::{Checkpoint, Rows, Stack, StackOrder, Suggestion};

@@ -1,4 +1,5 @@
 use guichet::api::{openapi, reference};
+use guichet::app::Supported;
 use std::path::Path;
 
 /// Holds a page against what it has to be, or writes it.
@@ -25,6 +26,11 @@ fn the_page_on_the_api_says_what_the_server_does() {
 #[test]
 fn the_page_on_limits_has_them_all() {
     check("limits.md", |_| reference::limits_page());
+}
+
+#[test]
+fn the_page_on_models_has_what_the_program_has() {
+    check("models.md", |_| Supported::load(None).unwrap().page());
 }
 
 #[test]
