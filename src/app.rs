@@ -3,13 +3,17 @@
 //! The listener is bound and the probes answer while the model loads, so that an
 //! orchestrator sees a process that lives and is not ready yet.
 
+mod check;
 mod checkpoint;
 mod connection;
+mod contents;
 mod identity;
+mod rehearsal;
 mod sampling_defaults;
 mod server;
 mod supported;
 
+pub use check::{Report, check};
 pub use checkpoint::{ModelToServe, load_served_encoder, load_served_model, resolve_models};
 pub use server::serve;
 pub use supported::Supported;

@@ -1,5 +1,5 @@
 use super::sampling_defaults::{self, PartialSampling};
-use super::{AppError, identity};
+use super::{AppError, contents, identity, rehearsal};
 use crate::api::{Models, Served, ServedEncoding};
 use crate::config::{Config, ModelConfig};
 use crate::encoding::ServedEncoder;
@@ -7,7 +7,7 @@ use crate::engine::{self, EncodingEngine, Engine, LoadError, ModelOptions};
 use crate::generation::{Dialect, Grammars, ServedModel};
 use crate::hub;
 use crate::hub::lock::{self, Checked};
-use crate::model::EncoderConfig;
+use crate::model::{DecoderConfig, EncoderConfig};
 use crate::text::{ChatTemplate, PairTokenizer, Tokenizer};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -56,10 +56,22 @@ fn resolve(model: &Path) -> Result<PathBuf, AppError> {
         .into_iter()
         .find(|dir| dir.join("config.json").is_file())
         .map(Path::to_owned);
-    found.ok_or_else(|| AppError::UnknownModel {
+    if let Some(found) = found {
+        return Ok(found);
+    }
+    // What is there and is no model is told why.
+    if let Some(other) = [model, &weights].into_iter().find(|dir| is_there(dir)) {
+        contents::check(other)?;
+    }
+    Err(AppError::UnknownModel {
         name: name.into_owned(),
         weights,
     })
+}
+
+/// Symbolic links that lead nowhere included.
+fn is_there(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
 }
 
 /// Loads everything that serving a checkpoint takes and starts its engine.
@@ -68,6 +80,7 @@ pub fn load_served_model(dir: &Path, config: &Config) -> Result<ServedModel, App
         dir: dir.to_owned(),
         config: config.model.clone(),
     };
+    contents::check(dir)?;
     let options = config.model_options(&model.config);
     let served = load_generator(&model, &options)?;
     // Nobody else holds it yet.
@@ -80,6 +93,7 @@ pub fn load_served_encoder(dir: &Path, config: &Config) -> Result<ServedEncoder,
         dir: dir.to_owned(),
         config: config.model.clone(),
     };
+    contents::check(dir)?;
     let served = load_encoder(&model, &config.model_options(&model.config))?;
     // Nobody else holds it yet.
     Arc::into_inner(served.model).ok_or(AppError::LoaderPanicked)
@@ -97,6 +111,7 @@ pub(super) fn load_models(models: &[ModelToServe], config: &Config) -> Result<Mo
             pool: Some(Arc::clone(&pool)),
             ..config.model_options(&model.config)
         };
+        contents::check(&model.dir)?;
         if EncoderConfig::is_encoder(&model.dir) {
             loaded.encoders.push(load_encoder(model, &options)?);
             continue;
@@ -118,7 +133,9 @@ fn load_encoder(model: &ModelToServe, options: &ModelOptions) -> Result<ServedEn
     let started = Instant::now();
     let ModelToServe { dir, config } = model;
     check_lock(dir)?;
+    let encoder = EncoderConfig::from_dir(dir).map_err(LoadError::from)?;
     let tokenizer = PairTokenizer::from_dir(dir)?;
+    rehearsal::check_vocabulary(dir, tokenizer.text_vocab_size(), encoder.vocab_size)?;
     let loaded = engine::load_encoder(dir, options)?;
     info!(
         "loaded {} in {} ms: {}",
@@ -160,9 +177,14 @@ fn load_generator(model: &ModelToServe, options: &ModelOptions) -> Result<Served
     let started = Instant::now();
     let ModelToServe { dir, config } = model;
     let checked = check_lock(dir)?;
+    let decoder = DecoderConfig::from_dir(dir).map_err(LoadError::from)?;
     let tokenizer = Arc::new(Tokenizer::from_dir(dir)?);
+    rehearsal::check_vocabulary(dir, tokenizer.text_vocab_size(), decoder.vocab_size)?;
     let chat_template = ChatTemplate::from_dir(dir)?;
-    let (generation_config, stop_token_ids) = sampling_defaults::read(dir)?;
+    if let Some(template) = &chat_template {
+        rehearsal::check_template(dir, template, &tokenizer)?;
+    }
+    let (generation_config, stop_token_ids) = sampling_defaults::read(dir, decoder.vocab_size)?;
     let manifest = match &checked {
         Some(checked) => PartialSampling::from_lock(dir, &checked.lock)?,
         None => PartialSampling::default(),
@@ -225,10 +247,10 @@ fn check_lock(dir: &Path) -> Result<Option<Checked>, AppError> {
             dir.display(),
             lock::FILE_NAME
         ),
-        Some(checked) if checked.rehashed.is_empty() => {}
+        Some(checked) if checked.moved.is_empty() => {}
         Some(checked) => info!(
             "{} files have another time or inode than in the lock; their digests are right",
-            checked.rehashed.len()
+            checked.moved.len()
         ),
     }
     Ok(checked)

@@ -107,17 +107,17 @@ impl PartialSampling {
     }
 }
 
-/// The defaults and the ids that end a generation.
-pub fn read(dir: &Path) -> Result<(PartialSampling, Vec<u32>), AppError> {
+/// The defaults and the ids that end a generation, which a model with so many tokens has.
+pub fn read(dir: &Path, vocab_size: usize) -> Result<(PartialSampling, Vec<u32>), AppError> {
     let mut stop_ids = BTreeSet::new();
     let mut sampling = PartialSampling::default();
     if let Some(file) = File::read(dir, GENERATION_CONFIG)? {
         sampling = file.sampling()?;
-        stop_ids.extend(file.stop_ids()?);
+        stop_ids.extend(file.stop_ids(vocab_size)?);
         file.warn_of_what_is_not_applied();
     }
     if let Some(file) = File::read(dir, "config.json")? {
-        stop_ids.extend(file.stop_ids()?);
+        stop_ids.extend(file.stop_ids(vocab_size)?);
     }
     Ok((sampling, stop_ids.into_iter().collect()))
 }
@@ -172,13 +172,17 @@ impl File {
         })
     }
 
-    fn stop_ids(&self) -> Result<Vec<u32>, AppError> {
+    fn stop_ids(&self, vocab_size: usize) -> Result<Vec<u32>, AppError> {
         let wrong = || self.wrong("eos_token_id", "a token id or an array of them");
         let id = |value: &Value| {
-            value
-                .as_u64()
-                .and_then(|id| u32::try_from(id).ok())
-                .ok_or_else(wrong)
+            let id = value.as_u64().and_then(|id| u32::try_from(id).ok());
+            match id.ok_or_else(wrong)? {
+                id if (id as usize) < vocab_size => Ok(id),
+                _ => Err(self.wrong(
+                    "eos_token_id",
+                    &format!("below {vocab_size}, the number of tokens that the model has"),
+                )),
+            }
         };
         match self.get("eos_token_id") {
             None => Ok(Vec::new()),
@@ -220,7 +224,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join(GENERATION_CONFIG), generation_config).unwrap();
         std::fs::write(dir.path().join("config.json"), config).unwrap();
-        read(dir.path()).map_err(|e| e.to_string())
+        read(dir.path(), 100).map_err(|e| e.to_string())
     }
 
     #[test]
@@ -265,6 +269,10 @@ mod tests {
             (r#"{"min_p": 1.5}"#, "min_p"),
             (r#"{"eos_token_id": "</s>"}"#, "eos_token_id"),
             (r#"{"eos_token_id": [4294967296]}"#, "eos_token_id"),
+            (
+                r#"{"eos_token_id": [2, 100]}"#,
+                "eos_token_id must be below 100",
+            ),
         ] {
             let error = read_files(json, "{}").unwrap_err();
             assert!(

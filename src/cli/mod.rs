@@ -4,6 +4,7 @@
 //! one in `run`.
 
 mod ask;
+mod check;
 mod client;
 mod demo;
 mod health;
@@ -40,6 +41,7 @@ enum Command {
     Parse(parse::ParseArgs),
     Prompts(prompts::PromptsArgs),
     Models(models::ModelsArgs),
+    Check(check::CheckArgs),
     Pull(pull::PullArgs),
     Import(import::ImportArgs),
     Verify(verify::VerifyArgs),
@@ -59,6 +61,7 @@ pub fn run() -> ExitCode {
         Command::Parse(args) => report(args.run()),
         Command::Prompts(args) => report(args.run()),
         Command::Models(args) => report(args.run()),
+        Command::Check(args) => args.run().unwrap_or_else(|error| report(Err(error))),
         Command::Pull(args) => pull::run(&args),
         Command::Import(args) => import::run(&args),
         Command::Verify(args) => verify::run(&args),

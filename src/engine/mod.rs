@@ -45,7 +45,8 @@ pub use encoding::{
 };
 pub use kv_group::{KvGroup, NO_BLOCK};
 pub use load::{
-    DeviceChoice, Dtype, LoadError, LoadedModel, ModelOptions, Quantize, StepTime, load,
+    DeviceChoice, Dtype, KvSurvey, LoadError, LoadedModel, ModelOptions, Quantize, StepTime,
+    Survey, load, survey_decoder, survey_encoder,
 };
 pub use model_runner::ModelRunner;
 pub use runner::{

@@ -92,13 +92,14 @@ impl DecoderConfig {
     /// Elements of all weights.
     pub fn num_parameters(&self) -> usize {
         let hidden = self.hidden_size;
-        let attention = hidden * (self.attention.qkv_width() + self.attention.q_width());
-        let layers = self
-            .layers
-            .iter()
-            .map(|layer| attention + 2 * hidden + layer.mlp.num_parameters(hidden));
+        let attention = self.attention.qkv_width() + self.attention.q_width();
         let tables = if self.tie_word_embeddings { 1 } else { 2 };
-        layers.sum::<usize>() + tables * self.vocab_size * hidden + hidden
+        // A broken file may say more than can be counted, each number within its bounds.
+        let layers = self.layers.iter().fold(hidden, |sum: usize, layer| {
+            sum.saturating_add(hidden.saturating_mul(attention + 2))
+                .saturating_add(layer.mlp.num_parameters(hidden))
+        });
+        layers.saturating_add(tables * self.vocab_size * hidden)
     }
 
     /// The first thing about this decoder that ops of a GPU have no form for yet.

@@ -16,6 +16,21 @@ pub(super) fn file_error(path: &Path, message: impl ToString) -> TextError {
     }
 }
 
+/// What the library's `error` about `tokenizer.json` means, where its own words say little.
+pub(super) fn not_a_tokenizer(bytes: &[u8], error: impl ToString) -> String {
+    const KINDS: [&str; 4] = ["BPE", "Unigram", "WordLevel", "WordPiece"];
+    let file: Value = serde_json::from_slice(bytes).unwrap_or_default();
+    let kind = file.get("model").and_then(|model| model.get("type"));
+    match (file.get("model"), kind.and_then(Value::as_str)) {
+        (None, _) => "is not a tokenizer: it has no `model`".to_owned(),
+        (Some(_), Some(kind)) if !KINDS.contains(&kind) => format!(
+            "is not a tokenizer that is known: its model is {kind}; known are {}",
+            KINDS.join(", ")
+        ),
+        _ => format!("is not a tokenizer: {}", error.to_string()),
+    }
+}
+
 /// The file's text, or `None` if there is no such file.
 pub(super) fn read_optional(path: &Path) -> Result<Option<String>, TextError> {
     match std::fs::read_to_string(path) {

@@ -1,5 +1,5 @@
 use super::TextError;
-use super::checkpoint::file_error;
+use super::checkpoint::{file_error, not_a_tokenizer};
 use std::path::Path;
 use tokenizers::{Encoding, PostProcessor as _, TruncationDirection};
 
@@ -50,7 +50,7 @@ impl PairTokenizer {
         });
         match loaded {
             Ok(Ok(tokenizer)) => Ok(tokenizer),
-            Ok(Err(error)) => Err(file_error(&path, format!("is not a tokenizer: {error}"))),
+            Ok(Err(error)) => Err(file_error(&path, not_a_tokenizer(&bytes, error))),
             Err(_) => Err(file_error(
                 &path,
                 "is not a tokenizer: a part of it is broken",
@@ -61,6 +61,12 @@ impl PairTokenizer {
     /// One more than the highest id.
     pub fn vocab_size(&self) -> usize {
         let ids = self.pipeline.get_vocab(true).into_values();
+        ids.max().map_or(0, |id| id as usize + 1)
+    }
+
+    /// The same without added tokens, which may be meant for other models of the family.
+    pub fn text_vocab_size(&self) -> usize {
+        let ids = self.pipeline.get_vocab(false).into_values();
         ids.max().map_or(0, |id| id as usize + 1)
     }
 

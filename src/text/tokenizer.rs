@@ -1,4 +1,6 @@
-use super::checkpoint::{file_error, read_tokenizer_config, special_tokens, token_content};
+use super::checkpoint::{
+    file_error, not_a_tokenizer, read_tokenizer_config, special_tokens, token_content,
+};
 use super::decoder::DecodePlan;
 use super::guarded_encoding::AddedTokenMatchers;
 use super::reserved::ReservedStrings;
@@ -29,7 +31,7 @@ impl Tokenizer {
         // The library panics on some broken files.
         let loaded = std::panic::catch_unwind(|| {
             let mut pipeline = tokenizers::Tokenizer::from_bytes(&bytes)
-                .map_err(|error| file_error(&path, format!("is not a tokenizer: {error}")))?;
+                .map_err(|error| file_error(&path, not_a_tokenizer(&bytes, error)))?;
             add_configured_tokens(&mut pipeline, &config)
                 .map_err(|error| file_error(&dir.join("tokenizer_config.json"), error))?;
             Self::from_pipeline(pipeline)
@@ -70,6 +72,13 @@ impl Tokenizer {
     /// One more than the highest id.
     pub fn vocab_size(&self) -> usize {
         self.vocab_size
+    }
+
+    /// One more than the highest id that text has without added tokens: those may be meant for
+    /// other models of the family, such as ones that see.
+    pub fn text_vocab_size(&self) -> usize {
+        let ids = self.pipeline.get_vocab(false).into_values();
+        ids.max().map_or(0, |id| id as usize + 1)
     }
 
     pub fn token_to_id(&self, token: &str) -> Option<u32> {

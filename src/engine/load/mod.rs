@@ -1,9 +1,11 @@
 mod blocks;
 mod memory;
 mod options;
+mod survey;
 mod warm_up;
 
 pub use options::{DeviceChoice, Dtype, ModelOptions, Quantize, StepTime};
+pub use survey::{KvSurvey, Survey, survey_decoder, survey_encoder};
 
 use super::model_runner::ModelRunner;
 use super::{EngineConfig, KvGroup, PrefixCache, StepRunner};

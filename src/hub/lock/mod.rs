@@ -155,8 +155,10 @@ pub fn read(dir: &Path) -> Result<Option<Lock>, LockError> {
         path: path.clone(),
         message,
     };
-    let lock: Lock =
-        toml::from_str(&text).map_err(|error| malformed(error.message().replace('\n', " ")))?;
+    let lock: Lock = toml::from_str(&text).map_err(|error| {
+        let reason = error.message().replace('\n', " ");
+        malformed(format!("is no lock that guichet wrote: {reason}"))
+    })?;
     if lock.version != VERSION {
         return Err(malformed(format!(
             "version {} is not known, only {VERSION}",

@@ -83,9 +83,21 @@ fn what_describes_a_model_is_checked() {
         ("[\"chat\"]", "[]", "tasks"),
         ("[\"chat\"]", "[\"poetry\"]", "poetry"),
         ("\"letters\"", "\" \"", "use"),
-        ("table_parameters = 0", "table_parameters = 1", "table_parameters"),
-        ("parameters = 1\n", "parameters = 99999999999999999\n", "parameters"),
-        ("\"MIT\"", "\"MIT\"\nlicence_url = \"ftp://x\"", "licence_url"),
+        (
+            "table_parameters = 0",
+            "table_parameters = 1",
+            "table_parameters",
+        ),
+        (
+            "parameters = 1\n",
+            "parameters = 99999999999999999\n",
+            "parameters",
+        ),
+        (
+            "\"MIT\"",
+            "\"MIT\"\nlicence_url = \"ftp://x\"",
+            "licence_url",
+        ),
     ] {
         let text = text("", WHEEL);
         assert!(text.contains(from));

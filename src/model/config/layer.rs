@@ -84,8 +84,10 @@ impl MlpConfig {
             Self::Experts(experts) => {
                 let products = experts.activation.num_products() * hidden;
                 let shared = experts.shared_width.unwrap_or(0);
-                products * (experts.num_experts * experts.width + shared)
-                    + experts.num_experts * hidden
+                let width = experts.num_experts * experts.width + shared;
+                products
+                    .saturating_mul(width)
+                    .saturating_add(experts.num_experts * hidden)
             }
         }
     }
