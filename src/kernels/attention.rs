@@ -26,14 +26,15 @@ pub struct AttentionShape {
 /// What models do differently; by default nothing.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct AttentionOptions<'a> {
-    /// Tokens that a token sees, itself included; blocks before them are not touched.
+    /// Tokens that a token sees, itself included, and as many on the other side where it sees what
+    /// follows it; blocks before them are not touched.
     pub window: Option<usize>,
     /// Scores become `softcap * tanh(score / softcap)`.
     pub softcap: Option<f32>,
     /// For each query head, a score that takes its share of the probability and has no
     /// value.
     pub sinks: Option<&'a [f32]>,
-    /// A token sees its whole span, what follows it too: that of an encoder.
+    /// A token sees what follows it in its span, too: that of an encoder.
     pub is_bidirectional: bool,
 }
 

@@ -17,6 +17,18 @@ struct LayerNorm<'a> {
     eps: f32,
 }
 
+struct NormedRows<'a> {
+    kernels: &'a Kernels,
+    weight: &'a [f32],
+    shift: &'a [f32],
+    eps: f32,
+}
+
+struct Gate<'a> {
+    kernels: &'a Kernels,
+    activation: Activation,
+}
+
 struct AddRows<'a> {
     kernels: &'a Kernels,
     rows: &'a [u32],
@@ -38,7 +50,7 @@ impl Kernels {
     }
 
     /// LayerNorm (Ba et al. 2016) of `x + bias` for each row of `x`, in place; `eps` inside the
-    /// root, then times `weight` and plus `shift`.
+    /// root, then times `weight` and plus `shift`. An empty bias is none.
     pub fn layer_norm(
         &self,
         x: &Array,
@@ -54,6 +66,38 @@ impl Kernels {
             shift,
             eps,
         })
+    }
+
+    /// `out` = [`Kernels::layer_norm`] of `x`, which stays as it is.
+    pub fn layer_norm_of(
+        &self,
+        out: &Array,
+        x: &Array,
+        weight: &[f32],
+        shift: &[f32],
+        eps: f32,
+    ) -> Result<()> {
+        out.cpu("layer_norm_of")?.inplace_op2(
+            x.cpu("layer_norm_of")?,
+            &NormedRows {
+                kernels: self,
+                weight,
+                shift,
+                eps,
+            },
+        )
+    }
+
+    /// `out [rows, n] = activation(first half) * second half` of each row of `x [rows, 2 n]`
+    /// (Shazeer 2020).
+    pub fn gate_rows(&self, out: &Array, x: &Array, activation: Activation) -> Result<()> {
+        out.cpu("gate_rows")?.inplace_op2(
+            x.cpu("gate_rows")?,
+            &Gate {
+                kernels: self,
+                activation,
+            },
+        )
     }
 
     /// Adds to each row of `x` the row of `table` `[_, width]` that `rows` names for it.
@@ -103,6 +147,53 @@ impl InplaceOp1 for LayerNorm<'_> {
         self.kernels.for_rows(x, self.weight.len(), |_, row| {
             let set = self.kernels.set;
             elementwise::layer_norm(set, row, self.bias, self.weight, self.shift, self.eps);
+        });
+        Ok(())
+    }
+}
+
+impl InplaceOp2 for NormedRows<'_> {
+    fn name(&self) -> &'static str {
+        "layer_norm_of"
+    }
+
+    fn cpu_fwd(
+        &self,
+        out: &mut CpuStorage,
+        out_layout: &Layout,
+        x: &CpuStorage,
+        x_layout: &Layout,
+    ) -> Result<()> {
+        let width = storage::row_len(out_layout);
+        let x = storage::f32s(self.name(), x, x_layout)?;
+        let out = storage::f32s_mut(self.name(), out, out_layout)?;
+        self.kernels.for_rows(out, width, |row, out| {
+            out.copy_from_slice(&x[row * width..][..width]);
+            let set = self.kernels.set;
+            elementwise::layer_norm(set, out, &[], self.weight, self.shift, self.eps);
+        });
+        Ok(())
+    }
+}
+
+impl InplaceOp2 for Gate<'_> {
+    fn name(&self) -> &'static str {
+        "gate_rows"
+    }
+
+    fn cpu_fwd(
+        &self,
+        out: &mut CpuStorage,
+        out_layout: &Layout,
+        x: &CpuStorage,
+        x_layout: &Layout,
+    ) -> Result<()> {
+        let width = storage::row_len(out_layout);
+        let x = storage::f32s(self.name(), x, x_layout)?;
+        let out = storage::f32s_mut(self.name(), out, out_layout)?;
+        self.kernels.for_rows(out, width, |row, out| {
+            let halves = &x[2 * row * width..][..2 * width];
+            elementwise::gate(self.kernels.set, halves, self.activation, out);
         });
         Ok(())
     }

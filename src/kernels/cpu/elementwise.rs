@@ -24,7 +24,8 @@ fn rms_norm_body<const FMA: bool>(x: &[f32], weight: &[f32], eps: f32, out: &mut
 
 versions!(pub fn rms_norm(x: &[f32], weight: &[f32], eps: f32, out: &mut [f32]) = rms_norm_body);
 
-/// `x = (x + bias - mean) / sqrt(var + eps) * weight + shift` over a row, in place.
+/// `x = (x + bias - mean) / sqrt(var + eps) * weight + shift` over a row, in place; an empty bias is
+/// none.
 #[inline(always)]
 fn layer_norm_body<const FMA: bool>(
     x: &mut [f32],
@@ -74,37 +75,53 @@ pub enum Activation {
     Relu,
 }
 
-/// `x = activation(x + bias)` over a row, in place.
+/// `x = activation(x)` over a row, in place.
 #[inline(always)]
-fn bias_body<const FMA: bool>(x: &mut [f32], bias: &[f32], activation: Activation) {
-    let with = |x: &mut [f32], f: fn(f32) -> f32| {
-        for (x, bias) in x.iter_mut().zip(bias) {
-            *x = f(*x + bias);
-        }
-    };
+fn activate<const FMA: bool>(x: &mut [f32], activation: Activation) {
     match activation {
-        Activation::None => with(x, |x| x),
-        Activation::Relu => with(x, |x| x.max(0.0)),
+        Activation::None => {}
+        Activation::Relu => x.iter_mut().for_each(|x| *x = x.max(0.0)),
         Activation::Gelu => {
-            for (x, bias) in x.iter_mut().zip(bias) {
-                let y = *x + bias;
-                *x = 0.5 * y * (1.0 + erf::<FMA>(y * std::f32::consts::FRAC_1_SQRT_2));
+            for x in x {
+                *x = 0.5 * *x * (1.0 + erf::<FMA>(*x * std::f32::consts::FRAC_1_SQRT_2));
             }
         }
         Activation::GeluTanh => {
-            for (x, bias) in x.iter_mut().zip(bias) {
-                *x = gelu_tanh::<FMA>(*x + bias);
+            for x in x {
+                *x = gelu_tanh::<FMA>(*x);
             }
         }
         Activation::Tanh => {
-            for (x, bias) in x.iter_mut().zip(bias) {
-                *x = tanh::<FMA>(*x + bias);
+            for x in x {
+                *x = tanh::<FMA>(*x);
             }
         }
     }
 }
 
+/// `x = activation(x + bias)` over a row, in place.
+#[inline(always)]
+fn bias_body<const FMA: bool>(x: &mut [f32], bias: &[f32], activation: Activation) {
+    for (x, bias) in x.iter_mut().zip(bias) {
+        *x += bias;
+    }
+    activate::<FMA>(x, activation);
+}
+
 versions!(pub fn bias(x: &mut [f32], bias: &[f32], activation: Activation) = bias_body);
+
+/// `out = activation(first half of x) * second half` over a row (Shazeer 2020).
+#[inline(always)]
+fn gate_body<const FMA: bool>(x: &[f32], activation: Activation, out: &mut [f32]) {
+    let (gates, values) = x.split_at(out.len());
+    out.copy_from_slice(gates);
+    activate::<FMA>(out, activation);
+    for (out, value) in out.iter_mut().zip(values) {
+        *out *= value;
+    }
+}
+
+versions!(pub fn gate(x: &[f32], activation: Activation, out: &mut [f32]) = gate_body);
 
 /// Rotates one head in place; `cos` and `sin` have half its length. The two halves of a
 /// head are the two coordinates, as in Hugging Face checkpoints.
@@ -255,6 +272,19 @@ mod tests {
                 assert_eq!(of(Activation::Relu), x.max(0.0));
                 assert_eq!(of(Activation::None), x);
             }
+        }
+    }
+
+    #[test]
+    fn a_gate_multiplies_what_its_activation_lets_through() {
+        for set in supported() {
+            let halves = [[1.0f32; 17], [-3.0; 17]].concat();
+            let mut out = [f32::NAN; 17];
+            gate(set, &halves, Activation::Gelu, &mut out);
+            assert!(
+                out.iter().all(|x| (x + 3.0 * 0.841_344_8).abs() < 1e-5),
+                "{set}"
+            );
         }
     }
 

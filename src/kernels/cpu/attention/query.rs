@@ -29,9 +29,9 @@ pub struct Reach {
     /// Position of the first token.
     pub start: usize,
     pub num_tokens: usize,
-    /// Tokens that a token sees, itself included.
+    /// Tokens that a token sees, itself included; of what follows it as many, where it sees that.
     pub window: Option<usize>,
-    /// Where all tokens see the whole sequence, its length.
+    /// Where tokens see what follows them too, the length of the sequence.
     pub whole: Option<usize>,
 }
 
@@ -44,20 +44,22 @@ pub struct Pages<'a, T> {
 }
 
 impl Reach {
-    /// Positions that a token sees; its own always.
+    /// Positions that a token sees; its own always. Neither bound falls from a token to the next.
     fn visible(&self, token: usize) -> Range<usize> {
-        if let Some(len) = self.whole {
-            return 0..len;
-        }
         let position = self.start + token;
         let hidden = |window| (position + 1).saturating_sub(window);
-        self.window.map_or(0, hidden).min(position)..position + 1
+        let first = self.window.map_or(0, hidden).min(position);
+        let Some(len) = self.whole else {
+            return first..position + 1;
+        };
+        let reached = |window: usize| position.saturating_add(window.max(1));
+        first..self.window.map_or(len, reached).min(len)
     }
 
     /// Positions that some token sees.
     pub fn seen(&self) -> Range<usize> {
-        let end = self.whole.unwrap_or(self.start + self.num_tokens);
-        self.visible(0).start..end
+        let last = self.num_tokens.saturating_sub(1);
+        self.visible(0).start..self.visible(last).end
     }
 
     /// The splits of these positions.
