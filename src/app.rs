@@ -69,6 +69,10 @@ pub enum AppError {
     SameName(String),
     #[error("model.default_prompt is `{name}`, which is none of the model's prompts: {known}")]
     UnknownPrompt { name: String, known: String },
+    #[error(
+        "model.matryoshka_dimensions holds {cut}, and the model's embeddings have {num_dimensions} dimensions"
+    )]
+    TooManyDimensions { cut: usize, num_dimensions: usize },
     /// A file of the checkpoint that the app reads itself.
     #[error("{}: {message}", .path.display())]
     Checkpoint { path: PathBuf, message: String },

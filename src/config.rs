@@ -9,8 +9,8 @@ mod origin;
 pub use documents::{DocumentsConfig, PrivacyConfig, PromptsConfig};
 pub use files::FilesConfig;
 pub use model::{
-    DeviceConfig, DtypeChoice, KernelChoice, KvDtypeChoice, ModelConfig, QuantizeChoice,
-    RandomWeights,
+    DeviceConfig, DtypeChoice, KernelChoice, KvDtypeChoice, ModelConfig, PoolingChoice,
+    QuantizeChoice, RandomWeights, TaskChoice,
 };
 pub use origin::ANY_ORIGIN;
 
@@ -372,6 +372,8 @@ impl Config {
     pub fn model_options(&self, model: &ModelConfig) -> ModelOptions {
         ModelOptions {
             device: model.device.into(),
+            task: model.task(),
+            pooling: model.pooling(),
             deterministic: model.deterministic,
             random_weights: model.weights.map(|RandomWeights(seed)| seed),
             dtype: model.dtype(),

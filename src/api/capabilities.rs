@@ -173,7 +173,7 @@ impl ModelCapabilities {
         let (embeds, num_labels) = match model.task {
             EncoderTask::Embedding => {
                 let embeds = Embeds {
-                    dimensions: model.hidden_size,
+                    dimensions: model.num_dimensions,
                     shorter_dimensions: model.matryoshka_dimensions.clone(),
                     input_types: model.prompts.keys().cloned().collect(),
                 };

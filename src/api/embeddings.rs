@@ -187,14 +187,14 @@ fn input_type(body: &Fields<'_>, model: &ServedEncoder) -> Result<String, ApiErr
 /// A model that was not made for it says something else when its vectors are cut.
 fn dimensions(body: &Fields<'_>, model: &ServedEncoder) -> Result<usize, ApiError> {
     let Some(field) = body.get("dimensions") else {
-        return Ok(model.hidden_size);
+        return Ok(model.num_dimensions);
     };
     let asked = field.count(limits::MAX_DIMENSIONS)?;
     let allowed = &model.matryoshka_dimensions;
-    if asked == model.hidden_size || allowed.contains(&asked) {
+    if asked == model.num_dimensions || allowed.contains(&asked) {
         return Ok(asked);
     }
-    let mut known: Vec<_> = allowed.iter().chain([&model.hidden_size]).collect();
+    let mut known: Vec<_> = allowed.iter().chain([&model.num_dimensions]).collect();
     known.sort_unstable();
     known.dedup();
     let known: Vec<_> = known.iter().map(ToString::to_string).collect();

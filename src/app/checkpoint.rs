@@ -2,13 +2,13 @@ use super::sampling_defaults::{self, PartialSampling};
 use super::{AppError, contents, identity, rehearsal};
 use crate::api::{Models, Served, ServedEncoding};
 use crate::config::{Config, ModelConfig};
-use crate::encoding::ServedEncoder;
-use crate::engine::{self, EncodingEngine, Engine, LoadError, ModelOptions};
+use crate::encoding::{ServedEncoder, TextTokenizer};
+use crate::engine::{self, EncodingEngine, Engine, LoadError, ModelOptions, TextModel};
 use crate::generation::{Dialect, Grammars, ServedModel};
 use crate::hub;
 use crate::hub::lock::{self, Checked};
-use crate::model::{DecoderConfig, EncoderConfig};
-use crate::text::{ChatTemplate, PairTokenizer, Tokenizer};
+use crate::model::{AnswerTokens, DecoderConfig, EncoderConfig};
+use crate::text::{ChatTemplate, PairTokenizer, RelevanceTokenizer, Tokenizer};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -87,14 +87,16 @@ pub fn load_served_model(dir: &Path, config: &Config) -> Result<ServedModel, App
     Arc::into_inner(served.model).ok_or(AppError::LoaderPanicked)
 }
 
-/// The same for an encoder.
+/// The same for an encoder, or a decoder that is served as one.
 pub fn load_served_encoder(dir: &Path, config: &Config) -> Result<ServedEncoder, AppError> {
     let model = ModelToServe {
         dir: dir.to_owned(),
         config: config.model.clone(),
     };
     contents::check(dir)?;
-    let served = load_encoder(&model, &config.model_options(&model.config))?;
+    let options = config.model_options(&model.config);
+    let kind = TextModel::of(dir, options.task)?.unwrap_or(TextModel::DecoderVectors);
+    let served = load_encoder(&model, kind, &options)?;
     // Nobody else holds it yet.
     Arc::into_inner(served.model).ok_or(AppError::LoaderPanicked)
 }
@@ -112,8 +114,8 @@ pub(super) fn load_models(models: &[ModelToServe], config: &Config) -> Result<Mo
             ..config.model_options(&model.config)
         };
         contents::check(&model.dir)?;
-        if EncoderConfig::is_encoder(&model.dir) {
-            loaded.encoders.push(load_encoder(model, &options)?);
+        if let Some(kind) = TextModel::of(&model.dir, options.task)? {
+            loaded.encoders.push(load_encoder(model, kind, &options)?);
             continue;
         }
         let quarantine = config.server.state_dir.join(match index {
@@ -129,14 +131,35 @@ pub(super) fn load_models(models: &[ModelToServe], config: &Config) -> Result<Mo
     Ok(loaded)
 }
 
-fn load_encoder(model: &ModelToServe, options: &ModelOptions) -> Result<ServedEncoding, AppError> {
+fn load_encoder(
+    model: &ModelToServe,
+    kind: TextModel,
+    options: &ModelOptions,
+) -> Result<ServedEncoding, AppError> {
     let started = Instant::now();
     let ModelToServe { dir, config } = model;
     check_lock(dir)?;
-    let encoder = EncoderConfig::from_dir(dir).map_err(LoadError::from)?;
-    let tokenizer = PairTokenizer::from_dir(dir)?;
-    rehearsal::check_vocabulary(dir, tokenizer.text_vocab_size(), encoder.vocab_size)?;
-    let loaded = engine::load_encoder(dir, options)?;
+    let (tokenizer, answers) = match kind {
+        TextModel::Encoder | TextModel::DecoderVectors => {
+            let tokenizer = PairTokenizer::from_dir(dir)?;
+            let vocab_size = match kind {
+                TextModel::Encoder => EncoderConfig::from_dir(dir).map(|config| config.vocab_size),
+                _ => DecoderConfig::from_dir(dir).map(|config| config.vocab_size),
+            };
+            let vocab_size = vocab_size.map_err(LoadError::from)?;
+            rehearsal::check_vocabulary(dir, tokenizer.text_vocab_size(), vocab_size)?;
+            (TextTokenizer::Texts(tokenizer), None)
+        }
+        TextModel::DecoderAnswers => {
+            let tokenizer = RelevanceTokenizer::from_dir(dir)?;
+            let (yes, no) = tokenizer.answers();
+            (
+                TextTokenizer::Questions(Box::new(tokenizer)),
+                Some(AnswerTokens { yes, no }),
+            )
+        }
+    };
+    let loaded = engine::load_encoder(dir, options, answers)?;
     info!(
         "loaded {} in {} ms: {}",
         dir.display(),
@@ -155,6 +178,28 @@ fn load_encoder(model: &ModelToServe, options: &ModelOptions) -> Result<ServedEn
             known,
         });
     }
+    let matryoshka_dimensions = match config.matryoshka_dimensions.as_slice() {
+        [] => loaded.matryoshka_dimensions,
+        chosen => chosen.to_vec(),
+    };
+    let num_dimensions = loaded.num_dimensions;
+    if let Some(cut) = matryoshka_dimensions
+        .iter()
+        .find(|cut| **cut > num_dimensions)
+    {
+        let cut = *cut;
+        return Err(AppError::TooManyDimensions {
+            cut,
+            num_dimensions,
+        });
+    }
+    let instruction = default_prompt.as_ref().and_then(|name| prompts.get(name));
+    let tokenizer = match (tokenizer, instruction) {
+        (TextTokenizer::Questions(tokenizer), Some(instruction)) => {
+            TextTokenizer::Questions(Box::new(tokenizer.with_instruction(instruction.clone())))
+        }
+        (tokenizer, _) => tokenizer,
+    };
     Ok(ServedEncoding {
         model: Arc::new(ServedEncoder {
             id: identity::model_id(dir, config),
@@ -164,8 +209,8 @@ fn load_encoder(model: &ModelToServe, options: &ModelOptions) -> Result<ServedEn
             tokenizer,
             task: loaded.task,
             pooling: loaded.pooling,
-            hidden_size: loaded.hidden_size,
-            matryoshka_dimensions: loaded.matryoshka_dimensions,
+            num_dimensions,
+            matryoshka_dimensions,
             prompts,
             default_prompt,
         }),

@@ -1,7 +1,7 @@
 //! Section `[model]`.
 
 use super::{ConfigError, check_mib};
-use crate::engine::{DeviceChoice, Dtype, Quantize};
+use crate::engine::{DeviceChoice, Dtype, ModelTask, Pooling, Quantize};
 use crate::kernels::KvType;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -17,6 +17,8 @@ pub struct ModelConfig {
     pub id: Option<String>,
     /// Other ids that mean the same model.
     pub aliases: Vec<String>,
+    pub task: TaskChoice,
+    pub pooling: PoolingChoice,
     pub device: DeviceConfig,
     /// Whether a GPU sums every row in one order, whatever else a step holds.
     pub deterministic: bool,
@@ -31,10 +33,36 @@ pub struct ModelConfig {
     /// Memory for this model's KV cache; absent: `engine.kv_cache_mib`.
     pub kv_cache_mib: Option<u64>,
     /// Of an encoder: what stands before a text, by the name of its use, beside and instead of
-    /// what the checkpoint says.
+    /// what the checkpoint says. Of a decoder that reranks: what it is told to look for.
     pub prompts: BTreeMap<String, String>,
     /// Of these, the one for a text whose use is not named.
     pub default_prompt: Option<String>,
+    /// Lengths to which an embedding may be cut; empty: what the checkpoint says.
+    pub matryoshka_dimensions: Vec<usize>,
+}
+
+/// What a model is served for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TaskChoice {
+    /// What its files say.
+    #[default]
+    Auto,
+    Generate,
+    Embed,
+    Rerank,
+}
+
+/// How an embedding is made of the vectors of tokens.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PoolingChoice {
+    /// As the checkpoint says.
+    #[default]
+    Auto,
+    Mean,
+    Cls,
+    LastToken,
 }
 
 /// Type in memory of weights that are not quantized, and of the KV cache unless it has its own.
@@ -93,6 +121,8 @@ impl Default for ModelConfig {
             path: None,
             id: None,
             aliases: Vec::new(),
+            task: TaskChoice::default(),
+            pooling: PoolingChoice::default(),
             device: DeviceConfig::default(),
             deterministic: true,
             weights: None,
@@ -104,6 +134,7 @@ impl Default for ModelConfig {
             kv_cache_mib: None,
             prompts: BTreeMap::new(),
             default_prompt: None,
+            matryoshka_dimensions: Vec::new(),
         }
     }
 }
@@ -200,7 +231,31 @@ impl ModelConfig {
                 must: "at least 1",
             });
         }
+        if self.matryoshka_dimensions.contains(&0) {
+            return Err(ConfigError::Value {
+                key: "model.matryoshka_dimensions",
+                must: "lengths of at least 1",
+            });
+        }
         check_mib("model.kv_cache_mib", self.kv_cache_mib)
+    }
+
+    pub(super) fn task(&self) -> Option<ModelTask> {
+        match self.task {
+            TaskChoice::Auto => None,
+            TaskChoice::Generate => Some(ModelTask::Generate),
+            TaskChoice::Embed => Some(ModelTask::Embed),
+            TaskChoice::Rerank => Some(ModelTask::Rerank),
+        }
+    }
+
+    pub(super) fn pooling(&self) -> Option<Pooling> {
+        match self.pooling {
+            PoolingChoice::Auto => None,
+            PoolingChoice::Mean => Some(Pooling::Mean),
+            PoolingChoice::Cls => Some(Pooling::Cls),
+            PoolingChoice::LastToken => Some(Pooling::LastToken),
+        }
     }
 
     pub(super) fn dtype(&self) -> Option<Dtype> {

@@ -1,7 +1,7 @@
 //! Texts to embeddings and scores: the bridge between what is asked and an encoder.
 //!
-//! Owns served encoders, what stands before a query or a passage, and what is made of the
-//! encoder's numbers. Refuses to know HTTP or tensors.
+//! Owns served encoders, and decoders that are served as such, what stands before a query or a
+//! passage, and what is made of their numbers. Refuses to know HTTP or tensors.
 
 mod error;
 
@@ -11,7 +11,7 @@ pub use error::EncodingError;
 
 use crate::engine::{EncodingEngine, TokenizedText};
 use crate::generation::{Caller, Class};
-use crate::text::PairTokenizer;
+use crate::text::{PairTokenizer, RelevanceTokenizer, TextError, Tokenized as TokenizedOne};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -21,18 +21,26 @@ pub struct ServedEncoder {
     /// Unix seconds of the checkpoint's newest file.
     pub created: u64,
     pub engine: EncodingEngine,
-    pub tokenizer: PairTokenizer,
+    pub tokenizer: TextTokenizer,
     pub task: EncoderTask,
-    /// How tokens become a text: `mean` or `cls`.
+    /// How tokens become a text: `mean`, `cls` or `last_token`.
     pub pooling: &'static str,
     /// Length of an embedding.
-    pub hidden_size: usize,
+    pub num_dimensions: usize,
     /// Lengths to which an embedding may be cut (Kusupati et al. 2022); empty: none.
     pub matryoshka_dimensions: Vec<usize>,
     /// What stands before a text, by the name of its use.
     pub prompts: BTreeMap<String, String>,
     /// Of these, the one for a text whose use is not named.
     pub default_prompt: Option<String>,
+}
+
+/// How texts become tokens.
+pub enum TextTokenizer {
+    /// Alone or in pairs, between the model's special tokens.
+    Texts(PairTokenizer),
+    /// A query and a document in a question, which a decoder answers.
+    Questions(Box<RelevanceTokenizer>),
 }
 
 /// One thing to look at.
@@ -155,6 +163,23 @@ impl ServedEncoder {
             num_tokens: tokenized.num_tokens,
             cut: tokenized.cut,
         })
+    }
+}
+
+impl TextTokenizer {
+    /// A text, or a query and what may answer it, whole.
+    pub fn encode(
+        &self,
+        first: &str,
+        second: Option<&str>,
+        cut: Cut,
+    ) -> Result<TokenizedOne, TextError> {
+        match (self, second) {
+            (Self::Texts(tokenizer), second) => tokenizer.encode(first, second, cut),
+            (Self::Questions(tokenizer), Some(document)) => tokenizer.encode(first, document, cut),
+            // Whoever gives no query looks for nothing in particular.
+            (Self::Questions(tokenizer), None) => tokenizer.encode("", first, cut),
+        }
     }
 }
 

@@ -40,13 +40,13 @@ mod supervisor;
 pub use config::{EngineConfig, PrefixCache};
 pub use constraint::{ConstraintError, TokenConstraint, TokenMask};
 pub use encoding::{
-    EncodedTexts, EncodingConfig, EncodingEngine, EncodingStats, LoadedEncoder, TextRunner,
-    TokenizedText, load_encoder,
+    EncodedTexts, EncodingConfig, EncodingEngine, EncodingStats, LoadedEncoder, Pooling, TextModel,
+    TextRunner, TokenizedText, load_encoder,
 };
 pub use kv_group::{KvGroup, NO_BLOCK};
 pub use load::{
-    DeviceChoice, Dtype, KvSurvey, LoadError, LoadedModel, ModelOptions, Quantize, StepTime,
-    Survey, load, survey_decoder, survey_encoder,
+    DeviceChoice, Dtype, KvSurvey, LoadError, LoadedModel, ModelOptions, ModelTask, Quantize,
+    StepTime, Survey, load, survey_decoder, survey_encoder,
 };
 pub use model_runner::ModelRunner;
 pub use runner::{

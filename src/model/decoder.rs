@@ -1,5 +1,5 @@
 use super::config::DecoderConfig;
-use super::layers::Layers;
+use super::layers::{Layers, Wanted};
 use super::linear::{Loader, Precision};
 use super::rotary::Ropes;
 use super::weights::Checkpoint;
@@ -31,11 +31,20 @@ struct Outputs {
 }
 
 impl Outputs {
-    fn new(config: &DecoderConfig, kernels: &Kernels, rows: usize) -> Result<Self, ModelError> {
+    fn new(
+        config: &DecoderConfig,
+        kernels: &Kernels,
+        rows: usize,
+        wanted: Wanted,
+    ) -> Result<Self, ModelError> {
+        let logits = match wanted {
+            Wanted::Logits => rows,
+            Wanted::Hidden => 0,
+        };
         Ok(Self {
             gathered: kernels.zeros(rows, config.hidden_size, Use::Sums)?,
             hidden: kernels.zeros(rows, config.hidden_size, Use::Sums)?,
-            logits: kernels.zeros(rows, config.vocab_size, Use::Sums)?,
+            logits: kernels.zeros(logits, config.vocab_size, Use::Sums)?,
         })
     }
 
@@ -43,7 +52,7 @@ impl Outputs {
         Ok(Self {
             gathered: self.gathered.narrow(rows)?,
             hidden: self.hidden.narrow(rows)?,
-            logits: self.logits.narrow(rows)?,
+            logits: self.logits.narrow(rows.min(self.logits.num_rows()))?,
         })
     }
 }
@@ -68,19 +77,44 @@ impl Decoder {
         precision: Precision,
         limits: DecoderLimits,
     ) -> Result<Self, ModelError> {
+        let wanted = Wanted::Logits;
+        Self::load_for(wanted, config, checkpoint, kernels, precision, limits)
+    }
+
+    /// The same without the output head, for [`Decoder::hidden`] alone; the checkpoint need not have
+    /// one.
+    pub fn load_headless(
+        config: DecoderConfig,
+        checkpoint: &Checkpoint,
+        kernels: Kernels,
+        precision: Precision,
+        limits: DecoderLimits,
+    ) -> Result<Self, ModelError> {
+        let wanted = Wanted::Hidden;
+        Self::load_for(wanted, config, checkpoint, kernels, precision, limits)
+    }
+
+    fn load_for(
+        wanted: Wanted,
+        config: DecoderConfig,
+        checkpoint: &Checkpoint,
+        kernels: Kernels,
+        precision: Precision,
+        limits: DecoderLimits,
+    ) -> Result<Self, ModelError> {
         let loader = Loader {
             checkpoint,
             kernels: &kernels,
             precision,
             packs: true,
         };
-        let layers = Layers::load(&loader, &config)?;
+        let layers = Layers::load(&loader, &config, wanted)?;
         checkpoint.finish()?;
         Ok(Self {
             layers,
             ropes: Ropes::new(&kernels, &config, limits.max_positions)?,
             workspace: Workspace::new(&config, &kernels, limits.max_rows)?,
-            outputs: Outputs::new(&config, &kernels, limits.max_output_rows)?,
+            outputs: Outputs::new(&config, &kernels, limits.max_output_rows, wanted)?,
             max_rows: limits.max_rows,
             max_output_rows: limits.max_output_rows,
             max_positions: limits.max_positions,
@@ -99,7 +133,7 @@ impl Decoder {
             precision: WeightType::F32.into(),
             packs: false,
         };
-        Layers::load(&loader, config)?;
+        Layers::load(&loader, config, Wanted::Logits)?;
         checkpoint.finish()
     }
 
@@ -126,6 +160,10 @@ impl Decoder {
     /// Computes a step: writes keys and values into `cache`, returns the logits
     /// `[output_rows, vocab]` in f32, which the next step overwrites.
     pub fn forward(&self, batch: &Batch<'_>, cache: &KvCache) -> Result<Array, ModelError> {
+        if self.outputs.logits.num_rows() == 0 && !batch.output_rows.is_empty() {
+            let message = "a decoder without its output head has no logits";
+            return Err(ModelError::Unsupported(message.into()));
+        }
         self.run(batch, cache, |step| self.compute_logits(step))?;
         Ok(self.outputs.logits.narrow(batch.output_rows.len())?)
     }

@@ -33,6 +33,20 @@ impl KvCache {
         Ok(Self { layers })
     }
 
+    /// One layer's blocks for all layers: for sequences that are computed whole, in one step, and then
+    /// forgotten.
+    pub fn of_one_batch(
+        config: &DecoderConfig,
+        kernels: &Kernels,
+        kv_type: KvType,
+        num_blocks: usize,
+    ) -> Result<Self, ModelError> {
+        let blocks = kernels.kv_cache(config.attention, kv_type, num_blocks)?;
+        Ok(Self {
+            layers: vec![blocks; config.num_layers],
+        })
+    }
+
     pub fn layer(&self, layer: usize) -> &Array {
         &self.layers[layer]
     }

@@ -19,8 +19,20 @@ pub struct Layer {
     pub mlp: Mlp,
 }
 
+/// What is wanted of a decoder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    Logits,
+    /// What stands before the output head, which a checkpoint then need not have.
+    Hidden,
+}
+
 impl Layers {
-    pub fn load(loader: &Loader<'_>, config: &DecoderConfig) -> Result<Self, ModelError> {
+    pub fn load(
+        loader: &Loader<'_>,
+        config: &DecoderConfig,
+        wanted: Wanted,
+    ) -> Result<Self, ModelError> {
         let checkpoint = loader.checkpoint;
         let names = config.names_in(checkpoint);
         for part in names.names.not_text {
@@ -28,7 +40,11 @@ impl Layers {
         }
         let (vocab, hidden) = (config.vocab_size, config.hidden_size);
         let embedding = Linear::load_table(loader, &names.embedding(), vocab, hidden)?;
-        let head = if config.tie_word_embeddings {
+        let has_own_head = wanted == Wanted::Logits && !config.tie_word_embeddings;
+        let head = if wanted == Wanted::Hidden {
+            checkpoint.skip(&names.head());
+            embedding.clone()
+        } else if config.tie_word_embeddings {
             check_tied_head(loader, &names, vocab, hidden)?;
             embedding.clone()
         } else {
@@ -51,7 +67,7 @@ impl Layers {
             embedding,
             layers,
             head,
-            has_own_head: !config.tie_word_embeddings,
+            has_own_head,
         })
     }
 

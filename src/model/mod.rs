@@ -30,7 +30,9 @@ pub use config::{
 };
 pub use decoder::{Decoder, DecoderLimits};
 pub use encoder::{
-    Encoder, EncoderConfig, EncoderInput, EncoderLimits, EncoderTask, Pooling, SentenceConfig,
+    AnswerTokens, DecoderEmbedder, DecoderOutput, Encoder, EncoderConfig, EncoderFamily,
+    EncoderInput, EncoderLayerConfig, EncoderLimits, EncoderNorms, EncoderTask, LearnedPositions,
+    Pooling, ProjectionConfig, SentenceConfig, VectorOptions, encoders, matryoshka_dimensions,
 };
 pub use error::ModelError;
 pub use family::{Family, families};

@@ -32,7 +32,7 @@ impl Ropes {
 
 /// Cosines and sines of rotary embeddings (Su et al. 2021). Angles are products of f32 values, as
 /// in `transformers`, whose rounding shows at long positions.
-fn table(
+pub fn table(
     kernels: &Kernels,
     config: &RopeConfig,
     num_positions: usize,

@@ -12,7 +12,7 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 /// A rendered chat, and where it is literal.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct GuardedText {
     text: String,
     /// In order, apart from each other. No control token may overlap one.
@@ -31,6 +31,20 @@ pub(super) struct Guard<'t> {
 impl GuardedText {
     pub fn as_str(&self) -> &str {
         &self.text
+    }
+
+    /// Adds what we wrote, or the model's makers.
+    pub(super) fn push(&mut self, text: &str) {
+        self.text.push_str(text);
+    }
+
+    /// Adds what a caller wrote, behind something that none did.
+    pub(super) fn push_literal(&mut self, text: &str) {
+        let start = self.text.len();
+        self.text.push_str(text);
+        if start < self.text.len() {
+            self.literals.push(start..self.text.len());
+        }
     }
 
     /// The byte ranges that hold no control token, whatever they look like.

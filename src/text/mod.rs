@@ -15,6 +15,7 @@ mod message;
 mod open_end;
 mod pair_tokenizer;
 pub mod quotation;
+mod relevance_tokenizer;
 mod reserved;
 mod stop;
 mod template_environment;
@@ -40,6 +41,7 @@ pub use detokenizer::Detokenizer;
 pub use guard::GuardedText;
 pub use message::{ChatMessage, ChatPrompt, Ending, ToolCall};
 pub use pair_tokenizer::{Cut, PairTokenizer, Tokenized};
+pub use relevance_tokenizer::RelevanceTokenizer;
 pub use stop::{Scan, StopStrings};
 pub use tokenizer::Tokenizer;
 

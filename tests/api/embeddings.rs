@@ -16,19 +16,28 @@ fn fixture(name: &str) -> PathBuf {
         .join(name)
 }
 
-fn golden(name: &str) -> Vec<Value> {
+pub fn golden(name: &str) -> Vec<Value> {
     let text = std::fs::read_to_string(fixture(name).join("golden.json")).unwrap();
     serde_json::from_str(&text).unwrap()
 }
 
 pub fn encoder(name: &str, id: &str) -> ServedEncoding {
+    let prompts = BTreeMap::from([("passage".to_owned(), "passage: ".to_owned())]);
+    let model = ModelConfig {
+        prompts,
+        ..ModelConfig::default()
+    };
+    serve(name, id, model)
+}
+
+/// A fixture, in f32.
+pub fn serve(name: &str, id: &str, model: ModelConfig) -> ServedEncoding {
     let config = Config {
         model: ModelConfig {
             path: Some(fixture(name)),
             id: Some(id.to_owned()),
             dtype: guichet::config::DtypeChoice::F32,
-            prompts: BTreeMap::from([("passage".to_owned(), "passage: ".to_owned())]),
-            ..ModelConfig::default()
+            ..model
         },
         ..Config::default()
     };
@@ -39,6 +48,15 @@ pub fn encoder(name: &str, id: &str) -> ServedEncoding {
 }
 
 pub async fn start() -> TestServer {
+    let encoders = vec![
+        encoder("tiny-bert", "embedder"),
+        encoder("tiny-xlm-roberta", "ranker"),
+    ];
+    start_with(encoders).await
+}
+
+/// Beside a model that chats.
+pub async fn start_with(encoders: Vec<ServedEncoding>) -> TestServer {
     let server = TestServer::start_loading(ServerConfig::default(), &[]).await;
     let script = Script::saying("Bonjour.");
     server.state.set_models(Models {
@@ -47,21 +65,18 @@ pub async fn start() -> TestServer {
             system_fingerprint: "fp_test".to_owned(),
             aliases: Vec::new(),
         }],
-        encoders: vec![
-            encoder("tiny-bert", "embedder"),
-            encoder("tiny-xlm-roberta", "ranker"),
-        ],
+        encoders,
     });
     server
 }
 
-fn vector(item: &Value) -> Vec<f64> {
+pub fn vector(item: &Value) -> Vec<f64> {
     let numbers = item["embedding"].as_array().unwrap();
     numbers.iter().map(|x| x.as_f64().unwrap()).collect()
 }
 
 #[track_caller]
-fn check_refused(answer: &Answer, param: &str, words: &str) {
+pub fn check_refused(answer: &Answer, param: &str, words: &str) {
     assert_eq!(answer.status, 400, "{}", answer.text);
     let error = &answer.json()["error"];
     assert_eq!(error["param"], param, "{error}");

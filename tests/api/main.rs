@@ -9,6 +9,7 @@ mod citations;
 mod command_line;
 mod completions;
 mod connections;
+mod decoder_embedders;
 mod documents;
 mod echo;
 mod embeddings;

@@ -7,5 +7,6 @@ mod golden;
 mod hostile;
 mod imported;
 mod logprobs;
+mod questions;
 mod smollm2;
 mod tiny;

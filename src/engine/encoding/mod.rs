@@ -9,11 +9,12 @@ mod queue;
 mod tests;
 mod thread;
 
-pub use load::{LoadedEncoder, load_encoder};
+pub use crate::model::Pooling;
+pub use load::{LoadedEncoder, TextModel, load_encoder};
 
 use super::sequence::{EngineError, Origin, SubmitError};
 use super::shared::EngineState;
-use crate::model::{Encoder, EncoderInput};
+use crate::model::{DecoderEmbedder, Encoder, EncoderInput};
 use queue::{Item, Queue};
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -40,6 +41,16 @@ pub trait TextRunner: Send {
 }
 
 impl TextRunner for Encoder {
+    fn begin(&mut self) {
+        self.kernels().pool().place_caller();
+    }
+
+    fn run(&mut self, texts: &[EncoderInput<'_>]) -> Result<Vec<Vec<f32>>, String> {
+        self.forward(texts).map_err(|error| error.to_string())
+    }
+}
+
+impl TextRunner for DecoderEmbedder {
     fn begin(&mut self) {
         self.kernels().pool().place_caller();
     }

@@ -1,5 +1,8 @@
 use super::*;
+use crate::engine::ModelOptions;
 use crate::engine::sequence::FlowId;
+use crate::model::AnswerTokens;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 /// Says of each text its first token and its length; panics on a first token of 13 and fails on
@@ -199,4 +202,55 @@ fn what_waits_at_the_deadline_ends_with_an_error() {
     stopping.join().unwrap();
     assert!(all(busy).is_ok());
     assert!(matches!(all(waits), Err(EngineError::Stopped)));
+}
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures")
+        .join(name)
+}
+
+#[test]
+fn what_a_model_is_served_for_stands_in_its_files_or_in_the_configuration() {
+    use crate::engine::ModelTask::{Embed, Generate, Rerank};
+    for (name, task, expected) in [
+        ("tiny-bert", None, Some(TextModel::Encoder)),
+        ("tiny-bert", Some(Embed), Some(TextModel::Encoder)),
+        ("tiny-xlm-roberta", Some(Rerank), Some(TextModel::Encoder)),
+        ("tiny-llama", None, None),
+        ("tiny-llama", Some(Embed), Some(TextModel::DecoderVectors)),
+        (
+            "tiny-qwen3-embedding",
+            None,
+            Some(TextModel::DecoderVectors),
+        ),
+        ("tiny-qwen3-embedding", Some(Generate), None),
+        ("tiny-qwen3-reranker", None, None),
+        (
+            "tiny-qwen3-reranker",
+            Some(Rerank),
+            Some(TextModel::DecoderAnswers),
+        ),
+    ] {
+        let found = TextModel::of(&fixture(name), task).unwrap();
+        assert_eq!(found, expected, "{name} {task:?}");
+    }
+    for (name, task) in [
+        ("tiny-bert", Generate),
+        ("tiny-bert", Rerank),
+        ("tiny-xlm-roberta", Embed),
+    ] {
+        let error = TextModel::of(&fixture(name), Some(task)).unwrap_err();
+        assert!(error.to_string().contains("model.task"), "{error}");
+    }
+}
+
+#[test]
+fn a_decoder_that_was_never_asked_is_refused_as_a_reranker() {
+    let answers = Some(AnswerTokens { yes: 3, no: 4 });
+    let options = ModelOptions::default();
+    let Err(error) = load_encoder(&fixture("tiny-llama"), &options, answers) else {
+        panic!("it was loaded");
+    };
+    assert!(error.to_string().contains("llama"), "{error}");
 }

@@ -4,7 +4,7 @@ mod options;
 mod survey;
 mod warm_up;
 
-pub use options::{DeviceChoice, Dtype, ModelOptions, Quantize, StepTime};
+pub use options::{DeviceChoice, Dtype, ModelOptions, ModelTask, Quantize, StepTime};
 pub use survey::{KvSurvey, Survey, survey_decoder, survey_encoder};
 
 use super::model_runner::ModelRunner;
@@ -16,7 +16,7 @@ use crate::model::{
     Checkpoint, Decoder, DecoderConfig, DecoderLimits, KvCache, ModelError, Precision, Suggestion,
 };
 use blocks::{CacheLimits, split_budget};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,6 +33,8 @@ pub enum LoadError {
         "{budget} bytes of memory for the KV cache do not hold one block of {block_bytes} bytes"
     )]
     NoMemory { budget: u64, block_bytes: usize },
+    #[error("{}: `model.task` names another task than its architecture was trained for", .0.display())]
+    OtherTask(PathBuf),
     #[error(
         "this build has no CUDA: build with `--features cuda` (docs/gpu.md), or set `device = \"cpu\"`"
     )]

@@ -1,5 +1,6 @@
 use crate::engine::EngineConfig;
 use crate::kernels::{KvType, Placement, PoolError, ThreadPool};
+use crate::model::Pooling;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,6 +9,10 @@ use std::time::Duration;
 #[derive(Debug, Clone)]
 pub struct ModelOptions {
     pub device: DeviceChoice,
+    /// What the model is served for; `None`: what its files say.
+    pub task: Option<ModelTask>,
+    /// How an embedding is made of the vectors of tokens; `None`: as the checkpoint says.
+    pub pooling: Option<Pooling>,
     /// Whether a GPU sums every row in one order, whatever else a step holds; a CPU always does.
     pub deterministic: bool,
     /// Weights made of this seed in place of the checkpoint's.
@@ -51,6 +56,8 @@ impl Default for ModelOptions {
         let limits = EngineConfig::new(1, 1, 1, 1);
         Self {
             device: DeviceChoice::Auto,
+            task: None,
+            pooling: None,
             deterministic: true,
             random_weights: None,
             dtype: None,
@@ -75,6 +82,14 @@ impl Default for ModelOptions {
             quarantine_path: None,
         }
     }
+}
+
+/// What a model is served for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ModelTask {
+    Generate,
+    Embed,
+    Rerank,
 }
 
 /// What computes a model.

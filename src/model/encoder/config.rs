@@ -1,73 +1,77 @@
 use super::super::ModelError;
 use super::super::weights::Checkpoint;
-use super::EncoderTask;
+use super::family::{self, EncoderNames};
+use super::{EncoderTask, Pooling};
 use crate::kernels::{Activation, AttentionShape};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use std::path::Path;
 
-/// An encoder of the BERT kind, over closed axes.
+/// An encoder, over closed axes: what every family's `config.json` comes down to.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EncoderConfig {
+    /// See [`super::EncoderFamily::name`].
     pub family: &'static str,
+    pub(super) names: &'static EncoderNames,
     pub vocab_size: usize,
     pub hidden_size: usize,
     pub intermediate_size: usize,
-    pub num_layers: usize,
     pub attention: AttentionShape,
     pub activation: Activation,
     pub layer_norm_eps: f32,
-    /// The row of the table that the first token's position has.
-    pub first_position: usize,
+    /// Whether linear layers and norms add one.
+    pub has_biases: bool,
+    pub norms: EncoderNorms,
+    /// Whether half of what goes into the MLP is activated and gates the other half.
+    pub has_gate: bool,
+    /// `None` where positions are rotations.
+    pub learned_positions: Option<LearnedPositions>,
     /// Longest text, in tokens.
     pub max_positions: usize,
-    /// Whether a first text is told from a second.
-    pub num_types: usize,
+    pub num_layers: usize,
+    pub layers: Vec<EncoderLayerConfig>,
+    /// Of a model with labels: what its head looks at, and what it does between its two layers.
+    pub classifier_pooling: Pooling,
+    pub classifier_activation: Activation,
+    /// The checkpoint may hold the head that guesses masked words, which is not computed.
+    pub has_masked_words: bool,
     pub task: EncoderTask,
     /// Lengths to which an embedding may be cut, in the model's own words; empty: none.
     pub matryoshka_dimensions: Vec<usize>,
 }
 
+/// Where layers have their norms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EncoderNorms {
+    /// Behind attention and behind the MLP, over what they are added to.
+    Behind,
+    /// In front of them (Xiong et al. 2020), and one behind the last layer; the first layer takes
+    /// its attention's from the embedding.
+    InFront,
+}
+
+/// Vectors that are added to those of words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LearnedPositions {
+    /// The row of the table that the first token's position has.
+    pub first: usize,
+    /// Whether a first text is told from a second.
+    pub num_types: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct EncoderLayerConfig {
+    /// Tokens that a token sees on either side, itself included; `None`: all.
+    pub window: Option<usize>,
+    /// The base of rotations; `None` where positions are learned.
+    pub rope_theta: Option<f64>,
+}
+
 /// Bounds far above any published model, so that a broken file cannot ask for memory.
 const MAX_DIMENSION: usize = 1 << 24;
-const MAX_LAYERS: usize = 4096;
+pub(super) const MAX_LAYERS: usize = 4096;
 const MAX_LABELS: usize = 1 << 16;
-
-/// Architectures, with the family and whether they end in labels.
-const ARCHITECTURES: [(&str, &str, bool); 8] = [
-    ("BertModel", "bert", false),
-    ("BertForSequenceClassification", "bert", true),
-    ("RobertaModel", "roberta", false),
-    ("RobertaForSequenceClassification", "roberta", true),
-    ("XLMRobertaModel", "xlm-roberta", false),
-    ("XLMRobertaForSequenceClassification", "xlm-roberta", true),
-    ("CamembertModel", "camembert", false),
-    ("CamembertForSequenceClassification", "camembert", true),
-];
-
-/// What checkpoints put before the names of an encoder's tensors.
-const PREFIXES: [&str; 3] = ["", "bert.", "roberta."];
-
-#[derive(Deserialize)]
-struct HfEncoder {
-    vocab_size: usize,
-    hidden_size: usize,
-    intermediate_size: usize,
-    num_hidden_layers: usize,
-    num_attention_heads: usize,
-    hidden_act: String,
-    max_position_embeddings: usize,
-    type_vocab_size: usize,
-    layer_norm_eps: f64,
-    pad_token_id: Option<usize>,
-    position_embedding_type: Option<String>,
-    #[serde(default)]
-    is_decoder: bool,
-    num_labels: Option<usize>,
-    id2label: Option<Map<String, Value>>,
-    #[serde(default)]
-    matryoshka_dimensions: Vec<usize>,
-}
 
 impl EncoderConfig {
     /// Whether `config.json` of a directory names an encoder. False for what cannot be read:
@@ -75,7 +79,7 @@ impl EncoderConfig {
     pub fn is_encoder(dir: &Path) -> bool {
         let text = std::fs::read_to_string(dir.join("config.json")).unwrap_or_default();
         let config: Map<String, Value> = serde_json::from_str(&text).unwrap_or_default();
-        architecture(&config).is_some()
+        family::of(&config).is_some()
     }
 
     /// Reads and checks `config.json` of a checkpoint directory.
@@ -85,54 +89,10 @@ impl EncoderConfig {
         Self::parse(&text).map_err(|message| ModelError::file(&path, message))
     }
 
-    fn parse(text: &str) -> Result<Self, String> {
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
         let config: Map<String, Value> = serde_json::from_str(text).map_err(|e| e.to_string())?;
-        let (family, has_labels) =
-            architecture(&config).ok_or("`architectures` names no encoder")?;
-        let hf: HfEncoder =
-            serde_json::from_value(Value::Object(config)).map_err(|e| e.to_string())?;
-        if let Some(other) = (hf.position_embedding_type.as_deref()).filter(|t| *t != "absolute") {
-            return Err(format!(
-                "`position_embedding_type` is {other}; supported is absolute"
-            ));
-        }
-        if hf.is_decoder {
-            return Err("`is_decoder` is true; encoders are supported without".into());
-        }
-        // In these families a token's position is counted from behind that of padding.
-        let first_position = match family {
-            "bert" => 0,
-            _ => hf.pad_token_id.unwrap_or(1).saturating_add(1),
-        };
-        let num_labels = hf.num_labels.or(hf.id2label.map(|labels| labels.len()));
-        let head_dim = (hf.hidden_size)
-            .checked_div(hf.num_attention_heads)
-            .unwrap_or(0);
-        let config = Self {
-            family,
-            vocab_size: hf.vocab_size,
-            hidden_size: hf.hidden_size,
-            intermediate_size: hf.intermediate_size,
-            num_layers: hf.num_hidden_layers,
-            attention: AttentionShape {
-                num_heads: hf.num_attention_heads,
-                num_kv_heads: hf.num_attention_heads,
-                head_dim,
-            },
-            activation: activation(&hf.hidden_act)?,
-            layer_norm_eps: hf.layer_norm_eps as f32,
-            first_position,
-            max_positions: hf.max_position_embeddings.saturating_sub(first_position),
-            num_types: hf.type_vocab_size,
-            task: match has_labels {
-                // What `transformers` assumes.
-                true => EncoderTask::Classification {
-                    num_labels: num_labels.unwrap_or(2),
-                },
-                false => EncoderTask::Embedding,
-            },
-            matryoshka_dimensions: hf.matryoshka_dimensions,
-        };
+        let (family, _) = family::of(&config).ok_or("`architectures` names no encoder")?;
+        let config = (family.parse)(family, &config)?;
         config.check()?;
         Ok(config)
     }
@@ -143,11 +103,13 @@ impl EncoderConfig {
             EncoderTask::Embedding => 1,
             EncoderTask::Classification { num_labels } => num_labels,
         };
+        let num_types = self
+            .learned_positions
+            .map_or(1, |learned| learned.num_types);
         for (name, value, max) in [
             ("vocab_size", self.vocab_size, MAX_DIMENSION),
             ("hidden_size", self.hidden_size, MAX_DIMENSION),
             ("intermediate_size", self.intermediate_size, MAX_DIMENSION),
-            ("num_hidden_layers", self.num_layers, MAX_LAYERS),
             ("num_attention_heads", shape.num_heads, MAX_DIMENSION),
             (
                 "hidden_size / num_attention_heads",
@@ -155,7 +117,7 @@ impl EncoderConfig {
                 AttentionShape::MAX_HEAD_DIM,
             ),
             ("max_position_embeddings", self.max_positions, MAX_DIMENSION),
-            ("type_vocab_size", self.num_types, MAX_LABELS),
+            ("type_vocab_size", num_types, MAX_LABELS),
             ("num_labels", labels, MAX_LABELS),
         ] {
             if value == 0 || value > max {
@@ -168,48 +130,116 @@ impl EncoderConfig {
                 self.hidden_size, shape.num_heads
             ));
         }
+        if self.learned_positions.is_none() && !shape.head_dim.is_multiple_of(2) {
+            return Err(format!(
+                "`hidden_size / num_attention_heads` is {}; rotary embeddings need an even number",
+                shape.head_dim
+            ));
+        }
         if !(self.layer_norm_eps > 0.0 && self.layer_norm_eps < 1.0) {
             return Err(format!(
-                "`layer_norm_eps` is {}; it must lie between 0 and 1",
+                "`layer_norm_eps` or `norm_eps` is {}; it must lie between 0 and 1",
                 self.layer_norm_eps
             ));
         }
-        let allowed = 1..=self.hidden_size;
-        if let Some(wrong) = (self.matryoshka_dimensions.iter()).find(|len| !allowed.contains(len))
-        {
-            return Err(format!(
-                "`matryoshka_dimensions` holds {wrong}; they must be 1 to {}",
-                self.hidden_size
-            ));
-        }
-        Ok(())
+        check_dimensions(&self.matryoshka_dimensions, self.hidden_size)
     }
 
-    /// What stands before the names of this checkpoint's tensors.
-    pub(super) fn prefix(&self, checkpoint: &Checkpoint) -> Result<&'static str, ModelError> {
-        let words = "embeddings.word_embeddings.weight";
-        PREFIXES
-            .into_iter()
-            .find(|prefix| checkpoint.contains(&format!("{prefix}{words}")))
-            .ok_or_else(|| ModelError::Unsupported(format!("the tensor {words} is missing")))
+    /// What stands before the names of this checkpoint's tensors; the first of what may where nothing
+    /// fits, so that what is missing is told under that name.
+    pub(super) fn prefix(&self, checkpoint: &Checkpoint) -> &'static str {
+        let words = format!("{}.weight", self.names.words);
+        let prefixes = self.names.prefixes;
+        let is_there = |prefix: &&&str| checkpoint.contains(&format!("{prefix}{words}"));
+        prefixes
+            .iter()
+            .find(is_there)
+            .or(prefixes.first())
+            .copied()
+            .unwrap_or_default()
     }
 }
 
-fn architecture(config: &Map<String, Value>) -> Option<(&'static str, bool)> {
-    let name = config.get("architectures")?.as_array()?.first()?.as_str()?;
-    let (_, family, has_labels) = ARCHITECTURES
-        .into_iter()
-        .find(|(known, ..)| *known == name)?;
-    Some((family, has_labels))
+/// Lengths to which vectors of `len` may be cut, as `config.json` of a directory says.
+pub fn matryoshka_dimensions(dir: &Path, len: usize) -> Result<Vec<usize>, ModelError> {
+    #[derive(Deserialize)]
+    struct Hf {
+        #[serde(default)]
+        matryoshka_dimensions: Vec<usize>,
+    }
+    let path = dir.join("config.json");
+    let failed = |message: String| ModelError::file(&path, message);
+    let text = std::fs::read_to_string(&path).map_err(|e| failed(e.to_string()))?;
+    let config: Map<String, Value> =
+        serde_json::from_str(&text).map_err(|e| failed(e.to_string()))?;
+    let hf: Hf = read(&config).map_err(failed)?;
+    check_dimensions(&hf.matryoshka_dimensions, len).map_err(failed)?;
+    Ok(hf.matryoshka_dimensions)
 }
 
-fn activation(name: &str) -> Result<Activation, String> {
+/// A vector is not cut to more than it has.
+fn check_dimensions(dimensions: &[usize], len: usize) -> Result<(), String> {
+    match dimensions.iter().find(|cut| !(1..=len).contains(cut)) {
+        None => Ok(()),
+        Some(wrong) => Err(format!(
+            "`matryoshka_dimensions` holds {wrong}; they must be 1 to {len}"
+        )),
+    }
+}
+
+/// serde's message, with the name of the field where serde leaves it out.
+pub(super) fn read<T: DeserializeOwned>(config: &Map<String, Value>) -> Result<T, String> {
+    let config = Value::Object(config.clone());
+    serde_path_to_error::deserialize(config).map_err(|e| match e.path().to_string() {
+        path if path == "." => e.inner().to_string(),
+        path => format!("`{path}`: {}", e.inner()),
+    })
+}
+
+pub(super) fn layers(
+    num_layers: usize,
+    layer: impl Fn(usize) -> EncoderLayerConfig,
+) -> Result<Vec<EncoderLayerConfig>, String> {
+    if num_layers == 0 || num_layers > MAX_LAYERS {
+        return Err(format!(
+            "`num_hidden_layers` is {num_layers}; it must be 1 to {MAX_LAYERS}"
+        ));
+    }
+    Ok((0..num_layers).map(layer).collect())
+}
+
+/// What the architecture's name says that the model was trained for.
+pub(super) fn task(config: &Map<String, Value>) -> Result<EncoderTask, String> {
+    #[derive(Deserialize)]
+    struct HfLabels {
+        num_labels: Option<usize>,
+        id2label: Option<Map<String, Value>>,
+    }
+    if !is_for(config, "SequenceClassification") {
+        return Ok(EncoderTask::Embedding);
+    }
+    let hf: HfLabels = read(config)?;
+    let num_labels = hf.num_labels.or(hf.id2label.map(|labels| labels.len()));
+    // What `transformers` assumes.
+    let num_labels = num_labels.unwrap_or(2);
+    Ok(EncoderTask::Classification { num_labels })
+}
+
+pub(super) fn has_masked_words(config: &Map<String, Value>) -> bool {
+    is_for(config, "MaskedLM")
+}
+
+fn is_for(config: &Map<String, Value>, what: &str) -> bool {
+    family::of(config).is_some_and(|(_, name)| name.ends_with(&format!("For{what}")))
+}
+
+pub(super) fn activation(key: &str, name: &str) -> Result<Activation, String> {
     match name {
         "gelu" => Ok(Activation::Gelu),
         "gelu_new" | "gelu_pytorch_tanh" | "gelu_fast" => Ok(Activation::GeluTanh),
         "relu" => Ok(Activation::Relu),
         other => Err(format!(
-            "`hidden_act` is {other}; supported are gelu, gelu_new, gelu_fast, gelu_pytorch_tanh and relu"
+            "`{key}` is {other}; supported are gelu, gelu_new, gelu_fast, gelu_pytorch_tanh and relu"
         )),
     }
 }
@@ -229,14 +259,15 @@ mod tests {
 
     #[test]
     fn positions_are_counted_as_the_family_does() {
+        let first = |config: &EncoderConfig| config.learned_positions.unwrap().first;
         let bert = EncoderConfig::parse(BERT).unwrap();
-        assert_eq!((bert.first_position, bert.max_positions), (0, 64));
+        assert_eq!((first(&bert), bert.max_positions), (0, 64));
         let roberta = with(
             "\"BertModel\"],\"model_type\":\"bert\"",
             "\"XLMRobertaModel\"],\"model_type\":\"xlm-roberta\"",
         );
         let roberta = roberta.unwrap();
-        assert_eq!((roberta.first_position, roberta.max_positions), (1, 63));
+        assert_eq!((first(&roberta), roberta.max_positions), (1, 63));
     }
 
     #[test]
@@ -253,6 +284,15 @@ mod tests {
             one.unwrap().task,
             EncoderTask::Classification { num_labels: 1 }
         );
+    }
+
+    #[test]
+    fn a_head_that_guesses_words_is_known_to_be_left_out() {
+        for (to, has_masked_words) in [("BertForMaskedLM", true), ("BertModel", false)] {
+            let config = with("BertModel", to).unwrap();
+            assert_eq!(config.task, EncoderTask::Embedding);
+            assert_eq!(config.has_masked_words, has_masked_words);
+        }
     }
 
     #[test]
@@ -299,7 +339,12 @@ mod tests {
                 "\"matryoshka_dimensions\":[49],\"vocab_size\"",
                 "matryoshka_dimensions",
             ),
-            ("BertModel", "BertForMaskedLM", "architectures"),
+            ("BertModel", "BertForTokenClassification", "architectures"),
+            (
+                "\"num_hidden_layers\":3",
+                "\"num_hidden_layers\":0",
+                "num_hidden_layers",
+            ),
         ] {
             let error = with(from, to).unwrap_err();
             assert!(error.contains(word), "{to}: {error}");

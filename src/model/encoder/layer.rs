@@ -1,136 +1,94 @@
 use super::super::ModelError;
-use super::super::linear::{Linear, Loader};
+use super::super::linear::Loader;
 use super::Workspace;
-use super::config::EncoderConfig;
+use super::config::{EncoderConfig, EncoderNorms};
+use super::dense::{Dense, LayerNorm};
 use crate::kernels::{
-    Activation, Arrangement, Array, AttentionOptions, AttentionShape, AttentionSpan, Epilogue,
-    Kernels,
+    Activation, Array, AttentionOptions, AttentionShape, AttentionSpan, Kernels, RopeTable,
 };
+use std::sync::Arc;
 
-/// `norm(x + o(attend(qkv(x))))`, then `norm(x + down(activation(up(x))))`.
+/// Attention, then an MLP, each added to what it is given.
 pub struct Layer {
     qkv: Dense,
     o: Dense,
-    attention_norm: LayerNorm,
     up: Dense,
     down: Dense,
-    norm: LayerNorm,
+    norms: Norms,
     shape: AttentionShape,
+    /// `None` where positions are learned.
+    rope: Option<Arc<RopeTable>>,
+    window: Option<usize>,
     activation: Activation,
+    has_gate: bool,
 }
 
-/// A linear layer and its bias, which whoever uses the product adds.
-pub struct Dense {
-    linear: Linear,
-    bias: Vec<f32>,
+enum Norms {
+    /// `x = norm(x + f(x))`.
+    Behind {
+        attention: LayerNorm,
+        mlp: LayerNorm,
+    },
+    /// `x += f(norm(x))`; the first layer's attention takes what the embedding's norm made.
+    InFront {
+        attention: Option<LayerNorm>,
+        mlp: LayerNorm,
+    },
 }
 
-pub struct LayerNorm {
-    weight: Vec<f32>,
-    shift: Vec<f32>,
-    eps: f32,
-    /// Added where nothing is.
-    zeros: Vec<f32>,
-}
-
-impl Dense {
-    /// The outputs of `names`, one after another.
-    pub fn load(
-        loader: &Loader<'_>,
-        names: &[(String, usize)],
-        k: usize,
-    ) -> Result<Self, ModelError> {
-        let weights: Vec<_> = names
-            .iter()
-            .map(|(name, n)| (format!("{name}.weight"), *n))
-            .collect();
-        let mut bias = Vec::new();
-        for (name, n) in names {
-            bias.extend(loader.checkpoint.take_vec(&format!("{name}.bias"), *n)?);
-        }
-        let linear = Linear::load(loader, Arrangement::Stacked, &weights, k, &None)?;
-        Ok(Self { linear, bias })
-    }
-
-    /// `out = activation(x · wᵀ + bias)`.
-    pub fn forward(
-        &self,
-        kernels: &Kernels,
-        out: &Array,
-        x: &Array,
-        activation: Activation,
-    ) -> Result<(), ModelError> {
-        self.linear.forward(kernels, out, x, Epilogue::Store)?;
-        Ok(kernels.bias(out, &self.bias, activation)?)
-    }
-
-    fn num_bytes(&self) -> usize {
-        self.linear.num_bytes()
-    }
-}
-
-impl LayerNorm {
-    pub fn load(
-        loader: &Loader<'_>,
-        name: &str,
-        config: &EncoderConfig,
-    ) -> Result<Self, ModelError> {
-        // Checkpoints that were made with TensorFlow say gamma and beta.
-        let old = format!("{name}.gamma");
-        let (weight, shift) = match loader.checkpoint.contains(&old) {
-            true => (old, format!("{name}.beta")),
-            false => (format!("{name}.weight"), format!("{name}.bias")),
-        };
-        let take = |name: &str| loader.checkpoint.take_vec(name, config.hidden_size);
-        Ok(Self {
-            weight: take(&weight)?,
-            shift: take(&shift)?,
-            eps: config.layer_norm_eps,
-            zeros: vec![0.0; config.hidden_size],
-        })
-    }
-
-    /// `x = norm(x + bias)`.
-    pub fn forward(
-        &self,
-        kernels: &Kernels,
-        x: &Array,
-        bias: Option<&[f32]>,
-    ) -> Result<(), ModelError> {
-        let bias = bias.unwrap_or(&self.zeros);
-        Ok(kernels.layer_norm(x, bias, &self.weight, &self.shift, self.eps)?)
-    }
+/// What a layer's attention works with beside the rows.
+pub struct Context<'a> {
+    pub keys_and_values: &'a Array,
+    pub spans: &'a [AttentionSpan<'a>],
+    /// Of each row, in its text.
+    pub positions: &'a [u32],
 }
 
 impl Layer {
     pub fn load(
         loader: &Loader<'_>,
         config: &EncoderConfig,
-        name: &str,
+        prefix: &str,
+        index: usize,
+        rope: Option<Arc<RopeTable>>,
     ) -> Result<Self, ModelError> {
         let (hidden, ffn) = (config.hidden_size, config.intermediate_size);
-        let dense = |parts: &[&str], n: usize, k: usize| {
-            let names: Vec<_> = parts
-                .iter()
-                .map(|part| (format!("{name}.{part}"), n))
-                .collect();
-            Dense::load(loader, &names, k)
+        let names = config.names;
+        let name = |pattern: &str| format!("{prefix}{}", pattern.replace("{}", &index.to_string()));
+        let dense = |patterns: &[&str], n: usize, k: usize| {
+            let share = n / patterns.len();
+            let names: Vec<_> = patterns.iter().map(|part| (name(part), share)).collect();
+            Dense::load(loader, &names, k, config.has_biases)
         };
-        let norm = |part: &str| LayerNorm::load(loader, &format!("{name}.{part}"), config);
-        let qkv = [
-            "attention.self.query",
-            "attention.self.key",
-            "attention.self.value",
-        ];
+        let norm = |pattern: &str| {
+            let eps = config.layer_norm_eps;
+            LayerNorm::load(loader, &name(pattern), hidden, eps, config.has_biases)
+        };
+        let norms = match config.norms {
+            EncoderNorms::Behind => Norms::Behind {
+                attention: norm(names.attention_norm)?,
+                mlp: norm(names.mlp_norm)?,
+            },
+            EncoderNorms::InFront => Norms::InFront {
+                attention: match index {
+                    0 => None,
+                    _ => Some(norm(names.attention_norm)?),
+                },
+                mlp: norm(names.mlp_norm)?,
+            },
+        };
+        let halves = if config.has_gate { 2 } else { 1 };
         Ok(Self {
-            qkv: dense(&qkv, hidden, hidden)?,
-            o: dense(&["attention.output.dense"], hidden, hidden)?,
-            attention_norm: norm("attention.output.LayerNorm")?,
-            up: dense(&["intermediate.dense"], ffn, hidden)?,
-            down: dense(&["output.dense"], hidden, ffn)?,
-            norm: norm("output.LayerNorm")?,
+            qkv: dense(names.qkv, 3 * hidden, hidden)?,
+            o: dense(&[names.o], hidden, hidden)?,
+            up: dense(&[names.up], halves * ffn, hidden)?,
+            down: dense(&[names.down], hidden, ffn)?,
+            norms,
             shape: config.attention,
+            rope,
+            window: config.layers[index].window,
             activation: config.activation,
+            has_gate: config.has_gate,
         })
     }
 
@@ -145,33 +103,80 @@ impl Layer {
         &self,
         kernels: &Kernels,
         work: &Workspace,
-        keys_and_values: &Array,
-        spans: &[AttentionSpan<'_>],
+        context: &Context<'_>,
     ) -> Result<(), ModelError> {
-        let (x, shape) = (&work.x, self.shape);
-        self.qkv.forward(kernels, &work.qkv, x, Activation::None)?;
-        kernels.write_kv(keys_and_values, &work.qkv, shape, spans)?;
+        let x = &work.x;
+        let input = match &self.norms {
+            Norms::Behind { .. }
+            | Norms::InFront {
+                attention: None, ..
+            } => x,
+            Norms::InFront {
+                attention: Some(norm),
+                ..
+            } => {
+                norm.forward_into(kernels, &work.normed, x)?;
+                &work.normed
+            }
+        };
+        self.attend(kernels, work, input, context)?;
+        self.o.add(kernels, x, &work.attended)?;
+        let input = match &self.norms {
+            Norms::Behind { attention, .. } => {
+                attention.forward(kernels, x, self.o.bias())?;
+                x
+            }
+            Norms::InFront { mlp, .. } => {
+                mlp.forward_into(kernels, &work.normed, x)?;
+                &work.normed
+            }
+        };
+        self.expand(kernels, work, input)?;
+        self.down.add(kernels, x, &work.activated)?;
+        match &self.norms {
+            Norms::Behind { mlp, .. } => mlp.forward(kernels, x, self.down.bias()),
+            Norms::InFront { .. } => Ok(()),
+        }
+    }
+
+    fn attend(
+        &self,
+        kernels: &Kernels,
+        work: &Workspace,
+        input: &Array,
+        context: &Context<'_>,
+    ) -> Result<(), ModelError> {
+        let (shape, spans) = (self.shape, context.spans);
+        self.qkv
+            .forward(kernels, &work.qkv, input, Activation::None)?;
+        if let Some(rope) = &self.rope {
+            kernels.rope(&work.qkv, shape, context.positions, rope)?;
+        }
+        kernels.write_kv(context.keys_and_values, &work.qkv, shape, spans)?;
         kernels.paged_attention(
             &work.attended,
             &work.qkv,
-            keys_and_values,
+            context.keys_and_values,
             shape,
             1.0 / (shape.head_dim as f32).sqrt(),
             AttentionOptions {
                 is_bidirectional: true,
+                window: self.window,
                 ..AttentionOptions::default()
             },
             spans,
         )?;
-        let o = &self.o;
-        o.linear
-            .forward(kernels, x, &work.attended, Epilogue::Add)?;
-        self.attention_norm.forward(kernels, x, Some(&o.bias))?;
+        Ok(())
+    }
+
+    /// What goes into the last layer of the MLP.
+    fn expand(&self, kernels: &Kernels, work: &Workspace, input: &Array) -> Result<(), ModelError> {
+        if self.has_gate {
+            self.up
+                .forward(kernels, &work.gated, input, Activation::None)?;
+            return Ok(kernels.gate_rows(&work.activated, &work.gated, self.activation)?);
+        }
         self.up
-            .forward(kernels, &work.activated, x, self.activation)?;
-        let down = &self.down;
-        down.linear
-            .forward(kernels, x, &work.activated, Epilogue::Add)?;
-        self.norm.forward(kernels, x, Some(&down.bias))
+            .forward(kernels, &work.activated, input, self.activation)
     }
 }

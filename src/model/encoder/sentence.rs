@@ -1,22 +1,48 @@
+//! The files of `sentence-transformers` beside a checkpoint: a chain of modules, each of which must be
+//! one that is computed, and what stands before texts.
+
 use super::super::ModelError;
 use super::Pooling;
+use crate::kernels::Activation;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-/// What the files of `sentence-transformers` beside a checkpoint say about its use.
+/// What the files say about the checkpoint's use.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct SentenceConfig {
     pub pooling: Option<Pooling>,
+    /// Linear layers behind it, in order.
+    pub projections: Vec<ProjectionConfig>,
+    /// Of a reranker that answers: what it says.
+    pub answers: Option<AnswerTokens>,
     /// Longest text that the model was made for, in tokens.
     pub max_seq_length: Option<usize>,
     /// What stands before a text, by the name of its use: `query`, `passage`.
     pub prompts: BTreeMap<String, String>,
     /// Of these, the one for a text whose use is not named.
     pub default_prompt: Option<String>,
+}
+
+/// A linear layer over a text's vector.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ProjectionConfig {
+    /// Where its weights lie.
+    pub dir: PathBuf,
+    pub num_inputs: usize,
+    pub num_outputs: usize,
+    pub has_bias: bool,
+    pub activation: Activation,
+}
+
+/// Tokens whose logits behind a question are held against each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AnswerTokens {
+    pub yes: u32,
+    pub no: u32,
 }
 
 #[derive(Deserialize)]
@@ -38,51 +64,131 @@ struct Prompts {
     default_prompt_name: Option<String>,
 }
 
+#[derive(Deserialize)]
+struct Dense {
+    in_features: usize,
+    out_features: usize,
+    #[serde(default = "on")]
+    bias: bool,
+    activation_function: String,
+    module_input_name: Option<String>,
+    module_output_name: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct LogitScore {
+    true_token_id: u32,
+    false_token_id: Option<u32>,
+}
+
+fn on() -> bool {
+    true
+}
+
+const ORDER: &str = "supported are Transformer, Pooling, Dense and Normalize in this order, or Transformer and LogitScore";
+
 impl SentenceConfig {
     /// Empty where there are no such files; an error for what is not computed.
     pub fn from_dir(dir: &Path) -> Result<Self, ModelError> {
-        let sentence: SentenceBert = read(&dir.join("sentence_bert_config.json"))?;
-        let prompts: Prompts = read(&dir.join("config_sentence_transformers.json"))?;
+        let sentence: SentenceBert = read_optional(&dir.join("sentence_bert_config.json"))?;
+        let path = dir.join("config_sentence_transformers.json");
+        let prompts: Prompts = read_optional(&path)?;
+        if let Some(name) = &prompts.default_prompt_name
+            && !prompts.prompts.contains_key(name)
+        {
+            let message = format!("`default_prompt_name` is {name}, which `prompts` lacks");
+            return Err(ModelError::file(path, message));
+        }
         let mut config = Self {
             max_seq_length: sentence.max_seq_length.filter(|len| *len > 0),
             prompts: prompts.prompts,
             default_prompt: prompts.default_prompt_name,
-            pooling: None,
+            ..Self::default()
         };
         let path = dir.join("modules.json");
-        if let Some(name) = &config.default_prompt
-            && !config.prompts.contains_key(name)
-        {
-            let path = dir.join("config_sentence_transformers.json");
-            let message = format!("`default_prompt_name` is {name}, which `prompts` lacks");
-            return Err(ModelError::file(path, message));
-        }
-        let modules: Vec<Module> = read(&path)?;
-        for module in modules {
-            match module.kind.rsplit('.').next().unwrap_or_default() {
-                // Embeddings are made 1 long in any case.
-                "Transformer" | "Normalize" => {}
-                "Pooling" => {
-                    // The file may name folders of this directory only.
-                    if Path::new(&module.path).file_name() != Some(module.path.as_ref()) {
-                        let message = format!("`{}` is not a plain folder name", module.path);
-                        return Err(ModelError::file(&path, message));
-                    }
-                    let path = dir.join(&module.path).join("config.json");
-                    let modes: BTreeMap<String, Value> = read(&path)?;
-                    let found = pooling(&modes).map_err(|e| ModelError::file(&path, e))?;
-                    config.pooling = Some(found);
-                }
-                other => {
-                    let message = format!(
-                        "the module {other} is not supported; supported are Transformer, Pooling and Normalize"
-                    );
-                    return Err(ModelError::file(&path, message));
-                }
+        let modules: Vec<Module> = read_optional(&path)?;
+        let mut last = "";
+        for module in &modules {
+            let kind = module.kind.rsplit('.').next().unwrap_or_default();
+            if !["Transformer", "Pooling", "Dense", "Normalize", "LogitScore"].contains(&kind) {
+                let message = format!("the module {kind} is not supported; {ORDER}");
+                return Err(ModelError::file(&path, message));
             }
+            if !may_follow(last, kind) {
+                let message = match last {
+                    "" => format!("the module {kind} comes first; {ORDER}"),
+                    last => format!("the module {kind} follows {last}; {ORDER}"),
+                };
+                return Err(ModelError::file(&path, message));
+            }
+            config.add(dir, &path, kind, module)?;
+            last = kind;
         }
         Ok(config)
     }
+
+    fn add(
+        &mut self,
+        dir: &Path,
+        modules: &Path,
+        kind: &str,
+        module: &Module,
+    ) -> Result<(), ModelError> {
+        match kind {
+            "Transformer" if module.path.is_empty() => {}
+            "Transformer" => {
+                let message = format!(
+                    "the Transformer lies in `{}`; supported is the directory itself",
+                    module.path
+                );
+                return Err(ModelError::file(modules, message));
+            }
+            "Pooling" => {
+                let path = folder(dir, modules, module)?.join("config.json");
+                let modes: BTreeMap<String, Value> = read(&path)?;
+                let found = pooling(&modes).map_err(|e| ModelError::file(&path, e))?;
+                self.pooling = Some(found);
+            }
+            "Dense" => {
+                let dir = folder(dir, modules, module)?;
+                let path = dir.join("config.json");
+                let dense: Dense = read(&path)?;
+                let found = projection(dir, dense).map_err(|e| ModelError::file(&path, e))?;
+                self.projections.push(found);
+            }
+            "LogitScore" => {
+                let path = folder(dir, modules, module)?.join("config.json");
+                let score: LogitScore = read(&path)?;
+                let Some(no) = score.false_token_id else {
+                    let message =
+                        "`false_token_id` is absent; supported is the score of two tokens";
+                    return Err(ModelError::file(path, message));
+                };
+                let yes = score.true_token_id;
+                self.answers = Some(AnswerTokens { yes, no });
+            }
+            // Embeddings are made 1 long in any case.
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+fn may_follow(last: &str, kind: &str) -> bool {
+    match kind {
+        "Transformer" => last.is_empty(),
+        "Pooling" | "LogitScore" => last == "Transformer",
+        _ => last == "Pooling" || last == "Dense",
+    }
+}
+
+/// The files of a module; `modules.json` may name folders of its own directory only.
+fn folder(dir: &Path, modules: &Path, module: &Module) -> Result<PathBuf, ModelError> {
+    if Path::new(&module.path).file_name() == Some(module.path.as_ref()) {
+        return Ok(dir.join(&module.path));
+    }
+    let message = format!("`{}` is not a plain folder name", module.path);
+    Err(ModelError::file(modules, message))
 }
 
 fn pooling(modes: &BTreeMap<String, Value>) -> Result<Pooling, String> {
@@ -111,108 +217,55 @@ fn named(mode: &str) -> Result<Pooling, String> {
     match mode {
         "mean" | "mean_tokens" => Ok(Pooling::Mean),
         "cls" | "cls_token" => Ok(Pooling::Cls),
+        "lasttoken" => Ok(Pooling::LastToken),
         other => Err(format!(
-            "the pooling mode {other} is not supported; supported are mean and cls"
+            "the pooling mode {other} is not supported; supported are mean, cls and lasttoken"
         )),
     }
 }
 
+fn projection(dir: PathBuf, dense: Dense) -> Result<ProjectionConfig, String> {
+    const VECTOR: &str = "sentence_embedding";
+    for (key, name) in [
+        ("module_input_name", &dense.module_input_name),
+        ("module_output_name", &dense.module_output_name),
+    ] {
+        if let Some(other) = name.as_deref().filter(|name| *name != VECTOR) {
+            return Err(format!("`{key}` is {other}; supported is {VECTOR}"));
+        }
+    }
+    let name = dense.activation_function.rsplit('.').next();
+    Ok(ProjectionConfig {
+        dir,
+        num_inputs: dense.in_features,
+        num_outputs: dense.out_features,
+        has_bias: dense.bias,
+        activation: match name.unwrap_or_default() {
+            "Identity" => Activation::None,
+            "Tanh" => Activation::Tanh,
+            "GELU" => Activation::Gelu,
+            "ReLU" => Activation::Relu,
+            other => {
+                return Err(format!(
+                    "`activation_function` is {other}; supported are Identity, Tanh, GELU and ReLU"
+                ));
+            }
+        },
+    })
+}
+
+fn read<T: DeserializeOwned>(path: &Path) -> Result<T, ModelError> {
+    let text = std::fs::read_to_string(path).map_err(|e| ModelError::file(path, e))?;
+    serde_json::from_str(&text).map_err(|e| ModelError::file(path, e))
+}
+
 /// The default where there is no such file.
-fn read<T: DeserializeOwned + Default>(path: &Path) -> Result<T, ModelError> {
-    match std::fs::read_to_string(path) {
-        Ok(text) => serde_json::from_str(&text).map_err(|e| ModelError::file(path, e)),
+fn read_optional<T: DeserializeOwned + Default>(path: &Path) -> Result<T, ModelError> {
+    match std::fs::metadata(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(T::default()),
-        Err(error) => Err(ModelError::file(path, error)),
+        _ => read(path),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn dir(files: &[(&str, &str)]) -> tempfile::TempDir {
-        let dir = tempfile::tempdir().unwrap();
-        std::fs::create_dir(dir.path().join("1_Pooling")).unwrap();
-        for (name, text) in files {
-            std::fs::write(dir.path().join(name), text).unwrap();
-        }
-        dir
-    }
-
-    const MODULES: &str = r#"[{"idx":0,"name":"0","path":"","type":"sentence_transformers.models.Transformer"},
-        {"idx":1,"name":"1","path":"1_Pooling","type":"sentence_transformers.models.Pooling"},
-        {"idx":2,"name":"2","path":"2_Normalize","type":"sentence_transformers.models.Normalize"}]"#;
-
-    #[test]
-    fn pooling_length_and_prompts_are_read() {
-        let dir = dir(&[
-            ("modules.json", MODULES),
-            (
-                "1_Pooling/config.json",
-                r#"{"word_embedding_dimension":384,"pooling_mode_cls_token":true,"pooling_mode_mean_tokens":false}"#,
-            ),
-            (
-                "sentence_bert_config.json",
-                r#"{"max_seq_length":256,"do_lower_case":false}"#,
-            ),
-            (
-                "config_sentence_transformers.json",
-                r#"{"prompts":{"query":"query: "},"default_prompt_name":"query"}"#,
-            ),
-        ]);
-        let config = SentenceConfig::from_dir(dir.path()).unwrap();
-        assert_eq!(config.pooling, Some(Pooling::Cls));
-        assert_eq!(config.max_seq_length, Some(256));
-        assert_eq!(config.prompts["query"], "query: ");
-        assert_eq!(config.default_prompt.as_deref(), Some("query"));
-    }
-
-    #[test]
-    fn without_such_files_nothing_is_said() {
-        let empty = tempfile::tempdir().unwrap();
-        let config = SentenceConfig::from_dir(empty.path()).unwrap();
-        assert_eq!(config, SentenceConfig::default());
-    }
-
-    #[test]
-    fn what_is_not_computed_is_refused_by_name() {
-        let with = |modules: &str, pooling: &str| {
-            let dir = dir(&[
-                ("modules.json", modules),
-                ("1_Pooling/config.json", pooling),
-            ]);
-            SentenceConfig::from_dir(dir.path())
-                .unwrap_err()
-                .to_string()
-        };
-        let mean = r#"{"pooling_mode_mean_tokens":true}"#;
-        for (modules, pooling, word) in [
-            (MODULES.replace("Normalize", "Dense"), mean, "Dense"),
-            (MODULES.replace("\"1_Pooling\"", "\"../x\""), mean, "../x"),
-            (
-                MODULES.to_owned(),
-                r#"{"pooling_mode_max_tokens":true}"#,
-                "max_tokens",
-            ),
-            (
-                MODULES.to_owned(),
-                r#"{"pooling_mode":"lasttoken"}"#,
-                "lasttoken",
-            ),
-            (
-                MODULES.to_owned(),
-                r#"{"pooling_mode_mean_tokens":true,"pooling_mode_cls_token":true}"#,
-                "together",
-            ),
-            (MODULES.to_owned(), "{}", "pooling_mode"),
-            (
-                MODULES.to_owned(),
-                r#"{"pooling_mode_mean_tokens":true,"include_prompt":false}"#,
-                "include_prompt",
-            ),
-        ] {
-            let error = with(&modules, pooling);
-            assert!(error.contains(word), "{error}");
-        }
-    }
-}
+mod tests;
