@@ -239,10 +239,9 @@ def train_sentence_piece(path, vocab_size, gemma):
     (path / "tokenizer_config.json").write_text(json.dumps(config))
 
 
-def convert(llama_cpp, path, out, architecture=None, pre=None, vocabulary=None):
+def convert(llama_cpp, path, out, architecture=None, pre=None):
     """Converts a directory as `convert_hf_to_gguf.py` does, in bf16. With `pre`, the name of the
-    pre-tokenizer is not looked for among those that the converter knows; the tokenizer may be that
-    of another GGUF file, `vocabulary`."""
+    pre-tokenizer is not looked for among those that the converter knows."""
     sys.path[:0] = [str(llama_cpp), str(llama_cpp / "gguf-py")]
     import conversion
     import conversion.base
@@ -262,12 +261,7 @@ def convert(llama_cpp, path, out, architecture=None, pre=None, vocabulary=None):
             return pre or super().get_vocab_base_pre(tokenizer)
 
         def set_vocab(self):
-            if vocabulary:
-                for name, field in gguf.GGUFReader(vocabulary).fields.items():
-                    if name.startswith("tokenizer."):
-                        kind, *element = field.types
-                        self.gguf_writer.add_key_value(name, field.contents(), kind, *element)
-            elif (self.dir_model / "tokenizer.model").is_file():
+            if (self.dir_model / "tokenizer.model").is_file():
                 super().set_vocab()
             else:
                 self._set_vocab_gpt2()

