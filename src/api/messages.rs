@@ -5,11 +5,8 @@ use super::fields::{Field, Fields};
 use super::json::Json;
 use super::limits;
 use super::parameters::{self, ASSISTANT_MESSAGE, CONTENT_PART, Ignored, MESSAGE, TOOL_MESSAGE};
-use crate::text::{ChatMessage, ToolCall};
+use crate::text::{ChatMessage, Content, ToolCall};
 use serde_json::Value;
-
-/// Between the text parts of one message.
-pub const PART_SEPARATOR: &str = "\n";
 
 /// Reads `messages`; afterwards every role is one that a chat template can be given.
 pub fn parse(body: &Fields<'_>, ignored: &mut Ignored) -> Result<Vec<ChatMessage>, ApiError> {
@@ -51,7 +48,7 @@ fn message(item: &Field<'_>, ignored: &mut Ignored) -> Result<ChatMessage, ApiEr
     };
     // An assistant that called a function need not have said anything.
     let content = match fields.get("content") {
-        None if !tool_calls.is_empty() => String::new(),
+        None if !tool_calls.is_empty() => Content::Absent,
         _ => content(&fields.require("content")?, ignored)?,
     };
     let tool_call_id = match role {
@@ -115,15 +112,15 @@ fn role(field: &Field<'_>) -> Result<&'static str, ApiError> {
     }
 }
 
-fn content(field: &Field<'_>, ignored: &mut Ignored) -> Result<String, ApiError> {
+fn content(field: &Field<'_>, ignored: &mut Ignored) -> Result<Content, ApiError> {
     match field.value() {
-        Json::String(_) => Ok(field.string()?.to_owned()),
+        Json::String(_) => Ok(field.string()?.into()),
         Json::Array(_) => {
             let parts = field
                 .items("text parts", limits::MAX_CONTENT_PARTS)?
-                .map(|part| text_part(&part, ignored))
-                .collect::<Result<Vec<_>, _>>()?;
-            Ok(parts.join(PART_SEPARATOR))
+                .map(|part| text_part(&part, ignored).map(str::to_owned))
+                .collect::<Result<_, _>>()?;
+            Ok(Content::Parts(parts))
         }
         other => Err(field.must(format_args!(
             "be a string or an array of text parts, but is {}",

@@ -41,7 +41,7 @@ pub fn ending(body: &Fields<'_>, messages: &[ChatMessage]) -> Result<Ending, Api
     match messages.last() {
         Some(last)
             if last.role == "assistant"
-                && !last.content.trim().is_empty()
+                && !last.content.text().trim().is_empty()
                 // The calls would stand behind the text, and be cut off.
                 && last.tool_calls.is_empty() =>
         {

@@ -70,12 +70,12 @@ pub(super) fn explained(prompt: &ChatPrompt) -> ChatPrompt {
     if !prompt.tools.is_empty() {
         let explanation = explanation(&prompt.tools);
         match messages.first_mut().filter(|first| first.role == "system") {
-            Some(system) => system.content = format!("{}\n\n{explanation}", system.content),
+            Some(system) => system.content.push_str(&format!("\n\n{explanation}")),
             None => messages.insert(
                 0,
                 ChatMessage {
                     role: "system".to_owned(),
-                    content: explanation,
+                    content: explanation.into(),
                     ..ChatMessage::default()
                 },
             ),
@@ -103,11 +103,15 @@ fn written_out(message: &ChatMessage) -> ChatMessage {
     if message.role == "tool" {
         return ChatMessage {
             role: "user".to_owned(),
-            content: format!("<tool_response>\n{}\n</tool_response>", message.content),
+            content: format!(
+                "<tool_response>\n{}\n</tool_response>",
+                message.content.text()
+            )
+            .into(),
             ..ChatMessage::default()
         };
     }
-    let mut content = message.content.clone();
+    let mut content = message.content.text().into_owned();
     for call in &message.tool_calls {
         if !content.is_empty() {
             content.push('\n');
@@ -116,7 +120,7 @@ fn written_out(message: &ChatMessage) -> ChatMessage {
         content.push_str(&format!("<tool_call>\n{call}\n</tool_call>"));
     }
     ChatMessage {
-        content,
+        content: content.into(),
         tool_calls: Vec::new(),
         ..message.clone()
     }

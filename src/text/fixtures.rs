@@ -148,7 +148,7 @@ pub(super) fn template(source: &str) -> ChatTemplate {
 pub(super) fn message(role: &str, content: &str) -> ChatMessage {
     ChatMessage {
         role: role.to_owned(),
-        content: content.to_owned(),
+        content: content.into(),
         ..ChatMessage::default()
     }
 }

@@ -1,5 +1,6 @@
 use super::fixtures::{
-    CHATML, byte_level_json, message, prompt, sentencepiece_json, template, tokenizer, unigram_json,
+    CHATML, added, byte_level_json, message, prompt, sentencepiece_json, template, tokenizer,
+    unigram_json,
 };
 use super::{ChatMessage, ChatPrompt, ChatTemplate, Tokenizer, ToolCall};
 use proptest::prelude::*;
@@ -61,6 +62,25 @@ fn added_tokens_that_are_not_special_are_guarded_but_those_of_plain_text_are_not
         ["<|im_start|>", "<|im_end|>", "<|im_start|>"]
     );
     assert!(ids.contains(&BYTE_LEVEL.token_to_id("hell").unwrap()));
+}
+
+#[test]
+fn white_space_and_tags_of_html_are_text_unless_they_are_special() {
+    let mut json = byte_level_json();
+    let tokens = json["added_tokens"].as_array_mut().unwrap();
+    let next = 1000;
+    for (id, content) in (next..).zip(["    ", "<table>", "</h1>", "<tool>"]) {
+        tokens.push(added(content, id, false));
+    }
+    tokens.push(added("<s>", next + 4, true));
+    let tokenizer = tokenizer(&json);
+    let content = "a    <table></h1><tool><s>";
+    let template = template("{{ messages[0].content }}");
+    let ids = encode(&tokenizer, &template, &[message("user", content)]);
+    let holds = |token: &str| ids.contains(&tokenizer.token_to_id(token).unwrap());
+    assert!(["    ", "<table>", "</h1>"].into_iter().all(holds));
+    assert!(!holds("<tool>") && !holds("<s>"));
+    assert_eq!(control(&tokenizer, &ids), [""; 0]);
 }
 
 /// Prints everything that it is given.
@@ -328,7 +348,7 @@ proptest! {
                 .iter()
                 .map(|message| ChatMessage {
                     name: message.name.as_ref().map(|_| "x".to_owned()),
-                    content: "x".to_owned(),
+                    content: "x".into(),
                     ..message.clone()
                 })
                 .collect();
@@ -337,7 +357,7 @@ proptest! {
             prop_assert_eq!(control(&BYTE_LEVEL, &ids), control(&BYTE_LEVEL, &expected));
             let decoded = BYTE_LEVEL.pipeline.decode(&ids, false).unwrap();
             for message in &messages {
-                prop_assert!(decoded.contains(message.content.trim()));
+                prop_assert!(decoded.contains(message.content.text().trim()));
                 let name = message.name.as_deref().unwrap_or_default();
                 prop_assert!(source == CHATML || decoded.contains(name));
             }

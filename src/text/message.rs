@@ -1,3 +1,4 @@
+use super::Content;
 use serde_json::{Map, Value};
 
 /// One chat message, as a chat template sees it.
@@ -5,7 +6,7 @@ use serde_json::{Map, Value};
 pub struct ChatMessage {
     /// As the client wrote it, checked by the API: system, user, assistant or tool.
     pub role: String,
-    pub content: String,
+    pub content: Content,
     pub name: Option<String>,
     /// What an assistant thought before it wrote this.
     pub reasoning: Option<String>,
@@ -50,14 +51,21 @@ pub enum Ending {
 }
 
 impl ChatMessage {
-    /// As the mapping that `transformers` would pass: what is absent is no key.
-    pub(super) fn to_value(&self) -> Value {
+    /// As the mapping that `transformers` (5.23) passes: what is absent is no key, and reasoning
+    /// stands under both of the names that templates read it by. `content` is what they find
+    /// under that name.
+    pub(super) fn to_value(&self, content: Option<Value>) -> Value {
         let mut value = Map::new();
         let mut insert = |name: &str, field: Value| {
             value.insert(name.to_owned(), field);
         };
+        if let Some(reasoning) = &self.reasoning {
+            insert("thinking", reasoning.as_str().into());
+        }
         insert("role", self.role.as_str().into());
-        insert("content", self.content.as_str().into());
+        if let Some(content) = content {
+            insert("content", content);
+        }
         if let Some(name) = &self.name {
             insert("name", name.as_str().into());
         }

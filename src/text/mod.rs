@@ -4,8 +4,11 @@
 //! tokens, the detokenizer and stop strings. Refuses to know tensors and HTTP; does no I/O
 //! after loading and nothing asynchronous.
 
+mod callers_values;
 mod chat_template;
 mod checkpoint;
+mod compiled_template;
+mod content;
 mod decoder;
 mod detokenizer;
 mod guard;
@@ -14,6 +17,7 @@ mod json;
 mod message;
 mod open_end;
 mod pair_tokenizer;
+mod python_methods;
 pub mod quotation;
 mod relevance_tokenizer;
 mod reserved;
@@ -26,6 +30,8 @@ mod tokenizer;
 #[cfg(test)]
 mod chat_template_tests;
 #[cfg(test)]
+mod content_tests;
+#[cfg(test)]
 mod detokenizer_tests;
 #[cfg(test)]
 pub(crate) mod fixtures;
@@ -34,9 +40,12 @@ mod guard_tests;
 #[cfg(test)]
 mod template_choice_tests;
 #[cfg(test)]
+mod template_environment_tests;
+#[cfg(test)]
 mod tokenizer_tests;
 
 pub use chat_template::ChatTemplate;
+pub use content::Content;
 pub use detokenizer::Detokenizer;
 pub use guard::GuardedText;
 pub use message::{ChatMessage, ChatPrompt, Ending, ToolCall};

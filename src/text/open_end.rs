@@ -14,11 +14,13 @@ impl OpenEnd {
     /// Puts the mark and a space behind the text.
     pub(super) fn mark(guard: &mut Guard<'_>, messages: &mut Value) -> Result<Self, TextError> {
         let mark = guard.mark()?;
-        let messages = messages.as_array_mut();
-        if let Some(Value::String(text)) = messages
-            .and_then(|messages| messages.last_mut())
-            .and_then(|last| last.get_mut("content"))
-        {
+        let last = messages.as_array_mut().and_then(|list| list.last_mut());
+        let content = last.and_then(|last| last.get_mut("content"));
+        let text = match content {
+            Some(Value::Array(parts)) => parts.last_mut().and_then(|part| part.get_mut("text")),
+            content => content,
+        };
+        if let Some(Value::String(text)) = text {
             text.push(mark);
             text.push(' ');
         }

@@ -10,8 +10,40 @@ use tokenizers::{
 
 type Result<T> = tokenizers::Result<T>;
 
-/// Every added token, special or not, but those that plain text makes too: Gemma's runs of
-/// newlines, for one, are vocabulary like any other.
+/// Elements of HTML whose tags Gemma's vocabulary holds as added tokens. `s` is none of them here:
+/// its tag begins the texts of other models.
+const HTML_TAGS: [&str; 27] = [
+    "table",
+    "caption",
+    "thead",
+    "tbody",
+    "tfoot",
+    "tr",
+    "th",
+    "td",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "blockquote",
+    "strong",
+    "em",
+    "b",
+    "i",
+    "u",
+    "sub",
+    "sup",
+    "code",
+    "p",
+    "ul",
+    "ol",
+    "li",
+];
+
+/// Every added token, special or not, but those of plain text: Gemma's runs of newlines, for one,
+/// are vocabulary like any other.
 pub(super) struct ReservedStrings {
     ids: HashSet<u32>,
     whole: Option<AhoCorasick>,
@@ -35,7 +67,7 @@ impl ReservedStrings {
         let mut any_normalized = false;
         for (id, token) in pipeline.get_added_tokens_decoder() {
             if !token.content.is_empty()
-                && (token.special || plain_ids(pipeline, &token.content)? != [id])
+                && (token.special || !is_text(pipeline, id, &token.content)?)
             {
                 ids.insert(id);
                 any_normalized |= token.normalized && pipeline.get_normalizer().is_some();
@@ -143,6 +175,20 @@ impl LeakyTokens {
             .get(&token.id)
             .is_some_and(|leak| text.get(token.offsets.0..token.offsets.1) == Some(leak))
     }
+}
+
+/// Whether a token that is not special is vocabulary like any other: plain text makes it without
+/// its being added, or it is white space or a tag of HTML.
+fn is_text(pipeline: &tokenizers::Tokenizer, id: u32, content: &str) -> Result<bool> {
+    let is_written = content.chars().all(char::is_whitespace) || is_html_tag(content);
+    Ok(is_written || plain_ids(pipeline, content)? == [id])
+}
+
+fn is_html_tag(content: &str) -> bool {
+    let name = content
+        .strip_prefix('<')
+        .and_then(|rest| rest.strip_suffix('>'));
+    name.is_some_and(|name| HTML_TAGS.contains(&name.strip_prefix('/').unwrap_or(name)))
 }
 
 /// The ids of a text in which no added token is recognised.

@@ -1,20 +1,20 @@
 //! A minijinja environment that behaves like the one `transformers` renders templates in.
 
 use super::json::tojson;
+use super::python_methods::{lines, python_method, stripped};
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::{StringInput, Tuple, from_args};
-use minijinja::{AutoEscape, Environment, Error, ErrorKind, State, Value};
-use minijinja_contrib::pycompat::unknown_method_callback;
+use minijinja::value::{Kwargs, StringInput, ValueKind};
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, Value, filters};
 use std::borrow::Cow;
 use std::time::SystemTime;
-
-/// Instructions that one rendering may execute. A message takes some hundreds.
-const FUEL: u64 = 20_000_000;
 
 /// What a template said with `raise_exception`.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(super) struct Refusal(pub(super) String);
+
+/// The widest indentation.
+const MAX_INDENT: usize = 64;
 
 pub(super) fn template_environment() -> Result<Environment<'static>, Error> {
     let mut environment = Environment::new();
@@ -27,10 +27,16 @@ pub(super) fn template_environment() -> Result<Environment<'static>, Error> {
     environment.set_auto_escape_callback(|_| AutoEscape::None);
     // Errors reach clients: they quote neither the template nor its variables.
     environment.set_debug(false);
-    environment.set_fuel(Some(FUEL));
     environment.set_unknown_method_callback(python_method);
     environment.add_filter("tojson", tojson);
     environment.add_filter("trim", trim);
+    environment.add_filter("indent", indent);
+    environment.add_filter("items", items);
+    environment.add_filter("length", length);
+    environment.add_filter("count", length);
+    environment.add_test("sequence", is_sequence);
+    environment.add_test("iterable", is_iterable);
+    environment.add_test("callable", is_callable);
     environment.add_function("raise_exception", raise_exception);
     Ok(environment)
 }
@@ -90,102 +96,79 @@ fn trim(value: StringInput<'_>, characters: Option<Cow<'_, str>>) -> String {
     value.as_str().trim_matches(&strips).to_owned()
 }
 
-/// What Python's `strip` takes away: the given characters, or its own idea of white space.
-fn stripped(characters: Option<&str>) -> impl Fn(char) -> bool {
-    let characters: Option<Vec<char>> = characters.map(|characters| characters.chars().collect());
-    move |character| match &characters {
-        Some(characters) => characters.contains(&character),
-        None => character.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&character),
-    }
-}
-
-/// Python's methods: those that templates use and minijinja lacks, or does otherwise.
-fn python_method(
-    state: &mut State,
-    value: &Value,
-    method: &str,
-    args: &[Value],
-) -> Result<Value, Error> {
-    match value.as_str() {
-        Some(text) => match string_method(text, method, args)? {
-            Some(result) => Ok(result),
-            None => unknown_method_callback(state, value, method, args),
+/// As Jinja2's: a line end at the end of the text stays.
+fn indent(
+    value: StringInput<'_>,
+    width: Option<Value>,
+    first: Option<bool>,
+    blank: Option<bool>,
+    options: Kwargs,
+) -> Result<String, Error> {
+    let width = match width {
+        Some(width) => Some(width),
+        None => options.get("width")?,
+    };
+    let first = first.or(options.get("first")?).unwrap_or(false);
+    let blank = blank.or(options.get("blank")?).unwrap_or(false);
+    options.assert_all_used()?;
+    let indentation = match &width {
+        None => " ".repeat(4),
+        Some(width) => match width.as_str() {
+            Some(text) => text.to_owned(),
+            None => " ".repeat(usize::try_from(width.clone())?.min(MAX_INDENT)),
         },
-        None => unknown_method_callback(state, value, method, args),
+    };
+    let mut text = value.as_str().to_owned();
+    text.push('\n');
+    let mut indented = String::with_capacity(text.len());
+    for (index, line) in lines(&text, false).into_iter().enumerate() {
+        if index > 0 {
+            indented.push('\n');
+        }
+        let is_indented = match index {
+            0 => first,
+            _ => blank || !line.is_empty(),
+        };
+        if is_indented {
+            indented.push_str(&indentation);
+        }
+        indented.push_str(line);
+    }
+    Ok(indented)
+}
+
+/// Of what is undefined there are none.
+fn items(value: &Value) -> Result<Value, Error> {
+    match value.is_undefined() {
+        true => Ok(Value::from(Vec::<Value>::new())),
+        false => filters::items(value),
     }
 }
 
-fn string_method(text: &str, method: &str, args: &[Value]) -> Result<Option<Value>, Error> {
-    Ok(Some(match method {
-        "strip" | "lstrip" | "rstrip" => {
-            let (characters,): (Option<&str>,) = from_args(args)?;
-            let strips = stripped(characters);
-            Value::from(match method {
-                "strip" => text.trim_matches(&strips),
-                "lstrip" => text.trim_start_matches(&strips),
-                _ => text.trim_end_matches(&strips),
-            })
-        }
-        "split" if args.is_empty() => {
-            let strips = stripped(None);
-            text.split(&strips)
-                .filter(|word| !word.is_empty())
-                .collect()
-        }
-        "title" => {
-            let () = from_args(args)?;
-            Value::from(title(text))
-        }
-        "removeprefix" => {
-            let (prefix,): (&str,) = from_args(args)?;
-            Value::from(text.strip_prefix(prefix).unwrap_or(text))
-        }
-        "removesuffix" => {
-            let (suffix,): (&str,) = from_args(args)?;
-            Value::from(text.strip_suffix(suffix).unwrap_or(text))
-        }
-        "partition" => {
-            let (separator,): (&str,) = from_args(args)?;
-            let (before, after) = text.split_once(separator).unwrap_or((text, ""));
-            let found = if before.len() == text.len() {
-                ""
-            } else {
-                separator
-            };
-            Value::from(Tuple::from([before, found, after].map(Value::from)))
-        }
-        "rpartition" => {
-            let (separator,): (&str,) = from_args(args)?;
-            let (before, after) = text.rsplit_once(separator).unwrap_or(("", text));
-            let found = if after.len() == text.len() {
-                ""
-            } else {
-                separator
-            };
-            Value::from(Tuple::from([before, found, after].map(Value::from)))
-        }
-        "rsplit" => {
-            let (separator, most): (&str, Option<usize>) = from_args(args)?;
-            let most = most.map_or(usize::MAX, |most| most.saturating_add(1));
-            let mut parts: Vec<Value> = text.rsplitn(most, separator).map(Value::from).collect();
-            parts.reverse();
-            Value::from(parts)
-        }
-        _ => return Ok(None),
-    }))
+fn length(value: &Value) -> Result<usize, Error> {
+    match value.is_undefined() {
+        true => Ok(0),
+        false => filters::length(value),
+    }
 }
 
-/// Python's `str.title`: a letter begins a word wherever none stands before it.
-fn title(text: &str) -> String {
-    let mut titled = String::with_capacity(text.len());
-    let mut in_word = false;
-    for character in text.chars() {
-        if in_word {
-            titled.extend(character.to_lowercase());
-        } else {
-            titled.extend(character.to_uppercase());
-        }
-        in_word = character.is_lowercase() || character.is_uppercase();
-    }
-    titled
+/// Whatever has a length and items: texts and mappings, too.
+fn is_sequence(value: &Value) -> bool {
+    matches!(
+        value.kind(),
+        ValueKind::Seq
+            | ValueKind::Iterable
+            | ValueKind::Map
+            | ValueKind::String
+            | ValueKind::Undefined
+    )
+}
+
+fn is_iterable(value: &Value) -> bool {
+    !value.is_none() && value.try_iter().is_ok()
+}
+
+/// Nothing that a template is given to look at is one, but for what its own macros are.
+fn is_callable(value: &Value) -> bool {
+    value.kind() == ValueKind::Plain
 }

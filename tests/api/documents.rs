@@ -1,7 +1,8 @@
 //! Documents and prompts over HTTP.
 
-use crate::scripted::{MODEL, Script};
+use crate::scripted::{Family, MODEL, Script};
 use crate::server::{Answer, CHAT, TestServer};
+use crate::tools::HERMES;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
@@ -52,6 +53,31 @@ async fn a_file_in_a_message_is_its_text_between_marks() {
         )),
         "{prompt}"
     );
+}
+
+#[tokio::test]
+async fn a_document_is_one_text_with_what_stands_beside_it_and_other_parts_stay_apart() {
+    const PARTS: Family = Family {
+        template: "{% for m in messages %}{% if m.content is string %}{{ m.content }}{% else %}\
+            {% for part in m.content %}{{ part.text }}{% endfor %}{% endif %}{% endfor %}",
+        ..HERMES
+    };
+    let server = TestServer::with_room(Script {
+        family: PARTS,
+        ..Script::saying("ok")
+    })
+    .await;
+    let text = |text: &str| json!({"type": "text", "text": text});
+    let rendered = async |parts: Value| {
+        let answer = server.post(RENDER, &chat(parts)).await.json();
+        answer["prompt"].as_str().unwrap().to_owned()
+    };
+    let apart = rendered(json!([text("a"), text("b")])).await;
+    assert_eq!(apart, "ab");
+    let letter = file("a.txt", &base64("Madame,"));
+    let prompt = rendered(json!([text("Lis."), letter, text("Résume.")])).await;
+    assert!(prompt.starts_with("Lis.\n<document-"), "{prompt}");
+    assert!(prompt.ends_with(">\nRésume."), "{prompt}");
 }
 
 #[tokio::test]

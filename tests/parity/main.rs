@@ -9,4 +9,5 @@ mod imported;
 mod logprobs;
 mod questions;
 mod smollm2;
+mod templates;
 mod tiny;

@@ -137,7 +137,7 @@ impl TokenCounter {
     pub fn tokens_of_chat(&self, content: &str) -> Vec<u32> {
         let message = ChatMessage {
             role: "user".to_owned(),
-            content: content.to_owned(),
+            content: content.into(),
             ..ChatMessage::default()
         };
         let prompt = ChatPrompt {

@@ -140,7 +140,7 @@ fn params(seed: u64) -> GenerationParams {
 async fn answers(model: &ServedModel, params: &GenerationParams) -> Vec<Answer> {
     let message = ChatMessage {
         role: "user".to_owned(),
-        content: "Quote.".to_owned(),
+        content: "Quote.".into(),
         ..ChatMessage::default()
     };
     let prompt = ChatPrompt {

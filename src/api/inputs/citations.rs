@@ -183,7 +183,7 @@ impl Cited {
             }
             None => messages.push(ChatMessage {
                 role: "user".to_owned(),
-                content: self.explanation.to_string(),
+                content: self.explanation.to_string().into(),
                 ..ChatMessage::default()
             }),
         }

@@ -142,13 +142,38 @@ pub fn write(
         .ok_or_else(|| ApiError::internal("the documents hold every mark that was tried"))?;
     for (file, block) in files.iter().zip(blocks) {
         if let Some(part) = part_mut(body, conversation, file.place) {
-            *part = object([
-                ("type", text(conversation.text_type)),
-                ("text", text(block)),
-            ]);
+            *part = text_part(conversation, block);
         }
     }
+    let mut messages: Vec<usize> = files.iter().map(|file| file.place.0).collect();
+    messages.dedup();
+    for message in messages {
+        join_texts(body, conversation, message);
+    }
     Ok(())
+}
+
+/// Makes one text of what a message with documents says: a chat template that takes parts puts
+/// nothing between them. Where a part is no text, all stay, and it is refused where it stands.
+fn join_texts(body: &mut Json, conversation: Conversation, message: usize) {
+    let Some(parts) = parts_mut(body, conversation, message) else {
+        return;
+    };
+    let text_of = |part: &Json| match (part, part.entry("type"), part.entry("text")) {
+        (Json::Object(entries), Some(Json::String(kind)), Some(Json::String(text)))
+            if entries.len() == 2 && kind == conversation.text_type =>
+        {
+            Some(text.clone())
+        }
+        _ => None,
+    };
+    if let Some(texts) = parts.iter().map(text_of).collect::<Option<Vec<_>>>() {
+        *parts = vec![text_part(conversation, texts.join("\n"))];
+    }
+}
+
+fn text_part(conversation: Conversation, says: String) -> Json {
+    object([("type", text(conversation.text_type)), ("text", text(says))])
 }
 
 /// Takes the parts away, and messages of which nothing is left.
@@ -182,11 +207,19 @@ fn part_mut(
     conversation: Conversation,
     (message, part): Place,
 ) -> Option<&mut Json> {
+    parts_mut(body, conversation, message)?.get_mut(part)
+}
+
+fn parts_mut(
+    body: &mut Json,
+    conversation: Conversation,
+    message: usize,
+) -> Option<&mut Vec<Json>> {
     let Json::Array(messages) = body.entry_mut(conversation.list)? else {
         return None;
     };
-    let Json::Array(parts) = messages.get_mut(message)?.entry_mut("content")? else {
-        return None;
-    };
-    parts.get_mut(part)
+    match messages.get_mut(message)?.entry_mut("content")? {
+        Json::Array(parts) => Some(parts),
+        _ => None,
+    }
 }

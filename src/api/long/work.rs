@@ -60,7 +60,7 @@ impl Asked {
         let mut prompt = self.prompt.clone();
         let messages = rendered.messages.iter().map(|(role, content)| ChatMessage {
             role: role.as_str().to_owned(),
-            content: content.clone(),
+            content: content.clone().into(),
             ..ChatMessage::default()
         });
         prompt.messages.splice(self.first..self.first, messages);

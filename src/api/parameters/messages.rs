@@ -142,7 +142,11 @@ pub const FILE: &[Parameter] = &[FILE_DATA, FILE_ID, FILE_NAME];
 /// A part of a message's content.
 pub const CONTENT_PART: &[Parameter] = &[
     required("type", Shape::Word(&["text"]), "`text`"),
-    required("text", Shape::Text, "parts are joined by a line break"),
+    required(
+        "text",
+        Shape::Text,
+        "parts are joined by a line break, unless the chat template takes parts",
+    ),
     ignored("prompt_cache_breakpoint", ""),
     CACHE_CONTROL,
 ];

@@ -280,7 +280,11 @@ pub const RESPONSE_PART: &[Parameter] = &[
         Shape::Word(&["input_text", "output_text", "text"]),
         "`input_text` or `output_text`; `text` means the same",
     ),
-    required("text", Shape::Text, "parts are joined by a line break"),
+    required(
+        "text",
+        Shape::Text,
+        "parts are joined by a line break, unless the chat template takes parts",
+    ),
     sent_back("annotations", OF_AN_ANSWER),
     sent_back("logprobs", OF_AN_ANSWER),
     sent_back("parsed", PARSED),

@@ -9,7 +9,7 @@ use crate::api::parameters::{
     self, Ignored, RESPONSE_CALL, RESPONSE_CALL_OUTPUT, RESPONSE_MESSAGE, RESPONSE_PART,
     RESPONSE_REASONING, RESPONSE_REASONING_PART,
 };
-use crate::text::{ChatMessage, ToolCall};
+use crate::text::{ChatMessage, Content, ToolCall};
 
 const KINDS: &str = "be `message`, `function_call`, `function_call_output` or `reasoning`: this server knows no other items";
 
@@ -20,7 +20,7 @@ pub struct Conversation {
 }
 
 impl Conversation {
-    pub fn push(&mut self, role: &str, content: String) {
+    pub fn push(&mut self, role: &str, content: Content) {
         self.messages.push(ChatMessage {
             role: role.to_owned(),
             content,
@@ -33,7 +33,7 @@ impl Conversation {
         match input.value() {
             Json::String(_) => {
                 let text = input.string()?.to_owned();
-                self.push("user", text);
+                self.push("user", text.into());
                 Ok(())
             }
             Json::Array(_) => input
@@ -106,7 +106,7 @@ impl Conversation {
             .last()
             .is_none_or(|last| last.role != "assistant")
         {
-            self.push("assistant", String::new());
+            self.push("assistant", Content::Absent);
         }
         if let Some(last) = self.messages.last_mut() {
             last.tool_calls.push(call);
@@ -147,7 +147,7 @@ impl Conversation {
             break;
         }
         if !texts.is_empty() {
-            self.push("assistant", String::new());
+            self.push("assistant", Content::Absent);
             if let Some(last) = self.messages.last_mut() {
                 last.reasoning = Some(texts.join("\n"));
             }
@@ -161,15 +161,15 @@ fn is_thought_alone(message: &ChatMessage) -> bool {
 }
 
 /// A string, or text parts.
-fn content(field: &Field<'_>, ignored: &mut Ignored) -> Result<String, ApiError> {
+fn content(field: &Field<'_>, ignored: &mut Ignored) -> Result<Content, ApiError> {
     match field.value() {
-        Json::String(_) => Ok(field.string()?.to_owned()),
+        Json::String(_) => Ok(field.string()?.into()),
         Json::Array(_) => {
             let parts = field
                 .items("text parts", limits::MAX_CONTENT_PARTS)?
-                .map(|part| text_part(&part, ignored))
-                .collect::<Result<Vec<_>, _>>()?;
-            Ok(parts.join(messages::PART_SEPARATOR))
+                .map(|part| text_part(&part, ignored).map(str::to_owned))
+                .collect::<Result<_, _>>()?;
+            Ok(Content::Parts(parts))
         }
         other => Err(field.must(format_args!(
             "be a string or an array of text parts, but is {}",

@@ -80,7 +80,7 @@ impl ResponseRequest {
         let input = body.require("input")?;
         let mut conversation = Conversation::default();
         if let Some(field) = body.get("instructions") {
-            conversation.push("system", field.string()?.to_owned());
+            conversation.push("system", field.string()?.into());
         }
         let mut items = Vec::new();
         if let Some(earlier) = earlier {

@@ -73,7 +73,11 @@ impl Syntax<'_> {
             format!("{head} {args} \"}}\"")
         };
         match self.dialect.tools() {
-            ToolFormat::Hermes | ToolFormat::Generic | ToolFormat::Gemma => member("arguments"),
+            ToolFormat::Hermes
+            | ToolFormat::Generic
+            | ToolFormat::Gemma
+            | ToolFormat::Granite
+            | ToolFormat::Functools => member("arguments"),
             ToolFormat::Llama => member("parameters"),
             ToolFormat::Mistral if self.dialect.names_calls() => {
                 format!("{} {} {args}", lark_string(name), self.token("[ARGS]"))
@@ -113,14 +117,20 @@ impl Syntax<'_> {
                 format!("\"\\n\" call \"\\n\" {close}")
             }
             ToolFormat::Mistral if self.dialect.names_calls() => "call".to_owned(),
-            ToolFormat::Mistral | ToolFormat::Apertus => {
+            ToolFormat::Mistral
+            | ToolFormat::Apertus
+            | ToolFormat::Granite
+            | ToolFormat::Functools => {
                 format!("\"[\" {} \"]\" {close}", many(", "))
             }
             ToolFormat::Llama | ToolFormat::Harmony => String::new(),
         };
         let repeats = match self.dialect.tools() {
             ToolFormat::Mistral if self.dialect.names_calls() => parallel,
-            ToolFormat::Mistral | ToolFormat::Apertus => false,
+            ToolFormat::Mistral
+            | ToolFormat::Apertus
+            | ToolFormat::Granite
+            | ToolFormat::Functools => false,
             _ => parallel,
         };
         match self.dialect.tools() {

@@ -38,9 +38,12 @@ impl Body {
             ToolFormat::Gemma => Reader::Gemma(GemmaReader::default()),
             ToolFormat::Mistral => Reader::Json(CallReader::new(Style::Prefixed, names)),
             ToolFormat::Apertus => Reader::Json(CallReader::new(Style::Keyed, names)),
-            ToolFormat::Hermes | ToolFormat::Llama | ToolFormat::Generic | ToolFormat::Harmony => {
-                Reader::Json(CallReader::new(Style::Members, names))
-            }
+            ToolFormat::Hermes
+            | ToolFormat::Llama
+            | ToolFormat::Granite
+            | ToolFormat::Functools
+            | ToolFormat::Generic
+            | ToolFormat::Harmony => Reader::Json(CallReader::new(Style::Members, names)),
         };
         Self {
             reader,

@@ -6,6 +6,8 @@ use crate::text::{ChatTemplate, Tokenizer};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dialect {
     reasoning: Reasoning,
+    /// What the answer behind the reasoning stands between.
+    answer: Option<(Marker, Marker)>,
     tools: ToolFormat,
     /// What the calls of [`Self::tools`] stand between.
     open: Option<Marker>,
@@ -33,6 +35,10 @@ pub enum ToolFormat {
     Mistral,
     /// `<|tools_prefix|>[{"name": {…}}]<|tools_suffix|>`: Apertus.
     Apertus,
+    /// `<|tool_call|>[{"name": …, "arguments": …}]`: Granite 3.
+    Granite,
+    /// `functools[{"name": …, "arguments": …}]`: Phi-4-mini, as vLLM's template asks it.
+    Functools,
     /// A message in the commentary channel: gpt-oss.
     Harmony,
     /// `<start_function_call>call:name{…}<end_function_call>`: FunctionGemma.
@@ -43,11 +49,15 @@ pub enum ToolFormat {
 }
 
 /// Tags around reasoning.
-const REASONING: [(&str, &str); 3] = [
+const REASONING: [(&str, &str); 4] = [
     ("<think>", "</think>"),
+    ("Here is my thought process:", "Here is my response:"),
     ("[THINK]", "[/THINK]"),
     ("<|inner_prefix|>", "<|inner_suffix|>"),
 ];
+
+/// Tags around the answer behind it: Granite 3.3.
+const ANSWER: (&str, &str) = ("<response>", "</response>");
 
 impl ToolFormat {
     /// As a program is told it.
@@ -57,6 +67,8 @@ impl ToolFormat {
             Self::Llama => "llama",
             Self::Mistral => "mistral",
             Self::Apertus => "apertus",
+            Self::Granite => "granite",
+            Self::Functools => "functools",
             Self::Harmony => "harmony",
             Self::Gemma => "gemma",
             Self::Generic => "generic",
@@ -97,14 +109,19 @@ impl Dialect {
             _ if has("<|tools_prefix|>") => ToolFormat::Apertus,
             _ if has("<start_function_call>") => ToolFormat::Gemma,
             _ if has("<tool_call>") => ToolFormat::Hermes,
+            _ if has("<|tool_call|>") => ToolFormat::Granite,
+            _ if has("functools[") => ToolFormat::Functools,
             _ if has("<|python_tag|>") || (has("ipython") && has("parameters")) => {
                 ToolFormat::Llama
             }
             _ => ToolFormat::Generic,
         };
         let (open, close) = tools.tags();
+        let is_tagged = matches!(reasoning, Reasoning::Tags { .. });
         Self {
             reasoning,
+            answer: (is_tagged && has(ANSWER.0) && has(ANSWER.1))
+                .then_some((Marker::Text(ANSWER.0), Marker::Text(ANSWER.1))),
             tools,
             open: open.map(marker),
             close: close.map(marker),
@@ -144,6 +161,11 @@ impl Dialect {
         }
     }
 
+    /// What stands around the answer behind reasoning, if anything does.
+    pub(super) fn answer_tags(&self) -> Option<(Marker, Marker)> {
+        self.answer.clone()
+    }
+
     /// Whether it marks what it thinks.
     pub fn thinks(&self) -> bool {
         self.reasoning != Reasoning::None
@@ -166,6 +188,8 @@ impl ToolFormat {
             Self::Llama => (Some("<|python_tag|>"), None),
             Self::Mistral => (Some("[TOOL_CALLS]"), None),
             Self::Apertus => (Some("<|tools_prefix|>"), Some("<|tools_suffix|>")),
+            Self::Granite => (Some("<|tool_call|>"), None),
+            Self::Functools => (Some("functools"), None),
             Self::Gemma => (Some("<start_function_call>"), Some("<end_function_call>")),
             Self::Harmony => (None, None),
         }

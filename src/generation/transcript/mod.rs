@@ -3,6 +3,7 @@
 //! What comes out depends on the text alone and never on how it was cut into pieces, and nothing
 //! of it is lost: what looks like a call and is none is text.
 
+mod answer_tags;
 mod body;
 mod calls;
 mod dialect;

@@ -1,3 +1,6 @@
+mod control;
+
+use super::answer_tags::AnswerTags;
 use super::body::{Body, Calls};
 use super::calls::Read;
 use super::dialect::{Dialect, ToolFormat};
@@ -6,12 +9,15 @@ use super::marker::{Marker, Search};
 use super::{Part, Piece, Sink};
 use std::collections::BTreeSet;
 use std::mem::{replace, take};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Takes an answer apart in which tags, or control tokens, stand around reasoning and calls.
 pub struct Tagged {
     /// What opens and closes it.
     reasoning: Option<(Marker, Marker)>,
+    /// What stands around what is for the reader.
+    answer: AnswerTags,
     calls: Option<Calls>,
     mode: Mode,
     held: Held,
@@ -50,6 +56,7 @@ impl Tagged {
             .is_some_and(|(open, _)| prompt_end.trim_end().ends_with(open.text()));
         Some(Self {
             reasoning,
+            answer: AnswerTags::new(dialect.answer_tags()),
             calls,
             mode: if opened { Mode::Reasoning } else { Mode::Start },
             held: Held::new(opened),
@@ -143,6 +150,15 @@ impl Tagged {
                 Some(false) => {}
             }
         }
+        match self.answer.opens(text) {
+            None => return false,
+            Some(true) => {
+                self.held.text = self.answer.open(text).to_owned();
+                self.held.trims = true;
+                return true;
+            }
+            Some(false) => {}
+        }
         let is_bare = self
             .calls
             .as_ref()
@@ -157,29 +173,47 @@ impl Tagged {
     }
 
     fn content(&mut self, out: &mut Vec<Part>) -> bool {
-        let Some(calls) = &self.calls else {
-            self.show_content(self.held.text.len(), out);
-            return false;
-        };
-        let search = match &calls.open {
+        let open = self.calls.as_ref().and_then(|calls| calls.open.as_ref());
+        let call = match open {
             Some(open) => open.search(&self.held.text),
             None => Search::Clear(self.held.text.len()),
         };
-        match search {
-            Search::Found(range) => {
-                let text = self.held.text[..range.start].trim_end().len();
-                let lead = self.held.text[text..range.end].to_owned();
-                let body = Body::new(calls, lead, true);
+        match (call, self.answer.end_in(&self.held.text)) {
+            (Search::Found(call), Search::Found(end)) if call.start < end.start => {
+                self.content_before_call(call, out)
+            }
+            (_, Search::Found(end)) => {
+                let text = self.held.text[..end.start].trim_end().len();
                 self.show_content(text, out);
-                self.held.text.drain(..range.end - text);
-                self.begin_call(body);
+                self.held.text.drain(..end.end - text);
+                self.held.trims = true;
+                self.answer.close();
                 true
             }
-            Search::Clear(len) => {
-                self.show_content(self.held.text[..len].trim_end().len(), out);
+            (Search::Found(call), Search::Clear(_)) => self.content_before_call(call, out),
+            (Search::Clear(call), Search::Clear(end)) => {
+                let clear = &self.held.text[..call.min(end)];
+                let len = match self.calls.is_some() || self.answer.is_open() {
+                    true => clear.trim_end().len(),
+                    false => clear.len(),
+                };
+                self.show_content(len, out);
                 false
             }
         }
+    }
+
+    /// Calls open at `tag`.
+    fn content_before_call(&mut self, tag: Range<usize>, out: &mut Vec<Part>) -> bool {
+        let text = self.held.text[..tag.start].trim_end().len();
+        let lead = self.held.text[text..tag.end].to_owned();
+        if let Some(calls) = &self.calls {
+            let body = Body::new(calls, lead, true);
+            self.show_content(text, out);
+            self.held.text.drain(..tag.end - text);
+            self.begin_call(body);
+        }
+        true
     }
 
     fn reasoning(&mut self, out: &mut Vec<Part>) -> bool {
@@ -291,79 +325,6 @@ impl Tagged {
         }
         self.mode = Mode::Content;
         !text.is_empty()
-    }
-
-    /// True: it is to be looked at again, in another mode.
-    fn control(&mut self, control: &str, out: &mut Vec<Part>) -> bool {
-        let is = |marker: &Marker| marker.is_control(control);
-        let opens_call = |calls: &Calls| calls.open.as_ref().is_some_and(is);
-        match &mut self.mode {
-            Mode::Call(body) => {
-                let mut sink = Sink::new(&mut self.num_calls, out);
-                match body.reader.control(control, &mut sink) {
-                    Some(Read::More) => {
-                        if body.reader.is_certain() {
-                            body.raw.clear();
-                        }
-                        return false;
-                    }
-                    Some(Read::Refused) => return self.refuse(out),
-                    Some(Read::Last | Read::After) | None => {}
-                }
-                // It ends the call, whatever it is.
-                let has_begun = body.reader.has_begun();
-                let refused = body.finish(&mut sink);
-                self.held.text.insert_str(0, &refused);
-                self.mode = Mode::Content;
-                self.held.trims |= has_begun;
-                self.settle(out);
-                true
-            }
-            Mode::Reasoning => {
-                if self.reasoning.as_ref().is_some_and(|(_, close)| is(close)) {
-                    self.show_reasoning(self.held.text.trim_end().len(), out);
-                    self.held.text.clear();
-                    self.end_reasoning();
-                    return false;
-                }
-                // No text can be taken for this token: thoughts end before a call, closed or not.
-                let opens_call = self.calls.as_ref().is_some_and(opens_call);
-                if opens_call {
-                    self.show_reasoning(self.held.text.trim_end().len(), out);
-                    self.held.text.clear();
-                    self.end_reasoning();
-                }
-                opens_call
-            }
-            Mode::Start | Mode::Content | Mode::Closing => {
-                let opens = self.reasoning.as_ref().is_some_and(|(open, _)| is(open));
-                if opens && matches!(self.mode, Mode::Start) && self.held.text.trim().is_empty() {
-                    self.held.text.clear();
-                    self.held.trims = true;
-                    self.mode = Mode::Reasoning;
-                } else if let Some(calls) = self.calls.as_ref().filter(|calls| opens_call(calls)) {
-                    let text = self.held.text.trim_end().len();
-                    let body = Body::new(calls, self.held.text[text..].to_owned(), true);
-                    self.show_content(text, out);
-                    self.held.text.clear();
-                    self.begin_call(body);
-                } else {
-                    self.settle(out);
-                }
-                false
-            }
-        }
-    }
-
-    /// A control token stands here, so nothing before it can become a tag.
-    fn settle(&mut self, out: &mut Vec<Part>) {
-        if matches!(self.mode, Mode::Closing | Mode::Content) {
-            self.show_content(self.held.text.trim_end().len(), out);
-        }
-        if matches!(self.mode, Mode::Closing) {
-            self.held.text.clear();
-            self.mode = Mode::Content;
-        }
     }
 
     fn show_content(&mut self, len: usize, out: &mut Vec<Part>) {
