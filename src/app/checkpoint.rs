@@ -139,15 +139,16 @@ fn load_encoder(
     let started = Instant::now();
     let ModelToServe { dir, config } = model;
     check_lock(dir)?;
+    let vocab_size = match kind {
+        TextModel::Encoder => EncoderConfig::from_dir(dir).map(|config| config.vocab_size),
+        TextModel::DecoderVectors | TextModel::DecoderAnswers => {
+            DecoderConfig::from_dir(dir).map(|config| config.vocab_size)
+        }
+    };
+    let vocab_size = vocab_size.map_err(LoadError::from)?;
     let (tokenizer, answers) = match kind {
         TextModel::Encoder | TextModel::DecoderVectors => {
-            let tokenizer = PairTokenizer::from_dir(dir)?;
-            let vocab_size = match kind {
-                TextModel::Encoder => EncoderConfig::from_dir(dir).map(|config| config.vocab_size),
-                _ => DecoderConfig::from_dir(dir).map(|config| config.vocab_size),
-            };
-            let vocab_size = vocab_size.map_err(LoadError::from)?;
-            rehearsal::check_vocabulary(dir, tokenizer.text_vocab_size(), vocab_size)?;
+            let tokenizer = Box::new(PairTokenizer::from_dir(dir)?);
             (TextTokenizer::Texts(tokenizer), None)
         }
         TextModel::DecoderAnswers => {
@@ -159,6 +160,7 @@ fn load_encoder(
             )
         }
     };
+    rehearsal::check_vocabulary(dir, tokenizer.text_vocab_size(), vocab_size)?;
     let loaded = engine::load_encoder(dir, options, answers)?;
     info!(
         "loaded {} in {} ms: {}",

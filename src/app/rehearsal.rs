@@ -2,7 +2,7 @@
 //! whether its chat template writes a prompt.
 
 use super::AppError;
-use crate::text::{ChatMessage, ChatPrompt, ChatTemplate, TextError, Tokenizer};
+use crate::text::{ChatMessage, ChatPrompt, ChatTemplate, Content, TextError, Tokenizer};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -71,7 +71,7 @@ fn write(
 ) -> Result<(String, usize), TextError> {
     let message = |role: &&str| ChatMessage {
         role: (*role).to_owned(),
-        content: GREETING.to_owned(),
+        content: Content::Text(GREETING.to_owned()),
         ..ChatMessage::default()
     };
     let prompt = ChatPrompt {

@@ -38,7 +38,7 @@ pub struct ServedEncoder {
 /// How texts become tokens.
 pub enum TextTokenizer {
     /// Alone or in pairs, between the model's special tokens.
-    Texts(PairTokenizer),
+    Texts(Box<PairTokenizer>),
     /// A query and a document in a question, which a decoder answers.
     Questions(Box<RelevanceTokenizer>),
 }
@@ -167,6 +167,14 @@ impl ServedEncoder {
 }
 
 impl TextTokenizer {
+    /// One more than the highest id that text becomes.
+    pub fn text_vocab_size(&self) -> usize {
+        match self {
+            Self::Texts(tokenizer) => tokenizer.text_vocab_size(),
+            Self::Questions(tokenizer) => tokenizer.text_vocab_size(),
+        }
+    }
+
     /// A text, or a query and what may answer it, whole.
     pub fn encode(
         &self,

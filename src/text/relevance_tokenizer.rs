@@ -59,6 +59,11 @@ impl RelevanceTokenizer {
         (self.yes, self.no)
     }
 
+    /// One more than the highest id that text becomes.
+    pub fn text_vocab_size(&self) -> usize {
+        self.tokenizer.text_vocab_size()
+    }
+
     /// The whole question; nothing but a document is cut.
     pub fn encode(&self, query: &str, document: &str, cut: Cut) -> Result<Tokenized, TextError> {
         let whole = self.question(query, document)?;

@@ -68,7 +68,7 @@ pub fn golden(name: &str) -> (PathBuf, Vec<Golden>) {
 pub fn tokenizer(dir: &Path) -> TextTokenizer {
     match dir.ends_with(RERANKER) {
         true => TextTokenizer::Questions(Box::new(RelevanceTokenizer::from_dir(dir).unwrap())),
-        false => TextTokenizer::Texts(PairTokenizer::from_dir(dir).unwrap()),
+        false => TextTokenizer::Texts(Box::new(PairTokenizer::from_dir(dir).unwrap())),
     }
 }
 

@@ -20,7 +20,8 @@ use serde_json::{Map, Value};
 
 /// The text of a `config.json` as a decoder, or what about it is not supported.
 pub(super) fn parse(text: &str) -> Result<DecoderConfig, String> {
-    let config: Map<String, Value> = serde_json::from_str(text).map_err(|e| format!("is not valid JSON: {e}"))?;
+    let config: Map<String, Value> =
+        serde_json::from_str(text).map_err(|e| format!("is not valid JSON: {e}"))?;
     let architecture = config
         .get("architectures")
         .and_then(|names| names.as_array()?.first()?.as_str())
