@@ -90,7 +90,7 @@ impl SentencePiece {
             .map(|(id, piece)| (rank(id), piece.as_ref()));
         Ok(Self {
             add_space_prefix,
-            merges: merges(pieces, ids),
+            merges: merges(pieces, ids, style == SentencePieceStyle::Gemma),
             unknown: unknown(metadata, kinds, ids)?,
         })
     }
@@ -178,11 +178,13 @@ fn unknown(
         })
 }
 
-/// Each way to cut a piece into two tokens is a merge. The merges of a piece come together, by the
-/// ids of their parts; pieces by rank, the highest first, and then longer parts before shorter.
+/// Each way to cut a piece into two tokens is a merge. They come by the rank of the piece, the
+/// highest first, then in the order of the vocabulary and of the ids of their parts, as in Llama's
+/// published tokenizers; or, with `longer_first`, longer parts before shorter, as in Gemma's.
 fn merges<'p>(
     pieces: impl Iterator<Item = (f32, &'p str)>,
     ids: &HashMap<Cow<'_, str>, u32>,
+    longer_first: bool,
 ) -> Vec<(String, String)> {
     let mut all = Vec::new();
     for (rank, piece) in pieces {
@@ -205,7 +207,10 @@ fn merges<'p>(
     // Stable: what is equal stays in the order of the vocabulary.
     all.sort_by(|(_, a, ..), (_, b, ..)| {
         let by_rank = b.0.partial_cmp(&a.0).unwrap_or(Ordering::Equal);
-        by_rank.then((b.1, b.2).cmp(&(a.1, a.2)))
+        match longer_first {
+            true => by_rank.then((b.1, b.2).cmp(&(a.1, a.2))),
+            false => by_rank,
+        }
     });
     all.into_iter()
         .map(|(_, _, left, right)| (left.to_owned(), right.to_owned()))
@@ -217,7 +222,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn merges_come_by_rank_and_those_of_a_piece_with_longer_left_parts_first() {
+    fn merges_come_by_rank_and_those_of_a_piece_as_the_family_has_them() {
         let pieces = [
             (-3.0, "a"),
             (-3.0, "b"),
@@ -230,9 +235,11 @@ mod tests {
             .enumerate()
             .map(|(id, (_, piece))| (Cow::Borrowed(*piece), id as u32))
             .collect();
-        let merges = merges(pieces.into_iter(), &ids);
-        let expected = [("a", "b"), ("a", "a"), ("aa", "b"), ("a", "ab")];
-        let expected = expected.map(|(left, right)| (left.to_owned(), right.to_owned()));
-        assert_eq!(merges, expected);
+        let check = |longer_first: bool, expected: [(&str, &str); 4]| {
+            let expected = expected.map(|(left, right)| (left.to_owned(), right.to_owned()));
+            assert_eq!(merges(pieces.into_iter(), &ids, longer_first), expected);
+        };
+        check(true, [("a", "b"), ("a", "a"), ("aa", "b"), ("a", "ab")]);
+        check(false, [("a", "b"), ("a", "a"), ("a", "ab"), ("aa", "b")]);
     }
 }
