@@ -192,6 +192,10 @@ fn what_can_never_be_computed_is_refused() {
 fn what_waits_at_the_deadline_ends_with_an_error() {
     let test = start();
     let busy = test.submit(of(9, 1), &[(2, 1)]).unwrap();
+    // It is being computed, and so waits no longer.
+    while test.engine.stats().num_waiting.load(Ordering::Relaxed) > 0 {
+        std::thread::yield_now();
+    }
     let waits = test.submit(of(1, 1), &[(3, 16), (3, 16), (3, 16)]).unwrap();
     let engine = test.engine.clone();
     let stopping = std::thread::spawn(move || engine.shutdown(Instant::now()));
