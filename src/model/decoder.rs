@@ -126,6 +126,22 @@ impl Decoder {
     /// Asks a surveyed checkpoint for every tensor as [`Decoder::load`] does, and packs none; what
     /// is wrong stands in [`Checkpoint::problems`] afterwards.
     pub fn survey(config: &DecoderConfig, checkpoint: &Checkpoint) -> Result<(), ModelError> {
+        Self::survey_for(Wanted::Logits, config, checkpoint)
+    }
+
+    /// The same for a decoder that makes vectors, which needs no output head.
+    pub fn survey_hidden(
+        config: &DecoderConfig,
+        checkpoint: &Checkpoint,
+    ) -> Result<(), ModelError> {
+        Self::survey_for(Wanted::Hidden, config, checkpoint)
+    }
+
+    fn survey_for(
+        wanted: Wanted,
+        config: &DecoderConfig,
+        checkpoint: &Checkpoint,
+    ) -> Result<(), ModelError> {
         let pool = ThreadPool::new(1).map_err(|e| ModelError::Unsupported(e.to_string()))?;
         let loader = Loader {
             checkpoint,
@@ -133,7 +149,7 @@ impl Decoder {
             precision: WeightType::F32.into(),
             packs: false,
         };
-        Layers::load(&loader, config, Wanted::Logits)?;
+        Layers::load(&loader, config, wanted)?;
         checkpoint.finish()
     }
 

@@ -95,10 +95,10 @@ fn sentences() -> Vec<Damage> {
     vec![
         bert(
             "a module is unknown",
-            "the module Dense is not supported",
+            "the module LSTM is not supported",
             |dir| {
                 json(dir, "modules.json", |modules| {
-                    modules[2]["type"] = json!("sentence_transformers.models.Dense");
+                    modules[2]["type"] = json!("sentence_transformers.models.LSTM");
                 })
             },
         ),
@@ -125,9 +125,11 @@ fn sentences() -> Vec<Damage> {
                 })
             },
         ),
-        bert("the pooling is missing", "no `pooling_mode` is on", |dir| {
-            remove(dir, "1_Pooling/config.json")
-        }),
+        bert(
+            "the pooling is missing",
+            "1_Pooling/config.json: is missing",
+            |dir| remove(dir, "1_Pooling/config.json"),
+        ),
         bert("the pooling is no JSON", "1_Pooling/config.json: ", |dir| {
             write(dir, "1_Pooling/config.json", "mean")
         }),

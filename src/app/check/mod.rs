@@ -10,7 +10,7 @@ pub use report::Report;
 
 use super::sampling_defaults::{self, PartialSampling};
 use super::{AppError, contents, rehearsal};
-use crate::engine::{self, LoadError, ModelOptions, Survey};
+use crate::engine::{self, LoadError, ModelOptions, Survey, TextModel};
 use crate::generation::{Dialect, ToolFormat};
 use crate::hub::lock::{self, Checked, Lock};
 use crate::model::{DecoderConfig, EncoderConfig, EncoderTask, SentenceConfig};
@@ -114,20 +114,33 @@ impl Check<'_> {
             true => None,
             false => self.keep(DecoderConfig::from_dir(self.dir)),
         };
+        // What its files do not say is told where they are read.
+        let used_as = TextModel::of(self.dir, self.options.task).ok().flatten();
         if let Some(config) = &config {
             self.report.model = Some(ModelReport {
                 family: config.family.to_owned(),
-                task: "chat and completions".to_owned(),
+                task: match used_as {
+                    None | Some(TextModel::Encoder) => "chat and completions".to_owned(),
+                    Some(TextModel::DecoderVectors) => "embeddings".to_owned(),
+                    Some(TextModel::DecoderAnswers) => "reranking by an answer".to_owned(),
+                },
                 num_layers: config.num_layers,
                 context: config.max_position_embeddings,
                 vocab_size: config.vocab_size,
             });
         }
+        let vocab_size = config.as_ref().map(|config| config.vocab_size);
+        if used_as.is_some() && !broken.sentence() {
+            self.keep(SentenceConfig::from_dir(self.dir));
+        }
         if !broken.text() {
-            self.chat_text(config.as_ref().map(|config| config.vocab_size), broken);
+            match used_as {
+                None => self.chat_text(vocab_size, broken),
+                Some(_) => self.plain_text(vocab_size),
+            }
         }
         if let Some(config) = config.filter(|_| !broken.weights()) {
-            let survey = engine::survey_decoder(self.dir, &config, self.options);
+            let survey = engine::survey_decoder(self.dir, &config, used_as, self.options);
             self.survey(survey);
         }
     }
@@ -151,21 +164,27 @@ impl Check<'_> {
         if !broken.sentence() {
             self.keep(SentenceConfig::from_dir(self.dir));
         }
-        if !broken.text()
-            && let Some(tokenizer) = self.keep(PairTokenizer::from_dir(self.dir))
-        {
-            let (text, all) = (tokenizer.text_vocab_size(), tokenizer.vocab_size());
-            self.vocabulary(text, all, config.as_ref().map(|config| config.vocab_size));
-            self.report.text = Some(TextReport {
-                num_tokens: all,
-                end_tokens: Vec::new(),
-                chat: None,
-            });
+        if !broken.text() {
+            self.plain_text(config.as_ref().map(|config| config.vocab_size));
         }
         if let Some(config) = config.filter(|_| !broken.weights()) {
             let survey = engine::survey_encoder(self.dir, &config, self.options);
             self.survey(survey);
         }
+    }
+
+    /// The tokenizer of a model that writes nothing.
+    fn plain_text(&mut self, vocab_size: Option<usize>) {
+        let Some(tokenizer) = self.keep(PairTokenizer::from_dir(self.dir)) else {
+            return;
+        };
+        let (text, all) = (tokenizer.text_vocab_size(), tokenizer.vocab_size());
+        self.vocabulary(text, all, vocab_size);
+        self.report.text = Some(TextReport {
+            num_tokens: all,
+            end_tokens: Vec::new(),
+            chat: None,
+        });
     }
 
     /// Tokenizer, chat template and what ends an answer.

@@ -2,6 +2,7 @@
 //! configuration implies: from the headers of its files, so that nothing is loaded.
 
 use super::{Dtype, LoadError, ModelOptions, Quantize, memory, numerics, precision, weights};
+use crate::engine::TextModel;
 use crate::kernels::{KV_BLOCK_SIZE, KvType, PagedLayout, WeightType};
 use crate::model::{
     Checkpoint, Decoder, DecoderConfig, Encoder, EncoderConfig, ModelError, Precision,
@@ -46,13 +47,14 @@ pub struct KvSurvey {
 /// whatever the reason.
 const MAX_TIMES: u64 = 64;
 
-/// Surveys the checkpoint of a decoder on the CPU.
+/// Surveys the checkpoint of a decoder on the CPU, for what it is used as; `None`: to write.
 pub fn survey_decoder(
     dir: &Path,
     config: &DecoderConfig,
+    used_as: Option<TextModel>,
     options: &ModelOptions,
 ) -> Result<Survey, LoadError> {
-    if config.is_bidirectional {
+    if config.is_bidirectional && used_as.is_none() {
         return Err(LoadError::Bidirectional);
     }
     let mut checkpoint = Checkpoint::open(dir)?;
@@ -61,8 +63,9 @@ pub fn survey_decoder(
     let kv_type = options.kv_type.unwrap_or(dtype.kv_type());
     checkpoint.survey();
     let num_parameters = config.num_parameters() as u64;
-    let tensor_problems = problems(&checkpoint, num_parameters, || {
-        Decoder::survey(config, &checkpoint)
+    let tensor_problems = problems(&checkpoint, num_parameters, || match used_as {
+        Some(TextModel::DecoderVectors) => Decoder::survey_hidden(config, &checkpoint),
+        _ => Decoder::survey(config, &checkpoint),
     });
     let num_tables = if config.tie_word_embeddings { 1 } else { 2 };
     let in_tables = (config.vocab_size * config.hidden_size) as u64 * num_tables;
@@ -235,7 +238,7 @@ mod tests {
     #[test]
     fn a_sound_checkpoint_is_counted_without_being_loaded() {
         let (dir, config) = fixture();
-        let survey = survey_decoder(&dir, &config, &options()).unwrap();
+        let survey = survey_decoder(&dir, &config, None, &options()).unwrap();
         assert_eq!(survey.tensor_problems, [""; 0]);
         assert_eq!(
             (survey.formats.as_str(), survey.in_memory.as_str()),
@@ -256,7 +259,7 @@ mod tests {
                 quantize,
                 ..options()
             };
-            survey_decoder(&dir, &config, &options)
+            survey_decoder(&dir, &config, None, &options)
                 .unwrap()
                 .weight_bytes
         });
@@ -266,7 +269,10 @@ mod tests {
             kv_cache_bytes: Some(100_000),
             ..options()
         };
-        let kv = survey_decoder(&dir, &config, &options).unwrap().kv.unwrap();
+        let kv = survey_decoder(&dir, &config, None, &options)
+            .unwrap()
+            .kv
+            .unwrap();
         assert_eq!(kv.served_context, 4 * 32);
     }
 
@@ -279,7 +285,7 @@ mod tests {
         let text = text.replace("\"vocab_size\": 320", "\"vocab_size\": 321");
         std::fs::write(other.path().join("config.json"), text).unwrap();
         let config = DecoderConfig::from_dir(other.path()).unwrap();
-        let survey = survey_decoder(&dir, &config, &options()).unwrap();
+        let survey = survey_decoder(&dir, &config, None, &options()).unwrap();
         let problems = survey.tensor_problems.join("\n");
         for words in [
             "model.embed_tokens.weight has shape [320, 48]",

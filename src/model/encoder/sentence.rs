@@ -255,7 +255,10 @@ fn projection(dir: PathBuf, dense: Dense) -> Result<ProjectionConfig, String> {
 }
 
 fn read<T: DeserializeOwned>(path: &Path) -> Result<T, ModelError> {
-    let text = std::fs::read_to_string(path).map_err(|e| ModelError::file(path, e))?;
+    let text = std::fs::read_to_string(path).map_err(|e| match e.kind() {
+        ErrorKind::NotFound => ModelError::file(path, "is missing, and modules.json names it"),
+        _ => ModelError::file(path, e),
+    })?;
     serde_json::from_str(&text).map_err(|e| ModelError::file(path, e))
 }
 

@@ -90,11 +90,12 @@ pub fn apertus(config: Fields<'_>) -> Result<DecoderConfig, String> {
         activation: Activation::Xielu,
     };
     let mut ropes = parsed.ropes;
-    if !["rope_parameters", "rope_scaling", "rope_theta"]
+    if !["rope_parameters", "rope_scaling"]
         .iter()
         .any(|name| config.0.contains_key(*name))
     {
         for rope in &mut ropes {
+            rope.theta = 12_000_000.0;
             rope.scaling = RopeScaling::Llama3 {
                 factor: 8.0,
                 low_freq_factor: 1.0,

@@ -44,7 +44,10 @@ pub fn gemma2(config: Fields<'_>) -> Result<DecoderConfig, String> {
 
 pub fn gemma3(config: Fields<'_>) -> Result<DecoderConfig, String> {
     let mut parsed = gemma(config, &GEMMA_3)?;
-    parsed.attention_softcap = softcap(config, "attn_logit_softcapping", None)?;
+    // `transformers` reads this and does nothing with it.
+    if softcap(config, "attn_logit_softcapping", None)?.is_some() {
+        return Err("`attn_logit_softcapping` is set; this family is supported without it".into());
+    }
     parsed.logit_softcap = softcap(config, "final_logit_softcapping", None)?;
     parsed.qk_norm = Some(QkNorm::Heads);
     parsed.is_bidirectional = config.flag("use_bidirectional_attention", false)?;
