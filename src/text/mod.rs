@@ -18,6 +18,7 @@ mod message;
 mod open_end;
 mod pair_tokenizer;
 mod python_methods;
+mod python_text;
 pub mod quotation;
 mod relevance_tokenizer;
 mod reserved;

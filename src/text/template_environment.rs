@@ -2,6 +2,7 @@
 
 use super::json::tojson;
 use super::python_methods::{lines, python_method, stripped};
+use super::python_text::{python_text, show};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Kwargs, StringInput, ValueKind};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, Value, filters};
@@ -28,9 +29,13 @@ pub(super) fn template_environment() -> Result<Environment<'static>, Error> {
     // Errors reach clients: they quote neither the template nor its variables.
     environment.set_debug(false);
     environment.set_unknown_method_callback(python_method);
+    environment.set_formatter(show);
     environment.add_filter("tojson", tojson);
     environment.add_filter("trim", trim);
+    environment.add_filter("string", python_text);
     environment.add_filter("indent", indent);
+    environment.add_filter("default", default);
+    environment.add_filter("d", default);
     environment.add_filter("items", items);
     environment.add_filter("length", length);
     environment.add_filter("count", length);
@@ -135,6 +140,25 @@ fn indent(
         indented.push_str(line);
     }
     Ok(indented)
+}
+
+/// What stands for a value that is undefined, or where `boolean` is true for any that is not true.
+fn default(
+    value: &Value,
+    other: Option<Value>,
+    boolean: Option<bool>,
+    options: Kwargs,
+) -> Result<Value, Error> {
+    let other = match other {
+        Some(other) => Some(other),
+        None => options.get("default_value")?,
+    };
+    let boolean = boolean.or(options.get("boolean")?).unwrap_or(false);
+    options.assert_all_used()?;
+    match value.is_undefined() || boolean && !value.is_true() {
+        true => Ok(other.unwrap_or_else(|| Value::from(""))),
+        false => Ok(value.clone()),
+    }
 }
 
 /// Of what is undefined there are none.
