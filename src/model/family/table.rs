@@ -88,7 +88,7 @@ const FAMILIES: &[Family] = &[
         name: "phi3",
         architectures: &["Phi3ForCausalLM"],
         models: "Phi-3, Phi-3.5, Phi-4 and Phi-4-mini",
-        features: "fused products, LongRoPE, rotary embeddings on a part of a head",
+        features: "fused products, rotary embeddings on a part of a head, LongRoPE: its long factors for every sequence, unless `--max-model-len` keeps to the original length",
         parse: dense::phi3,
     },
     Family {
