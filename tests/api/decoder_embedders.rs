@@ -131,7 +131,7 @@ async fn a_decoder_ranks_documents_by_how_likely_it_says_yes() {
 async fn a_document_in_a_question_is_cut_only_where_that_is_asked_for() {
     let server = start().await;
     let long = "Votre demande d'allocation a été reçue. ".repeat(100);
-    let body = |truncate: bool| json!({"query": "a", "texts": [long], "truncate": truncate});
+    let body = |truncate: bool| json!({"model": "ranker", "query": "a", "texts": [long], "truncate": truncate});
     check_refused(
         &server.post("/rerank", &body(false)).await,
         "texts",
