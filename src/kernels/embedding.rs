@@ -1,11 +1,5 @@
-use super::{Array, Indices, Kernels, PackedWeight, Weight, storage};
-use candle_core::{CpuStorage, Error, InplaceOp1, Layout, Result};
-
-struct Embedding<'a> {
-    kernels: &'a Kernels,
-    table: &'a PackedWeight,
-    ids: &'a [u32],
-}
+use super::{Array, Indices, Kernels, Weight};
+use candle_core::{Error, Result};
 
 impl Kernels {
     /// `out [ids, hidden]` = the rows of `table` `[vocab, hidden]` that `ids` name.
@@ -26,24 +20,9 @@ impl Kernels {
         if let Some(cuda) = &self.cuda {
             return cuda.embedding(out, ids, table);
         }
-        out.cpu("embedding")?.inplace_op1(&Embedding {
-            kernels: self,
-            table: table.cpu("embedding")?,
-            ids: ids.host,
+        let table = table.cpu("embedding")?;
+        self.change_rows("embedding", out, |row, out| {
+            table.copy_row(ids.host[row] as usize, out);
         })
-    }
-}
-
-impl InplaceOp1 for Embedding<'_> {
-    fn name(&self) -> &'static str {
-        "embedding"
-    }
-
-    fn cpu_fwd(&self, out: &mut CpuStorage, layout: &Layout) -> Result<()> {
-        let out = storage::f32s_mut(self.name(), out, layout)?;
-        self.kernels.for_rows(out, self.table.k(), |row, out| {
-            self.table.copy_row(self.ids[row] as usize, out);
-        });
-        Ok(())
     }
 }

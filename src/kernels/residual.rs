@@ -1,33 +1,6 @@
 use super::cpu::{elementwise, pointwise};
-use super::{Activation, Array, Kernels, Vector, storage};
-use candle_core::{CpuStorage, InplaceOp1, InplaceOp2, Layout, Result};
-use std::cell::RefCell;
-
-struct AddBranch<'a> {
-    kernels: &'a Kernels,
-    norm: Option<(&'a [f32], f32)>,
-    scale: f32,
-}
-
-struct RmsNorm<'a> {
-    kernels: &'a Kernels,
-    weight: &'a [f32],
-    eps: f32,
-}
-
-struct Scale<'a> {
-    kernels: &'a Kernels,
-    scale: f32,
-}
-
-struct Softcap<'a> {
-    kernels: &'a Kernels,
-    cap: f32,
-}
-
-thread_local! {
-    static NORMED: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
-}
+use super::{Activation, Array, Kernels, Vector};
+use candle_core::Result;
 
 impl Kernels {
     /// `x += scale * branch`, of `norm(branch)` where there is a norm, given as its weights and
@@ -47,14 +20,15 @@ impl Kernels {
             Some((weight, eps)) => Some((weight.cpu("add_branch")?, eps)),
             None => None,
         };
-        x.cpu("add_branch")?.inplace_op2(
-            branch.cpu("add_branch")?,
-            &AddBranch {
-                kernels: self,
-                norm,
-                scale,
-            },
-        )
+        self.write_rows("add_branch", x, branch, |row, x, branch| {
+            let branch = &branch[row * x.len()..][..x.len()];
+            match norm {
+                None => pointwise::add_scaled(self.set, x, branch, scale),
+                Some((weight, eps)) => self.with_normed(branch, weight, eps, |normed| {
+                    pointwise::add_scaled(self.set, x, normed, scale);
+                }),
+            }
+        })
     }
 
     /// `x += bias` for each row of `x`.
@@ -69,14 +43,11 @@ impl Kernels {
     /// `out = x / rms(x) * weight` for each row, with `eps` inside the root (Zhang and Sennrich
     /// 2019).
     pub fn rms_norm(&self, out: &Array, x: &Array, weight: &Vector, eps: f32) -> Result<()> {
-        out.cpu("rms_norm")?.inplace_op2(
-            x.cpu("rms_norm")?,
-            &RmsNorm {
-                kernels: self,
-                weight: weight.cpu("rms_norm")?,
-                eps,
-            },
-        )
+        let weight = weight.cpu("rms_norm")?;
+        self.write_rows("rms_norm", out, x, |row, out, x| {
+            let x = &x[row * out.len()..][..out.len()];
+            elementwise::rms_norm(self.set, x, weight, eps, out);
+        })
     }
 
     /// `x *= scale`.
@@ -85,9 +56,8 @@ impl Kernels {
         if let Some(cuda) = &self.cuda {
             return cuda.change_rows("scale_rows", x, scale);
         }
-        x.cpu("scale")?.inplace_op1(&Scale {
-            kernels: self,
-            scale,
+        self.change_rows("scale", x, |_, row| {
+            row.iter_mut().for_each(|x| *x *= scale);
         })
     }
 
@@ -97,91 +67,8 @@ impl Kernels {
         if let Some(cuda) = &self.cuda {
             return cuda.change_rows("softcap_rows", x, cap);
         }
-        x.cpu("softcap")?
-            .inplace_op1(&Softcap { kernels: self, cap })
-    }
-}
-
-impl InplaceOp2 for AddBranch<'_> {
-    fn name(&self) -> &'static str {
-        "add_branch"
-    }
-
-    fn cpu_fwd(
-        &self,
-        x: &mut CpuStorage,
-        x_layout: &Layout,
-        branch: &CpuStorage,
-        branch_layout: &Layout,
-    ) -> Result<()> {
-        let width = storage::row_len(branch_layout);
-        let branch = storage::f32s(self.name(), branch, branch_layout)?;
-        let x = storage::f32s_mut(self.name(), x, x_layout)?;
-        let set = self.kernels.set;
-        self.kernels.for_rows(x, width, |row, x| {
-            let branch = &branch[row * width..][..width];
-            let Some((weight, eps)) = self.norm else {
-                return pointwise::add_scaled(set, x, branch, self.scale);
-            };
-            NORMED.with_borrow_mut(|normed| {
-                normed.resize(width, 0.0);
-                elementwise::rms_norm(set, branch, weight, eps, normed);
-                pointwise::add_scaled(set, x, normed, self.scale);
-            });
-        });
-        Ok(())
-    }
-}
-
-impl InplaceOp2 for RmsNorm<'_> {
-    fn name(&self) -> &'static str {
-        "rms_norm"
-    }
-
-    fn cpu_fwd(
-        &self,
-        out: &mut CpuStorage,
-        out_layout: &Layout,
-        x: &CpuStorage,
-        x_layout: &Layout,
-    ) -> Result<()> {
-        let width = storage::row_len(out_layout);
-        let x = storage::f32s(self.name(), x, x_layout)?;
-        let out = storage::f32s_mut(self.name(), out, out_layout)?;
-        self.kernels.for_rows(out, width, |row, out| {
-            let x = &x[row * width..][..width];
-            elementwise::rms_norm(self.kernels.set, x, self.weight, self.eps, out);
-        });
-        Ok(())
-    }
-}
-
-impl InplaceOp1 for Scale<'_> {
-    fn name(&self) -> &'static str {
-        "scale"
-    }
-
-    fn cpu_fwd(&self, x: &mut CpuStorage, layout: &Layout) -> Result<()> {
-        let width = storage::row_len(layout);
-        let x = storage::f32s_mut(self.name(), x, layout)?;
-        self.kernels.for_rows(x, width, |_, row| {
-            row.iter_mut().for_each(|x| *x *= self.scale);
-        });
-        Ok(())
-    }
-}
-
-impl InplaceOp1 for Softcap<'_> {
-    fn name(&self) -> &'static str {
-        "softcap"
-    }
-
-    fn cpu_fwd(&self, x: &mut CpuStorage, layout: &Layout) -> Result<()> {
-        let width = storage::row_len(layout);
-        let x = storage::f32s_mut(self.name(), x, layout)?;
-        self.kernels.for_rows(x, width, |_, row| {
-            pointwise::softcap(self.kernels.set, row, self.cap);
-        });
-        Ok(())
+        self.change_rows("softcap", x, |_, row| {
+            pointwise::softcap(self.set, row, cap);
+        })
     }
 }

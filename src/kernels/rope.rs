@@ -6,16 +6,7 @@ use super::{
     Array, AttentionShape, AttentionSpan, Indices, KV_BLOCK_SIZE, Kernels, PagedLayout, Spans,
     Vector,
 };
-use candle_core::{CpuStorage, InplaceOp1, InplaceOp2, Layout, Result};
-
-struct Rope<'a> {
-    kernels: &'a Kernels,
-    shape: AttentionShape,
-    positions: &'a [u32],
-    cos: &'a [f32],
-    sin: &'a [f32],
-    num_frequencies: usize,
-}
+use candle_core::{CpuStorage, InplaceOp2, Layout, Result};
 
 struct WriteKv<'a> {
     kernels: &'a Kernels,
@@ -62,13 +53,16 @@ impl Kernels {
         positions: impl Into<Indices<'a>>,
         table: &RopeTable,
     ) -> Result<()> {
-        qkv.cpu("rope")?.inplace_op1(&Rope {
-            kernels: self,
-            shape,
-            positions: positions.into().host,
-            cos: table.cos.cpu("rope")?,
-            sin: table.sin.cpu("rope")?,
-            num_frequencies: table.num_frequencies,
+        let positions = positions.into().host;
+        let (cos, sin) = (table.cos.cpu("rope")?, table.sin.cpu("rope")?);
+        let num = table.num_frequencies;
+        let num_rotated = shape.num_heads + shape.num_kv_heads;
+        self.change_rows("rope", qkv, |row, values| {
+            let angles = positions[row] as usize * num;
+            let (cos, sin) = (&cos[angles..][..num], &sin[angles..][..num]);
+            for head in values.chunks_exact_mut(shape.head_dim).take(num_rotated) {
+                elementwise::rope(self.set, &mut head[..2 * num], cos, sin);
+            }
         })
     }
 
@@ -89,27 +83,6 @@ impl Kernels {
                 spans: spans.into().host,
             },
         )
-    }
-}
-
-impl InplaceOp1 for Rope<'_> {
-    fn name(&self) -> &'static str {
-        "rope"
-    }
-
-    fn cpu_fwd(&self, qkv: &mut CpuStorage, layout: &Layout) -> Result<()> {
-        let (dim, width) = (self.shape.head_dim, self.shape.qkv_width());
-        let num_rotated = self.shape.num_heads + self.shape.num_kv_heads;
-        let qkv = storage::f32s_mut(self.name(), qkv, layout)?;
-        self.kernels.for_rows(qkv, width, |row, values| {
-            let num = self.num_frequencies;
-            let table = self.positions[row] as usize * num;
-            let (cos, sin) = (&self.cos[table..][..num], &self.sin[table..][..num]);
-            for head in values.chunks_exact_mut(dim).take(num_rotated) {
-                elementwise::rope(self.kernels.set, &mut head[..2 * num], cos, sin);
-            }
-        });
-        Ok(())
     }
 }
 
