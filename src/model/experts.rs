@@ -7,8 +7,8 @@ use super::mlp::Up;
 use super::norm::RmsNorm;
 use super::residual::Residual;
 use super::weights::{Rows, Stack, StackOrder};
-use super::workspace::{ExpertWorkspace, Workspace};
-use crate::kernels::{self, Arrangement, Epilogue, Kernels, Routing, WeightType};
+use super::workspace::Workspace;
+use crate::kernels::{self, Arrangement, Array, Epilogue, Kernels, Routing, WeightType};
 
 /// A mixture of experts: `x += Σ weight · expert(norm(x))` over the experts that a router chooses
 /// for each token. Tokens are grouped by expert, so that each is read once a step; a token's
@@ -96,9 +96,16 @@ impl Experts {
 
     pub fn forward(&self, kernels: &Kernels, work: &Workspace) -> Result<(), ModelError> {
         let room = work.experts()?;
-        let norm = self.norm.as_ref();
+        // Once for the router and all experts of a token.
+        let x = match &self.norm {
+            Some(norm) => {
+                kernels.rms_norm(&room.normed, &work.x, &norm.weight, norm.eps)?;
+                &room.normed
+            }
+            None => &work.x,
+        };
         self.router
-            .forward_normed(kernels, &room.router, &work.x, norm, Epilogue::Store)?;
+            .forward(kernels, &room.router, x, Epilogue::Store)?;
         if let Some(bias) = &self.router_bias {
             kernels.bias(&room.router, bias, kernels::Activation::None)?;
         }
@@ -107,46 +114,44 @@ impl Experts {
         kernels.clear(&work.branch)?;
         for (expert, tokens) in self.experts.iter().zip(routing) {
             if !tokens.rows.is_empty() {
-                self.add(kernels, work, room, expert, self.width, &tokens)?;
+                add(kernels, work, x, expert, self.width, &tokens)?;
             }
         }
         if let Some(shared) = &self.shared {
             shared
                 .gate
-                .forward_normed(kernels, &room.gate, &work.x, norm, Epilogue::Store)?;
+                .forward(kernels, &room.gate, x, Epilogue::Store)?;
             let tokens = kernels.gates(&room.gate)?;
-            self.add(kernels, work, room, &shared.expert, shared.width, &tokens)?;
+            add(kernels, work, x, &shared.expert, shared.width, &tokens)?;
         }
         self.residual.add(kernels, work)
     }
+}
 
-    /// Adds what an expert makes of its tokens to the branch.
-    fn add(
-        &self,
-        kernels: &Kernels,
-        work: &Workspace,
-        room: &ExpertWorkspace,
-        expert: &Expert,
-        width: usize,
-        tokens: &Routing,
-    ) -> Result<(), ModelError> {
-        let num = tokens.rows.len();
-        let (input, output) = (room.input.narrow(num)?, room.output.narrow(num)?);
-        let activated = work.activated(width)?.narrow(num)?;
-        let gate_up = room.gate_up.narrow(num)?;
-        kernels.gather_rows(&input, &work.x, &tokens.rows)?;
-        let norm = self.norm.as_ref();
-        expert
-            .up
-            .forward(kernels, &activated, &input, norm, Some(&gate_up))?;
-        expert
-            .down
-            .forward(kernels, &output, &activated, Epilogue::Store)?;
-        if let Some(bias) = &expert.down_bias {
-            kernels.bias(&output, bias, kernels::Activation::None)?;
-        }
-        Ok(kernels.scatter_rows(&work.branch, &output, tokens)?)
+/// Adds what an expert makes of its tokens, rows of `x`, to the branch.
+fn add(
+    kernels: &Kernels,
+    work: &Workspace,
+    x: &Array,
+    expert: &Expert,
+    width: usize,
+    tokens: &Routing,
+) -> Result<(), ModelError> {
+    let (num, room) = (tokens.rows.len(), work.experts()?);
+    let (input, output) = (room.input.narrow(num)?, room.output.narrow(num)?);
+    let activated = work.activated(width)?.narrow(num)?;
+    let gate_up = room.gate_up.narrow(num)?;
+    kernels.gather_rows(&input, x, &tokens.rows)?;
+    expert
+        .up
+        .forward(kernels, &activated, &input, None, Some(&gate_up))?;
+    expert
+        .down
+        .forward(kernels, &output, &activated, Epilogue::Store)?;
+    if let Some(bias) = &expert.down_bias {
+        kernels.bias(&output, bias, kernels::Activation::None)?;
     }
+    Ok(kernels.scatter_rows(&work.branch, &output, tokens)?)
 }
 
 impl Expert {

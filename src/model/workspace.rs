@@ -24,7 +24,9 @@ pub struct ExpertWorkspace {
     pub router: Array,
     /// A number for each token `[rows, 1]`.
     pub gate: Array,
-    /// Rows of the residual stream that an expert gets.
+    /// The residual stream after its norm `[rows, hidden]`.
+    pub normed: Array,
+    /// Its rows that an expert gets.
     pub input: Array,
     pub output: Array,
     /// Gates and ups, where they are not activated in a product.
@@ -104,6 +106,7 @@ impl ExpertWorkspace {
         Ok(Some(Self {
             router: kernels.zeros(rows, num_experts, Use::Sums)?,
             gate: kernels.zeros(rows, 1, Use::Sums)?,
+            normed: kernels.zeros(rows, hidden, Use::Sums)?,
             input: kernels.zeros(rows, hidden, Use::Sums)?,
             output: kernels.zeros(rows, hidden, Use::Sums)?,
             gate_up: kernels.zeros(rows, gate_up, Use::Sums)?,
@@ -114,6 +117,7 @@ impl ExpertWorkspace {
         Ok(Self {
             router: self.router.narrow(rows)?,
             gate: self.gate.narrow(rows)?,
+            normed: self.normed.narrow(rows)?,
             input: self.input.narrow(rows)?,
             output: self.output.narrow(rows)?,
             gate_up: self.gate_up.narrow(rows)?,
