@@ -8,7 +8,6 @@ use super::{KvCache, ModelError};
 use crate::kernels::{
     Array, Batch, Epilogue, KernelSet, Kernels, Step, ThreadPool, Use, WeightType,
 };
-use std::sync::Arc;
 
 /// A decoder-only transformer with its weights packed for one kernel set.
 pub struct Decoder {
@@ -23,11 +22,13 @@ pub struct Decoder {
     outputs: Outputs,
 }
 
-/// The rows that leave the decoder, from the residual stream to logits.
+/// The rows that leave the decoder.
 struct Outputs {
+    wanted: Wanted,
+    /// From the residual stream.
     gathered: Array,
-    hidden: Array,
-    logits: Array,
+    /// Logits, or what stands before the output head.
+    results: Array,
 }
 
 impl Outputs {
@@ -37,22 +38,14 @@ impl Outputs {
         rows: usize,
         wanted: Wanted,
     ) -> Result<Self, ModelError> {
-        let logits = match wanted {
-            Wanted::Logits => rows,
-            Wanted::Hidden => 0,
+        let width = match wanted {
+            Wanted::Logits => config.vocab_size,
+            Wanted::Hidden => config.hidden_size,
         };
         Ok(Self {
+            wanted,
             gathered: kernels.zeros(rows, config.hidden_size, Use::Sums)?,
-            hidden: kernels.zeros(rows, config.hidden_size, Use::Sums)?,
-            logits: kernels.zeros(logits, config.vocab_size, Use::Sums)?,
-        })
-    }
-
-    fn narrow(&self, rows: usize) -> Result<Self, ModelError> {
-        Ok(Self {
-            gathered: self.gathered.narrow(rows)?,
-            hidden: self.hidden.narrow(rows)?,
-            logits: self.logits.narrow(rows.min(self.logits.num_rows()))?,
+            results: kernels.zeros(rows, width, Use::Sums)?,
         })
     }
 }
@@ -145,7 +138,7 @@ impl Decoder {
         let pool = ThreadPool::new(1).map_err(|e| ModelError::Unsupported(e.to_string()))?;
         let loader = Loader {
             checkpoint,
-            kernels: &Kernels::new(KernelSet::Portable, Arc::clone(&pool)),
+            kernels: &Kernels::new(KernelSet::Portable, pool),
             precision: WeightType::F32.into(),
             packs: false,
         };
@@ -176,27 +169,21 @@ impl Decoder {
     /// Computes a step: writes keys and values into `cache`, returns the logits
     /// `[output_rows, vocab]` in f32, which the next step overwrites.
     pub fn forward(&self, batch: &Batch<'_>, cache: &KvCache) -> Result<Array, ModelError> {
-        if self.outputs.logits.num_rows() == 0 && !batch.output_rows.is_empty() {
-            let message = "a decoder without its output head has no logits";
-            return Err(ModelError::Unsupported(message.into()));
-        }
-        self.run(batch, cache, |step| self.compute_logits(step))?;
-        Ok(self.outputs.logits.narrow(batch.output_rows.len())?)
+        self.run(Wanted::Logits, batch, cache)
     }
 
     /// As [`Decoder::forward`], but what stands before the output head: `[output_rows, hidden]`
-    /// after the last norm.
+    /// after the last norm. Of a decoder that was loaded without a head only.
     pub fn hidden(&self, batch: &Batch<'_>, cache: &KvCache) -> Result<Array, ModelError> {
-        self.run(batch, cache, |step| self.compute_hidden(step))?;
-        Ok(self.outputs.hidden.narrow(batch.output_rows.len())?)
+        self.run(Wanted::Hidden, batch, cache)
     }
 
-    fn run(
-        &self,
-        batch: &Batch<'_>,
-        cache: &KvCache,
-        finish: impl FnOnce(&Step<'_>) -> Result<(), ModelError>,
-    ) -> Result<(), ModelError> {
+    fn run(&self, wanted: Wanted, batch: &Batch<'_>, cache: &KvCache) -> Result<Array, ModelError> {
+        if wanted != self.outputs.wanted {
+            let message =
+                "a decoder gives logits or, without its output head, what stands before it";
+            return Err(ModelError::Unsupported(message.into()));
+        }
         let (rows, outputs) = (batch.token_ids.len(), batch.output_rows.len());
         if rows > self.max_rows || outputs > self.max_output_rows {
             let message = format!(
@@ -208,8 +195,9 @@ impl Decoder {
         let step = self.kernels.begin(*batch, self.config.attention)?;
         self.kernels.run(&step, cache.layer(0), || {
             self.compute(&step, cache)?;
-            finish(&step)
-        })
+            self.compute_outputs(&step)
+        })?;
+        Ok(self.outputs.results.narrow(outputs)?)
     }
 
     fn compute(&self, step: &Step<'_>, cache: &KvCache) -> Result<(), ModelError> {
@@ -230,33 +218,28 @@ impl Decoder {
 
     /// Only the rows that someone looks at take part from here: the head is a large share of a
     /// small model.
-    fn compute_logits(&self, step: &Step<'_>) -> Result<(), ModelError> {
-        if step.num_outputs() == 0 {
+    fn compute_outputs(&self, step: &Step<'_>) -> Result<(), ModelError> {
+        let rows = step.num_outputs();
+        if rows == 0 {
             return Ok(());
         }
         let (kernels, layers) = (&self.kernels, &self.layers);
-        let out = self.outputs.narrow(step.num_outputs())?;
-        kernels.gather_rows(&out.gathered, &self.workspace.x, step.output_rows())?;
-        let (logits, norm) = (&out.logits, Some(&layers.norm));
+        let gathered = self.outputs.gathered.narrow(rows)?;
+        let results = self.outputs.results.narrow(rows)?;
+        kernels.gather_rows(&gathered, &self.workspace.x, step.output_rows())?;
+        let norm = &layers.norm;
+        if self.outputs.wanted == Wanted::Hidden {
+            return Ok(kernels.rms_norm(&results, &gathered, &norm.weight, norm.eps)?);
+        }
         layers
-            .head
-            .forward_normed(kernels, logits, &out.gathered, norm, Epilogue::Store)?;
+            .head()
+            .forward_normed(kernels, &results, &gathered, Some(norm), Epilogue::Store)?;
         if self.config.logit_scale != 1.0 {
-            kernels.scale(logits, self.config.logit_scale)?;
+            kernels.scale(&results, self.config.logit_scale)?;
         }
         match self.config.logit_softcap {
-            Some(cap) => Ok(kernels.softcap(logits, cap)?),
+            Some(cap) => Ok(kernels.softcap(&results, cap)?),
             None => Ok(()),
         }
-    }
-
-    fn compute_hidden(&self, step: &Step<'_>) -> Result<(), ModelError> {
-        if step.num_outputs() == 0 {
-            return Ok(());
-        }
-        let (kernels, norm) = (&self.kernels, &self.layers.norm);
-        let out = self.outputs.narrow(step.num_outputs())?;
-        kernels.gather_rows(&out.gathered, &self.workspace.x, step.output_rows())?;
-        Ok(kernels.rms_norm(&out.hidden, &out.gathered, &norm.weight, norm.eps)?)
     }
 }

@@ -10,8 +10,8 @@ pub struct Layers {
     pub embedding: Linear,
     pub layers: Vec<Layer>,
     pub norm: RmsNorm,
-    pub head: Linear,
-    has_own_head: bool,
+    /// `None`: the embedding, or nothing is wanted of one.
+    head: Option<Linear>,
 }
 
 pub struct Layer {
@@ -40,15 +40,16 @@ impl Layers {
         }
         let (vocab, hidden) = (config.vocab_size, config.hidden_size);
         let embedding = Linear::load_table(loader, &names.embedding(), vocab, hidden)?;
-        let has_own_head = wanted == Wanted::Logits && !config.tie_word_embeddings;
-        let head = if wanted == Wanted::Hidden {
-            checkpoint.skip(&names.head());
-            embedding.clone()
-        } else if config.tie_word_embeddings {
-            check_tied_head(loader, &names, vocab, hidden)?;
-            embedding.clone()
-        } else {
-            Linear::load_table(loader, &names.head(), vocab, hidden)?
+        let head = match wanted {
+            Wanted::Hidden => {
+                checkpoint.skip(&names.head());
+                None
+            }
+            Wanted::Logits if config.tie_word_embeddings => {
+                check_tied_head(loader, &names, vocab, hidden)?;
+                None
+            }
+            Wanted::Logits => Some(Linear::load_table(loader, &names.head(), vocab, hidden)?),
         };
         let layers = (0..config.num_layers)
             .map(|index| {
@@ -67,8 +68,12 @@ impl Layers {
             embedding,
             layers,
             head,
-            has_own_head,
         })
+    }
+
+    /// What makes logits.
+    pub fn head(&self) -> &Linear {
+        self.head.as_ref().unwrap_or(&self.embedding)
     }
 
     /// Memory of the packed weights, in bytes.
@@ -78,10 +83,7 @@ impl Layers {
             .iter()
             .map(|layer| layer.attention.num_bytes() + layer.mlp.num_bytes())
             .sum();
-        let head = match self.has_own_head {
-            true => self.head.num_bytes(),
-            false => 0,
-        };
+        let head = self.head.as_ref().map_or(0, Linear::num_bytes);
         layers + self.embedding.num_bytes() + head
     }
 }
