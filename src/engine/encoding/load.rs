@@ -1,10 +1,12 @@
 use super::{EncodingConfig, TextRunner};
-use crate::engine::load::{Dtype, LoadError, ModelOptions, ModelTask, Quantize, kernels};
+use crate::engine::load::{
+    LoadError, ModelOptions, ModelTask, encoder_precision, kernels, weight_name,
+};
 use crate::kernels::{Kernels, KvType, WeightType};
 use crate::model::{
     AnswerTokens, Checkpoint, DecoderConfig, DecoderEmbedder, DecoderOutput, Encoder,
-    EncoderConfig, EncoderLimits, EncoderTask, ModelError, Pooling, Precision, SentenceConfig,
-    VectorOptions, matryoshka_dimensions,
+    EncoderConfig, EncoderLimits, EncoderTask, ModelError, Pooling, SentenceConfig, VectorOptions,
+    matryoshka_dimensions,
 };
 use std::path::Path;
 
@@ -134,7 +136,7 @@ impl Loading<'_> {
             pooling,
             projections: &self.sentence.projections,
         };
-        let (weight_type, _) = self.weights();
+        let weight_type = encoder_precision(self.options).layers;
         let encoder = Encoder::load(
             config,
             &self.checkpoint,
@@ -192,15 +194,8 @@ impl Loading<'_> {
             ),
         };
         let limits = limits(max_text_len, max_texts);
-        let (weight_type, _) = self.weights();
-        let precision = Precision {
-            layers: weight_type,
-            tables: match weight_type {
-                WeightType::Int4 => WeightType::Int8,
-                other => other,
-            },
-        };
-        let kv_type = match weight_type {
+        let precision = encoder_precision(self.options);
+        let kv_type = match precision.layers {
             WeightType::F32 => KvType::F32,
             _ => KvType::Bf16,
         };
@@ -251,19 +246,8 @@ impl Loading<'_> {
             .min(max_positions)
     }
 
-    fn weights(&self) -> (WeightType, &'static str) {
-        match (self.options.quantize, self.options.dtype) {
-            (Some(Quantize::Int8), _) => (WeightType::Int8, "int8"),
-            (Some(Quantize::Int4), _) => (WeightType::Int4, "int4"),
-            (None, Some(Dtype::F32)) => (WeightType::F32, "f32"),
-            // Published encoders are f32 nearly always, and bf16 turns their vectors by less than
-            // other texts do that mean the same.
-            (None, Some(Dtype::Bf16) | None) => (WeightType::Bf16, "bf16"),
-        }
-    }
-
     fn finish(self, loaded: Loaded) -> Result<LoadedEncoder, LoadError> {
-        let (_, weights) = self.weights();
+        let weights = weight_name(encoder_precision(self.options).layers);
         let what = match loaded.task {
             EncoderTask::Embedding => {
                 let (len, pooling) = (loaded.num_dimensions, loaded.pooling.name());

@@ -289,6 +289,12 @@ impl Dtype {
     }
 }
 
+/// Published encoders are f32 nearly always, and bf16 turns their vectors by less than other texts
+/// do that mean the same.
+pub(super) fn encoder_precision(options: &ModelOptions) -> Precision {
+    precision(options.dtype.unwrap_or(Dtype::Bf16), options.quantize)
+}
+
 fn precision(dtype: Dtype, quantize: Option<Quantize>) -> Precision {
     match (quantize, dtype) {
         (None, Dtype::F32) => WeightType::F32.into(),
@@ -323,15 +329,20 @@ fn weights(numerics: &str, precision: Precision, checkpoint: &Checkpoint) -> Str
     format!("{numerics} ({how} from {})", checkpoint.formats())
 }
 
-/// What the bits of an answer depend on: the type of the weights, and that of the KV cache if it
-/// is another.
-fn numerics(precision: Precision, kv_type: KvType) -> String {
-    let weights = match precision.layers {
+/// As the log and a fingerprint name it.
+pub(super) fn weight_name(weight_type: WeightType) -> &'static str {
+    match weight_type {
         WeightType::F32 => "f32",
         WeightType::Bf16 => "bf16",
         WeightType::Int8 => "int8",
         WeightType::Int4 => "int4",
-    };
+    }
+}
+
+/// What the bits of an answer depend on: the type of the weights, and that of the KV cache if it
+/// is another.
+fn numerics(precision: Precision, kv_type: KvType) -> String {
+    let weights = weight_name(precision.layers);
     match (precision.layers, kv_type) {
         (WeightType::F32, KvType::F32) | (WeightType::Bf16, KvType::Bf16) => weights.to_owned(),
         (_, KvType::F32) => format!("{weights} f32"),

@@ -1,7 +1,10 @@
 //! What a checkpoint would take of this machine, and whether its tensors are those that its
 //! configuration implies: from the headers of its files, so that nothing is loaded.
 
-use super::{Dtype, LoadError, ModelOptions, Quantize, memory, numerics, precision, weights};
+use super::{
+    Dtype, LoadError, ModelOptions, encoder_precision, memory, numerics, precision, weight_name,
+    weights,
+};
 use crate::engine::TextModel;
 use crate::kernels::{KV_BLOCK_SIZE, KvType, PagedLayout, WeightType};
 use crate::model::{
@@ -107,12 +110,7 @@ pub fn survey_encoder(
     let mut checkpoint = Checkpoint::open(dir)?;
     checkpoint.survey();
     let tensor_problems = problems(&checkpoint, 0, || Encoder::survey(config, &checkpoint));
-    let (weight_type, in_memory) = match (options.quantize, options.dtype) {
-        (Some(Quantize::Int8), _) => (WeightType::Int8, "int8"),
-        (Some(Quantize::Int4), _) => (WeightType::Int4, "int4"),
-        (None, Some(Dtype::F32)) => (WeightType::F32, "f32"),
-        (None, Some(Dtype::Bf16) | None) => (WeightType::Bf16, "bf16"),
-    };
+    let weight_type = encoder_precision(options).layers;
     let precision = Precision {
         layers: weight_type,
         tables: match weight_type {
@@ -125,7 +123,7 @@ pub fn survey_encoder(
     Ok(Survey {
         num_parameters,
         formats: checkpoint.formats(),
-        in_memory: in_memory.to_owned(),
+        in_memory: weight_name(weight_type).to_owned(),
         weight_bytes: weight_bytes(
             precision,
             num_parameters.saturating_sub(in_tables),
@@ -220,6 +218,7 @@ fn served_context(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::Quantize;
 
     fn fixture() -> (std::path::PathBuf, DecoderConfig) {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));

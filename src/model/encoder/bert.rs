@@ -1,10 +1,10 @@
 //! What BERT and RoBERTa say in `config.json`.
 
 use super::config::{EncoderConfig, EncoderLayerConfig, EncoderNorms, LearnedPositions};
-use super::config::{activation, has_masked_words, layers, read, task};
+use super::config::{activation, has_masked_words, heads, layers, read, task};
 use super::family::EncoderFamily;
 use super::pooling::Pooling;
-use crate::kernels::{Activation, AttentionShape};
+use crate::kernels::Activation;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -69,13 +69,7 @@ fn from_hf(
         vocab_size: hf.vocab_size,
         hidden_size: hf.hidden_size,
         intermediate_size: hf.intermediate_size,
-        attention: AttentionShape {
-            num_heads: hf.num_attention_heads,
-            num_kv_heads: hf.num_attention_heads,
-            head_dim: (hf.hidden_size)
-                .checked_div(hf.num_attention_heads)
-                .unwrap_or(0),
-        },
+        attention: heads(hf.hidden_size, hf.num_attention_heads),
         activation: activation("hidden_act", &hf.hidden_act)?,
         layer_norm_eps: hf.layer_norm_eps as f32,
         has_biases: true,

@@ -196,6 +196,15 @@ pub(super) fn read<T: DeserializeOwned>(config: &Map<String, Value>) -> Result<T
     })
 }
 
+/// Heads that share nothing, and that the checks refuse where they do not divide the hidden size.
+pub(super) fn heads(hidden_size: usize, num_heads: usize) -> AttentionShape {
+    AttentionShape {
+        num_heads,
+        num_kv_heads: num_heads,
+        head_dim: hidden_size.checked_div(num_heads).unwrap_or(0),
+    }
+}
+
 pub(super) fn layers(
     num_layers: usize,
     layer: impl Fn(usize) -> EncoderLayerConfig,

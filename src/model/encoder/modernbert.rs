@@ -1,10 +1,9 @@
 //! What ModernBERT (Warner et al. 2024) says in `config.json`.
 
 use super::config::{EncoderConfig, EncoderLayerConfig, EncoderNorms};
-use super::config::{MAX_LAYERS, activation, has_masked_words, layers, read, task};
+use super::config::{MAX_LAYERS, activation, has_masked_words, heads, layers, read, task};
 use super::family::EncoderFamily;
 use super::pooling::Pooling;
-use crate::kernels::AttentionShape;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -122,13 +121,7 @@ pub fn parse(
         vocab_size: hf.vocab_size,
         hidden_size: hf.hidden_size,
         intermediate_size: hf.intermediate_size,
-        attention: AttentionShape {
-            num_heads: hf.num_attention_heads,
-            num_kv_heads: hf.num_attention_heads,
-            head_dim: (hf.hidden_size)
-                .checked_div(hf.num_attention_heads)
-                .unwrap_or(0),
-        },
+        attention: heads(hf.hidden_size, hf.num_attention_heads),
         activation: activation("hidden_activation", &hf.hidden_activation)?,
         layer_norm_eps: hf.norm_eps as f32,
         has_biases: false,

@@ -1,12 +1,10 @@
 //! Families whose layers are Llama's but for a few numbers.
 
 use super::fields::Fields;
-use super::layers::{alike, set_windows};
+use super::layers::set_windows;
 use super::llama::{DEFAULTS, Defaults, llama_like};
 use super::names;
-use crate::model::config::{
-    Activation, DecoderConfig, MlpConfig, NormPlacement, QkNorm, RopeScaling,
-};
+use crate::model::config::{Activation, DecoderConfig, NormPlacement, QkNorm, RopeScaling};
 
 /// What `use_sliding_window` leaves of `sliding_window`.
 fn window_in_use(config: Fields<'_>) -> Result<Option<usize>, String> {
@@ -24,6 +22,7 @@ pub fn smollm3(config: Fields<'_>) -> Result<DecoderConfig, String> {
         Defaults {
             theta: 2_000_000.0,
             tie_word_embeddings: true,
+            ..DEFAULTS
         },
     )?;
     let interval = config.optional_size("no_rope_layer_interval")?.unwrap_or(4);
@@ -71,30 +70,19 @@ pub fn apertus(config: Fields<'_>) -> Result<DecoderConfig, String> {
     config.refuse("post_norm")?;
     config.refuse("mlp_bias")?;
     config.refuse("attention_bias")?;
-    let act = config.optional_text("hidden_act")?;
-    if act.is_some_and(|act| act != "xielu") {
-        return Err(format!(
-            "`hidden_act` is {}; this family is supported with xielu",
-            act.unwrap_or_default()
-        ));
-    }
-    let mut fields = config.0.clone();
-    fields.remove("hidden_act");
-    let defaults = Defaults {
-        theta: 12_000_000.0,
-        ..DEFAULTS
-    };
-    let parsed = llama_like(Fields(&fields), defaults)?;
-    let mlp = MlpConfig::Dense {
-        width: config.size("intermediate_size")?,
-        activation: Activation::Xielu,
-    };
-    let mut ropes = parsed.ropes;
+    let mut parsed = llama_like(
+        config,
+        Defaults {
+            theta: 12_000_000.0,
+            activation: ("xielu", Activation::Xielu),
+            ..DEFAULTS
+        },
+    )?;
     if !["rope_parameters", "rope_scaling"]
         .iter()
         .any(|name| config.0.contains_key(*name))
     {
-        for rope in &mut ropes {
+        for rope in &mut parsed.ropes {
             rope.theta = 12_000_000.0;
             rope.scaling = RopeScaling::Llama3 {
                 factor: 8.0,
@@ -106,9 +94,7 @@ pub fn apertus(config: Fields<'_>) -> Result<DecoderConfig, String> {
     }
     Ok(DecoderConfig {
         qk_norm: Some(QkNorm::Heads),
-        layers: alike(parsed.num_layers, None, &mlp),
         names: names::APERTUS,
-        ropes,
         ..parsed
     })
 }

@@ -9,11 +9,14 @@ use crate::model::config::{Activation, DecoderConfig, MlpConfig, NormPlacement};
 pub struct Defaults {
     pub theta: f64,
     pub tie_word_embeddings: bool,
+    /// The only `hidden_act` that there may be, and what it means.
+    pub activation: (&'static str, Activation),
 }
 
 pub const DEFAULTS: Defaults = Defaults {
     theta: 10_000.0,
     tie_word_embeddings: false,
+    activation: ("silu", Activation::SwiGlu),
 };
 
 pub fn llama(config: Fields<'_>) -> Result<DecoderConfig, String> {
@@ -32,9 +35,10 @@ pub fn llama_like(config: Fields<'_>, defaults: Defaults) -> Result<DecoderConfi
     let num_heads = config.size("num_attention_heads")?;
     let head_dim = head_dim(config, hidden_size, num_heads)?;
     let num_layers = config.size("num_hidden_layers")?;
+    let (name, computed) = defaults.activation;
     let mlp = MlpConfig::Dense {
         width: config.size("intermediate_size")?,
-        activation: activation(config, "hidden_act", "silu", Activation::SwiGlu)?,
+        activation: activation(config, "hidden_act", name, computed)?,
     };
     Ok(DecoderConfig {
         family: "llama",
