@@ -569,6 +569,38 @@ async fn in_the_background_an_answer_is_asked_for_until_it_is_there() {
     assert_eq!(server.get(&path).await.json()["status"], "cancelled");
 }
 
+/// Asked for again and again, one is often stored as ended between two looks at it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_background_answer_is_never_shown_as_failed_while_it_ends() {
+    let (server, _dir) = start(Script::saying("Oui.")).await;
+    for round in 0..40 {
+        let begun = server
+            .post(RESPONSES, &ask(json!({"background": true})))
+            .await
+            .json();
+        let path = format!("{RESPONSES}/{}", begun["id"].as_str().unwrap());
+        let is_cancelled = round % 2 == 1;
+        let cancel = async {
+            if is_cancelled {
+                server.post(&format!("{path}/cancel"), &json!({})).await;
+            }
+        };
+        let poll = async || {
+            loop {
+                let status = server.get(&path).await.json()["status"].clone();
+                if status != "in_progress" {
+                    break status;
+                }
+            }
+        };
+        let (_, a, b, c, d) = tokio::join!(cancel, poll(), poll(), poll(), poll());
+        for status in [a, b, c, d] {
+            let may_be_cancelled = is_cancelled && status == "cancelled";
+            assert!(status == "completed" || may_be_cancelled, "{status}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_response_that_runs_while_the_server_stops_is_finished_first() {
     let script = Script {

@@ -215,17 +215,7 @@ pub async fn get(
     Extension(owner): Extension<Owner>,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Json<Value>, ApiError> {
-    let (id, stored) = stored(&state, &owner, id).await?;
-    let mut body = body_of(&stored);
-    // What ran when the process ended runs no more.
-    if is_unfinished(&body) && !state.background.is_running(&owner, &id) {
-        body["status"] = "failed".into();
-        body["error"] = json!({
-            "code": "server_error",
-            "message": "The server was started again before this response was finished.",
-        });
-    }
-    Ok(Json(body))
+    shown(&state, &owner, &id_of(id)).await.map(Json)
 }
 
 /// `GET /v1/responses/{id}/input_items`.
@@ -234,7 +224,7 @@ pub async fn input_items(
     Extension(owner): Extension<Owner>,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Json<Value>, ApiError> {
-    let (_, stored) = stored(&state, &owner, id).await?;
+    let stored = stored(&state, &owner, &id_of(id)).await?;
     let num_output = body_of(&stored)["output"].as_array().map_or(0, Vec::len);
     let mut items: Vec<Value> = serde_json::from_str(&stored.items).unwrap_or_default();
     items.truncate(items.len().saturating_sub(num_output));
@@ -258,7 +248,8 @@ pub async fn delete(
     Extension(owner): Extension<Owner>,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Json<Value>, ApiError> {
-    let (id, _) = stored(&state, &owner, id).await?;
+    let id = id_of(id);
+    stored(&state, &owner, &id).await?;
     // It must not come back when it is finished.
     state.background.stop(&owner, &id).await;
     if let Some(store) = &state.store {
@@ -278,35 +269,45 @@ pub async fn cancel(
     Extension(owner): Extension<Owner>,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Json<Value>, ApiError> {
-    let (id, stored_before) = stored(&state, &owner, id).await?;
-    if body_of(&stored_before)["background"] != true {
+    let id = id_of(id);
+    if body_of(&stored(&state, &owner, &id).await?)["background"] != true {
         return Err(ApiError::bad_body(
             "Only a response that was asked for with `background` can be cancelled.",
         ));
     }
     state.background.stop(&owner, &id).await;
-    let path = Ok(Path(id));
-    let (_, stored) = stored(&state, &owner, path).await?;
-    Ok(Json(body_of(&stored)))
+    shown(&state, &owner, &id).await.map(Json)
+}
+
+/// What is not UTF-8 names no response.
+fn id_of(path: Result<Path<String>, PathRejection>) -> String {
+    path.map_or_else(|_| char::REPLACEMENT_CHARACTER.to_string(), |Path(id)| id)
 }
 
 /// What is stored under an id of this owner.
-async fn stored(
-    state: &ApiState,
-    owner: &Owner,
-    id: Result<Path<String>, PathRejection>,
-) -> Result<(String, StoredResponse), ApiError> {
-    // What is not UTF-8 names no response.
-    let id = id.map_or_else(|_| char::REPLACEMENT_CHARACTER.to_string(), |Path(id)| id);
+async fn stored(state: &ApiState, owner: &Owner, id: &str) -> Result<StoredResponse, ApiError> {
     let found = match &state.store {
-        Some(store) => (store.response(&owner.0, &id, SystemTime::now()).await)
-            .map_err(ApiError::from_store)?,
+        Some(store) => {
+            (store.response(&owner.0, id, SystemTime::now()).await).map_err(ApiError::from_store)?
+        }
         None => None,
     };
-    match found {
-        Some(stored) => Ok((id, stored)),
-        None => Err(ApiError::unknown_response("id", &id)),
+    found.ok_or_else(|| ApiError::unknown_response("id", id))
+}
+
+/// A stored response as its owner is to see it.
+async fn shown(state: &ApiState, owner: &Owner, id: &str) -> Result<Value, ApiError> {
+    let was_running = state.background.is_running(owner, id);
+    let mut body = body_of(&stored(state, owner, id).await?);
+    // What ran when the process ended runs no more.
+    if is_unfinished(&body) && !was_running {
+        body["status"] = "failed".into();
+        body["error"] = json!({
+            "code": "server_error",
+            "message": "The server was started again before this response was finished.",
+        });
     }
+    Ok(body)
 }
 
 fn body_of(stored: &StoredResponse) -> Value {
