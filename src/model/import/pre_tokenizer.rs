@@ -54,9 +54,10 @@ static PRE_TOKENIZERS: [PreTokenizer; 7] = [
         cut: Cut::Matches(QWEN_2),
         ..GPT_2
     },
-    // Mistral's since Nemo, and that of Apertus.
+    // Mistral's since Nemo, and that of Apertus. Pixtral's is cut the same by its own files, though
+    // llama.cpp cuts it as Llama 3's.
     PreTokenizer {
-        names: &["tekken"],
+        names: &["tekken", "pixtral"],
         cut: Cut::Matches(TEKKEN),
         ignore_merges: true,
         add_bos_by_default: true,
