@@ -15,7 +15,7 @@ use crate::kernels::{KernelSet, Kernels, KvType, PoolError, UnknownKernelSet, We
 use crate::model::{
     Checkpoint, Decoder, DecoderConfig, DecoderLimits, KvCache, ModelError, Precision, Suggestion,
 };
-use blocks::{CacheLimits, split_budget};
+use blocks::{CacheLimits, longest_sequence, split_budget};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -85,9 +85,7 @@ pub fn load(dir: &Path, options: &ModelOptions) -> Result<LoadedModel, LoadError
     let kernels = on_device(kernels(options)?, options)?;
     let num_threads = kernels.pool().num_threads();
     let _interleaved = kernels.pool().interleave_scope()?;
-    let dtype = options.dtype.unwrap_or_else(|| Dtype::of(&checkpoint));
-    let precision = precision(dtype, options.quantize);
-    let kv_type = options.kv_type.unwrap_or(dtype.kv_type());
+    let (precision, kv_type) = types(options, &checkpoint);
     if config.is_bidirectional {
         return Err(LoadError::Bidirectional);
     }
@@ -98,13 +96,7 @@ pub fn load(dir: &Path, options: &ModelOptions) -> Result<LoadedModel, LoadError
         }
     }
     let mut numerics = numerics(precision, kv_type);
-    let max_rows = options
-        .max_num_batched_tokens
-        .unwrap_or(match kernels.gpu() {
-            Some(_) => MAX_BATCHED_ON_GPU,
-            None => EngineConfig::new(1, 1, 1, 1).max_num_batched_tokens,
-        });
-    let max_rows = max_rows.max(1);
+    let max_rows = max_batched_tokens(options, kernels.gpu().is_some());
     let max_num_seqs = options.max_num_seqs.clamp(1, max_rows);
     let mut limits = DecoderLimits {
         max_rows,
@@ -126,10 +118,7 @@ pub fn load(dir: &Path, options: &ModelOptions) -> Result<LoadedModel, LoadError
         max_num_batched_tokens: limits.max_rows,
     };
     let groups_within = |budget| split_budget(budget, &block_bytes, &windows, &cache_limits);
-    let longest = |groups: &[KvGroup]| {
-        let of_group = |group: &KvGroup| group.max_sequence_len(block_size);
-        groups.iter().map(of_group).min().unwrap_or(usize::MAX)
-    };
+    let in_tables = config.num_table_elements();
     let load = |limits| Decoder::load(config, &checkpoint, kernels.clone(), precision, limits);
     let (decoder, groups) = if kernels.gpu().is_some() {
         let decoder = load(limits)?;
@@ -139,15 +128,14 @@ pub fn load(dir: &Path, options: &ModelOptions) -> Result<LoadedModel, LoadError
         };
         (decoder, groups_within(budget)?)
     } else {
-        let weights = checkpoint.num_elements() as u64 * memory::element_bits(precision) / 8;
-        let budget = options
-            .kv_cache_bytes
-            .unwrap_or_else(|| memory::free_memory_bytes().saturating_sub(weights) / 4);
-        let groups = groups_within(budget)?;
-        limits.max_positions = limits.max_positions.min(longest(&groups));
+        let in_layers = (checkpoint.num_elements() as u64).saturating_sub(in_tables);
+        let weights = memory::weight_bytes(precision, in_layers, in_tables);
+        let free = memory::free_memory_bytes();
+        let groups = groups_within(kv_budget(options, free, weights))?;
+        limits.max_positions = limits.max_positions.min(longest_sequence(&groups));
         (load(limits)?, groups)
     };
-    limits.max_positions = limits.max_positions.min(longest(&groups));
+    limits.max_positions = limits.max_positions.min(longest_sequence(&groups));
     if decoder.takes_long_factors() {
         numerics += " longrope";
     }
@@ -225,6 +213,28 @@ pub fn load(dir: &Path, options: &ModelOptions) -> Result<LoadedModel, LoadError
             Some(seed) => format!("{} {numerics} random:{seed}", kernels.name()),
         },
     })
+}
+
+/// In memory: of the weights, and of keys and values.
+fn types(options: &ModelOptions, checkpoint: &Checkpoint) -> (Precision, KvType) {
+    let dtype = options.dtype.unwrap_or_else(|| Dtype::of(checkpoint));
+    let kv_type = options.kv_type.unwrap_or(dtype.kv_type());
+    (precision(dtype, options.quantize), kv_type)
+}
+
+/// Most tokens of a step.
+fn max_batched_tokens(options: &ModelOptions, is_on_gpu: bool) -> usize {
+    let by_default = match is_on_gpu {
+        true => MAX_BATCHED_ON_GPU,
+        false => EngineConfig::new(1, 1, 1, 1).max_num_batched_tokens,
+    };
+    options.max_num_batched_tokens.unwrap_or(by_default).max(1)
+}
+
+/// Memory of a CPU for keys and values, in bytes, beside weights of so many.
+fn kv_budget(options: &ModelOptions, free: u64, weights: u64) -> u64 {
+    let rest = free.saturating_sub(weights);
+    options.kv_cache_bytes.unwrap_or(rest / 4)
 }
 
 /// Puts a decoder's kernels on the device that is asked for.
