@@ -6,7 +6,7 @@ use super::{
     weights,
 };
 use crate::engine::TextModel;
-use crate::kernels::{KV_BLOCK_SIZE, KvType, PagedLayout, WeightType};
+use crate::kernels::{KV_BLOCK_SIZE, KvType, PagedLayout, Shard, WeightType};
 use crate::model::{
     Checkpoint, Decoder, DecoderConfig, Encoder, EncoderConfig, ModelError, Precision,
 };
@@ -60,6 +60,12 @@ pub fn survey_decoder(
     if config.is_bidirectional && used_as.is_none() {
         return Err(LoadError::Bidirectional);
     }
+    if used_as.is_some() {
+        options.check_whole()?;
+    }
+    let size = options.tensor_parallel;
+    let of_rank = config.of_rank(Shard { rank: 0, size })?;
+    let num_ranks = size as u64;
     let mut checkpoint = Checkpoint::open(dir)?;
     let dtype = options.dtype.unwrap_or_else(|| Dtype::of(&checkpoint));
     let precision = precision(dtype, options.quantize);
@@ -71,11 +77,13 @@ pub fn survey_decoder(
         _ => Decoder::survey(config, &checkpoint),
     });
     let num_tables = if config.tie_word_embeddings { 1 } else { 2 };
-    let in_tables = (config.vocab_size * config.hidden_size) as u64 * num_tables;
+    let in_table = (config.vocab_size * config.hidden_size) as u64;
+    let in_tables = in_table * num_tables;
     let weight_bytes = weight_bytes(
         precision,
         num_parameters.saturating_sub(in_tables),
-        in_tables,
+        // Each rank has the embedding.
+        in_tables + in_table * (num_ranks - 1),
     );
     let free_bytes = memory::free_memory_bytes();
     let budget_bytes = options
@@ -83,7 +91,7 @@ pub fn survey_decoder(
         .unwrap_or(free_bytes.saturating_sub(weight_bytes) / 4);
     let asked = options.max_model_len.unwrap_or(usize::MAX);
     let context = config.max_position_embeddings.min(asked);
-    let sequence_bytes = kv_bytes(config, kv_type, context);
+    let sequence_bytes = kv_bytes(&of_rank, kv_type, context).saturating_mul(num_ranks);
     Ok(Survey {
         num_parameters,
         formats: checkpoint.formats(),
@@ -95,7 +103,7 @@ pub fn survey_decoder(
             all_sequences_bytes: sequence_bytes.saturating_mul(options.max_num_seqs as u64),
             budget_bytes,
             context,
-            served_context: served_context(config, kv_type, context, budget_bytes),
+            served_context: served_context(&of_rank, kv_type, context, budget_bytes / num_ranks),
         }),
         tensor_problems,
     })
@@ -107,6 +115,7 @@ pub fn survey_encoder(
     config: &EncoderConfig,
     options: &ModelOptions,
 ) -> Result<Survey, LoadError> {
+    options.check_whole()?;
     let mut checkpoint = Checkpoint::open(dir)?;
     checkpoint.survey();
     let tensor_problems = problems(&checkpoint, 0, || Encoder::survey(config, &checkpoint));
@@ -248,6 +257,29 @@ mod tests {
         // 3 layers, 2 heads of 16 dimensions, keys and values, 4 bytes each.
         assert_eq!(kv.sequence_bytes, 512 * 3 * 2 * 16 * 2 * 4);
         assert_eq!((kv.context, kv.served_context), (512, 512));
+    }
+
+    #[test]
+    fn ranks_divide_all_but_the_embedding_and_keys_that_several_need() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let survey = |name: &str, tensor_parallel| {
+            let dir = root.join("tests/fixtures/families").join(name);
+            let config = DecoderConfig::from_dir(&dir).unwrap();
+            let options = ModelOptions {
+                tensor_parallel,
+                ..options()
+            };
+            survey_decoder(&dir, &config, None, &options).unwrap()
+        };
+        let (one, two) = (survey("phi3", 1), survey("phi3", 2));
+        assert_eq!(two.weight_bytes - one.weight_bytes, 4 * 150 * 48);
+        assert_eq!(two.kv, one.kv);
+        // One head of keys, which both need.
+        let (one, two) = (
+            survey("qwen3", 1).kv.unwrap(),
+            survey("qwen3", 2).kv.unwrap(),
+        );
+        assert_eq!(two.sequence_bytes, 2 * one.sequence_bytes);
     }
 
     #[test]
