@@ -1,12 +1,14 @@
 mod check;
 mod layer;
 mod rope;
+mod shard;
 
 pub(super) use check::MAX_LAYERS;
 pub use layer::{
     Activation, ExpertsConfig, LayerConfig, MlpConfig, NormPlacement, QkNorm, Weighting,
 };
 pub use rope::{RopeConfig, RopeScaling};
+pub(super) use shard::RankHeads;
 
 use super::family::{self, WeightNames};
 use super::{Checkpoint, ModelError};

@@ -12,7 +12,8 @@ use crate::kernels::{self, Arrangement, Array, Epilogue, Kernels, Routing, Weigh
 
 /// A mixture of experts: `x += Σ weight · expert(norm(x))` over the experts that a router chooses
 /// for each token. Tokens are grouped by expert, so that each is read once a step; a token's
-/// experts are added in the order of their numbers, whatever else a step holds.
+/// experts are added in the order of their numbers, whatever else a step holds. Each of several
+/// ranks has its part of every expert, and routes by itself.
 pub struct Experts {
     norm: Option<RmsNorm>,
     router: Linear,
@@ -77,7 +78,7 @@ impl Experts {
             router_bias: router_bias.transpose()?,
             num_used: experts.num_used,
             weighting: experts.weighting,
-            width: experts.width,
+            width: loader.shard().range(experts.width).len(),
             experts: loaded,
             shared: match experts.shared_width {
                 Some(width) => Some(Shared::load(loader, config, width, &normed, name)?),
@@ -124,6 +125,7 @@ impl Experts {
             let tokens = kernels.gates(&room.gate)?;
             add(kernels, work, x, &shared.expert, shared.width, &tokens)?;
         }
+        kernels.all_reduce(&work.branch)?;
         self.residual.add(kernels, work)
     }
 }
@@ -163,12 +165,13 @@ impl Expert {
         normed: &Importance,
     ) -> Result<Self, ModelError> {
         let [gate, up, down] = names;
-        let parts = [Part::whole(gate, width), Part::whole(up, width)];
+        let own = loader.shard().range(width);
+        let parts = [gate, up].map(|name| Part::whole(name, width).of_rows(own.clone()));
         let (up, activated) = Up::gated(loader, Activation::SwiGlu, &parts, hidden, normed)?;
-        let down = [Part::whole(down, hidden)];
+        let down = [Part::whole(down, hidden).of_columns(own.clone(), width)];
         Ok(Self {
             up,
-            down: Linear::load_parts(loader, Arrangement::Stacked, &down, width, &activated)?,
+            down: Linear::load_parts(loader, Arrangement::Stacked, &down, own.len(), &activated)?,
             down_bias: None,
         })
     }
@@ -193,6 +196,7 @@ fn load_interleaved(
         ));
     };
     let (num, width) = (config.num_experts, config.width);
+    let (shard, own) = (loader.shard(), loader.shard().range(width));
     let stack = |n, k| Stack {
         num,
         n,
@@ -210,21 +214,21 @@ fn load_interleaved(
                 step: 2,
                 count: width,
             };
-            Part::stacked(gate_up.clone(), stack(2 * width, hidden), index, rows)
+            let stack = stack(2 * width, hidden);
+            Part::stacked(gate_up.clone(), stack, index, rows).of_rows(own.clone())
         };
         let all = Rows {
             first: 0,
             step: 1,
             count: hidden,
         };
-        let down = [Part::stacked(
-            down.clone(),
-            stack(hidden, width),
-            index,
-            all,
-        )];
+        let down = Part::stacked(down.clone(), stack(hidden, width), index, all);
+        let down = [down.of_columns(own.clone(), width)];
         let parts = [every_second(0), every_second(1)];
-        let bias = |first| gate_up_bias.iter().skip(first).step_by(2).copied();
+        let bias = |first| {
+            let all = gate_up_bias.iter().skip(first).step_by(2);
+            all.skip(own.start).take(own.len()).copied()
+        };
         Ok(Expert {
             up: Up::Clamped {
                 linear: Linear::load_parts(loader, Arrangement::Stacked, &parts, hidden, normed)?,
@@ -232,8 +236,9 @@ fn load_interleaved(
                 alpha,
                 limit,
             },
-            down: Linear::load_parts(loader, Arrangement::Stacked, &down, width, &None)?,
-            down_bias: Some(down_bias.to_vec()),
+            down: Linear::load_parts(loader, Arrangement::Stacked, &down, own.len(), &None)?,
+            // Once in the sum over ranks.
+            down_bias: (shard.rank == 0).then(|| down_bias.to_vec()),
         })
     };
     experts.enumerate().map(load).collect()
@@ -251,7 +256,7 @@ impl Shared {
         let products = [names.gate, names.up, names.down].map(name);
         Ok(Self {
             expert: Expert::load(loader, hidden, width, products, normed)?,
-            width,
+            width: loader.shard().range(width).len(),
             gate: Linear::load_as(loader, WeightType::F32, name(names.weight), 1, hidden)?,
         })
     }

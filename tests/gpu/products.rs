@@ -1,5 +1,7 @@
 use super::devices::{Devices, Noise, assert_near, bits, bytes, numbers};
-use guichet::kernels::{Arrangement, Array, Epilogue, Kernels, RowSource, Use, Weight, WeightType};
+use guichet::kernels::{
+    Arrangement, Array, Epilogue, Kernels, RandomRows, RowSource, Use, Weight, WeightType,
+};
 
 const SHAPES: [(usize, usize); 7] = [
     (4096, 4096),
@@ -146,10 +148,7 @@ fn a_norm_before_a_product_is_that_of_the_cpu() {
 fn random_weights_are_the_same_on_every_device() {
     let Devices { cpu, gpu } = Devices::new(true);
     let (n, k) = (70, 100);
-    let source = RowSource::Random {
-        seed: 12_345,
-        len: n * k,
-    };
+    let source = RowSource::Random(RandomRows::all(12_345, n, k));
     let mut identity = vec![0.0; k * k];
     (0..k).for_each(|i| identity[i * k + i] = 1.0);
     let columns = |kernels: &Kernels| {

@@ -3,11 +3,11 @@
 
 use super::blocks::{CacheLimits, longest_sequence, split_budget};
 use super::{
-    LoadError, ModelOptions, encoder_precision, kv_budget, max_batched_tokens, memory, numerics,
-    types, weight_name, weights,
+    LoadError, ModelOptions, embeddings_of_ranks, encoder_precision, kv_budget, max_batched_tokens,
+    memory, numerics, types, weight_name, weights,
 };
 use crate::engine::{KvGroup, TextModel};
-use crate::kernels::{KV_BLOCK_SIZE, KvType, PagedLayout, WeightType};
+use crate::kernels::{KV_BLOCK_SIZE, KvType, PagedLayout, Shard, WeightType};
 use crate::model::{
     Checkpoint, Decoder, DecoderConfig, Encoder, EncoderConfig, ModelError, Precision,
 };
@@ -61,6 +61,11 @@ pub fn survey_decoder(
     if config.is_bidirectional && used_as.is_none() {
         return Err(LoadError::Bidirectional);
     }
+    if used_as.is_some() {
+        options.check_whole()?;
+    }
+    let size = options.tensor_parallel;
+    let of_rank = config.of_rank(Shard { rank: 0, size })?;
     let mut checkpoint = Checkpoint::open(dir)?;
     checkpoint.survey();
     let num_parameters = config.num_parameters() as u64;
@@ -73,14 +78,14 @@ pub fn survey_decoder(
     let in_tables = match used_as {
         // Vectors need no output head.
         Some(TextModel::DecoderVectors) => (config.vocab_size * config.hidden_size) as u64,
-        _ => config.num_table_elements(),
+        _ => config.num_table_elements() + embeddings_of_ranks(config, size),
     };
     let (precision, in_memory, kv) = match used_as {
         None => {
             let (precision, kv_type) = types(options, &checkpoint);
             let weight_bytes = memory::weight_bytes(precision, in_layers, in_tables);
             let budget = kv_budget(options, free_bytes, weight_bytes);
-            let kv = KvSurvey::new(config, kv_type, options, budget);
+            let kv = KvSurvey::new(&of_rank, kv_type, options, budget);
             let in_memory = weights(&numerics(precision, kv_type), precision, &checkpoint);
             (precision, in_memory, Some(kv))
         }
@@ -108,6 +113,7 @@ pub fn survey_encoder(
     config: &EncoderConfig,
     options: &ModelOptions,
 ) -> Result<Survey, LoadError> {
+    options.check_whole()?;
     let mut checkpoint = Checkpoint::open(dir)?;
     checkpoint.survey();
     let tensor_problems = problems(&checkpoint, 0, || Encoder::survey(config, &checkpoint));
@@ -162,6 +168,7 @@ fn problems(
 }
 
 impl KvSurvey {
+    /// Of all ranks together; `config` is what each of them computes.
     fn new(
         config: &DecoderConfig,
         kv_type: KvType,
@@ -169,7 +176,8 @@ impl KvSurvey {
         budget_bytes: u64,
     ) -> Self {
         let layout = PagedLayout::new(config.attention, kv_type);
-        let block_bytes = config.per_kv_group(layout.block_len() * kv_type.num_bytes());
+        let layer_bytes = layout.block_len() * kv_type.num_bytes() * options.tensor_parallel;
+        let block_bytes = config.per_kv_group(layer_bytes);
         let windows = config.kv_groups();
         let asked = options.max_model_len.unwrap_or(usize::MAX);
         let context = config.max_position_embeddings.min(asked);
@@ -232,6 +240,29 @@ mod tests {
         // 3 layers, 2 heads of 16 dimensions, keys and values, 4 bytes each.
         assert_eq!(kv.sequence_bytes, 512 * 3 * 2 * 16 * 2 * 4);
         assert_eq!((kv.context, kv.served_context), (512, 512));
+    }
+
+    #[test]
+    fn ranks_divide_all_but_the_embedding_and_keys_that_several_need() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let survey = |name: &str, tensor_parallel| {
+            let dir = root.join("tests/fixtures/families").join(name);
+            let config = DecoderConfig::from_dir(&dir).unwrap();
+            let options = ModelOptions {
+                tensor_parallel,
+                ..options()
+            };
+            survey_decoder(&dir, &config, None, &options).unwrap()
+        };
+        let (one, two) = (survey("phi3", 1), survey("phi3", 2));
+        assert_eq!(two.weight_bytes - one.weight_bytes, 4 * 150 * 48);
+        assert_eq!(two.kv, one.kv);
+        // One head of keys, which both need.
+        let (one, two) = (
+            survey("qwen3", 1).kv.unwrap(),
+            survey("qwen3", 2).kv.unwrap(),
+        );
+        assert_eq!(two.sequence_bytes, 2 * one.sequence_bytes);
     }
 
     #[test]

@@ -15,6 +15,7 @@ pub mod gemm;
 mod kernel_set;
 pub mod kv;
 pub mod math;
+mod meeting;
 mod packed;
 mod placement;
 pub mod pointwise;
@@ -24,8 +25,10 @@ mod versions;
 
 pub use buffer::AlignedBuffer;
 pub use kernel_set::{KernelSet, UnknownKernelSet};
+pub use meeting::{Meeting, MeetingError};
 pub use packed::{
-    Arrangement, Float, Matrix, MatrixRows, PackedWeight, RowSource, Strided, WeightType,
+    Arrangement, Float, Matrix, MatrixRows, PackedWeight, RandomRows, RowSource, Strided,
+    WeightType,
 };
 pub use placement::{Placement, PlacementError};
 pub use pool::{PoolError, ThreadPool};

@@ -76,7 +76,7 @@ impl Cuda {
     fn fill(&self, to: Address, source: &RowSource<'_>, num_rows: usize, k: usize) -> Result<()> {
         let row_bytes = 2 * padded(k);
         match source {
-            RowSource::Random { seed, .. } => self.device.launch(
+            RowSource::Random(random) => self.device.launch(
                 &Launch {
                     name: "fill_random_weights",
                     grid: [num_rows.min(1 << 16), 1, 1],
@@ -88,7 +88,10 @@ impl Cuda {
                     num_rows.into(),
                     k.into(),
                     padded(k).into(),
-                    (*seed as usize).into(),
+                    (random.seed as usize).into(),
+                    random.first.into(),
+                    random.column.into(),
+                    random.row_len.into(),
                 ],
             ),
             // As it lies in the file.

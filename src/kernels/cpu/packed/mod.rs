@@ -4,6 +4,7 @@ mod form;
 mod memory;
 mod packing;
 mod quantize;
+mod random;
 mod rotation;
 mod source;
 #[cfg(test)]
@@ -11,6 +12,7 @@ mod tests;
 
 pub use form::{Form, Int4, Int8, Quantized, STRIP};
 pub use quantize::largest_bits;
+pub use random::RandomRows;
 pub use rotation::{ROTATION, rotate_inline};
 pub use source::{Float, Matrix, MatrixRows, RowSource, Strided};
 
