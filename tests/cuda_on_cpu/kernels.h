@@ -16,6 +16,8 @@ struct alignas(16) Summary {
 
 typedef void ProductKernel(const bf16 *weight, const bf16 *x, void *out, int num_rows, int n,
                            int k_padded, int out_stride);
+typedef void QuantizedKernel(const uint8_t *codes, const void *scales, const bf16 *x, void *out,
+                             int num_rows, int n, int k_padded, int out_stride);
 typedef void DecodeKernel(const bf16 *qkv, const bf16 *cache, float *partials, const uint32_t *rows,
                           const uint32_t *lens, const uint32_t *table_starts,
                           const uint32_t *tables, const uint32_t *chunk_starts, int num_heads,
@@ -40,6 +42,25 @@ IN_ALL_MODES(gemm_tiles_medium)
 IN_ALL_MODES(gemm_tiles_large)
 IN_ALL_MODES(gemm_tiles_wide)
 #undef IN_ALL_MODES
+
+#define IN_ALL_MODES(NAME) \
+  QuantizedKernel NAME##_store_bf16, NAME##_store_f32, NAME##_add_f32, NAME##_swiglu;
+IN_ALL_MODES(gemm_int8_rows_1)
+IN_ALL_MODES(gemm_int8_rows_2)
+IN_ALL_MODES(gemm_int8_tiles_small)
+IN_ALL_MODES(gemm_int4_rows_1)
+IN_ALL_MODES(gemm_int4_rows_2)
+IN_ALL_MODES(gemm_int4_tiles_small)
+#undef IN_ALL_MODES
+
+#define OF_FORM(NAME)                                                                           \
+  void dequantize_##NAME(const uint8_t *codes, const void *scales, bf16 *out, int num_rows,     \
+                         int k_padded);                                                         \
+  void embedding_##NAME(const uint8_t *codes, const void *scales, const uint32_t *ids, float *x, \
+                        int hidden, int k_padded);
+OF_FORM(int8)
+OF_FORM(int4)
+#undef OF_FORM
 
 #define OF_SIZE(D)                       \
   DecodeKernel attention_decode_##D;     \

@@ -9,6 +9,7 @@ struct Group {
 };
 
 constexpr Group GROUPS[] = {{"products", check_products},
+                            {"quantized", check_quantized},
                             {"rows", check_rows},
                             {"rope", check_rope},
                             {"blocks", check_blocks},
