@@ -75,7 +75,7 @@ impl Kernels {
     ) -> Result<Weight> {
         #[cfg(feature = "cuda")]
         if let Some(cuda) = &self.cuda {
-            let weight = cuda.pack(sources, k, arrangement, weight_type)?;
+            let weight = cuda.pack(sources, k, arrangement, weight_type, importance, self)?;
             return Ok(Weight::Cuda(weight));
         }
         Ok(Weight::Cpu(PackedWeight::pack(

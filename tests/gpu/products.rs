@@ -1,5 +1,8 @@
 use super::devices::{Devices, Noise, assert_near, bits, bytes, numbers};
-use guichet::kernels::{Arrangement, Array, Epilogue, Kernels, RowSource, Use, Weight, WeightType};
+use guichet::kernels::{
+    Arrangement, Array, AttentionShape, Batch, Epilogue, Kernels, RowSource, Use, Weight,
+    WeightType,
+};
 
 const SHAPES: [(usize, usize); 7] = [
     (4096, 4096),
@@ -19,6 +22,14 @@ const KINDS: [(Epilogue, Arrangement, Use); 5] = [
     (Epilogue::Add, Arrangement::Stacked, Use::Sums),
     (Epilogue::SwiGlu, Arrangement::Paired, Use::Inputs),
     (Epilogue::GeGlu, Arrangement::Paired, Use::Inputs),
+];
+
+/// Types of weights, and how far a product may be from the CPU's, which rounds activations beside
+/// whole numbers and rotates those of 8 bits.
+const TYPES: [(WeightType, f64); 3] = [
+    (WeightType::Bf16, 4e-3),
+    (WeightType::Int8, 2e-2),
+    (WeightType::Int4, 2e-2),
 ];
 
 struct Product {
@@ -45,9 +56,13 @@ impl Product {
     }
 
     fn pack(&self, kernels: &Kernels) -> Weight {
+        self.pack_as(WeightType::Bf16, kernels)
+    }
+
+    fn pack_as(&self, weight_type: WeightType, kernels: &Kernels) -> Weight {
         let sources: Vec<_> = self.weights.iter().map(|w| RowSource::F32(w)).collect();
         kernels
-            .pack(&sources, self.k, self.kind.1, WeightType::Bf16, None)
+            .pack(&sources, self.k, self.kind.1, weight_type, None)
             .unwrap()
     }
 
@@ -65,10 +80,12 @@ impl Product {
 fn products_are_those_of_the_cpu() {
     for deterministic in [true, false] {
         let Devices { cpu, gpu } = Devices::new(deterministic);
-        for (n, k) in SHAPES {
+        let shapes = SHAPES.iter().flat_map(|shape| TYPES.map(|of| (*shape, of)));
+        for ((n, k), (weight_type, bound)) in shapes {
             for kind in KINDS {
                 let product = Product::new(n, k, kind);
-                let (on_cpu, on_gpu) = (product.pack(&cpu), product.pack(&gpu));
+                let pack = |kernels| product.pack_as(weight_type, kernels);
+                let (on_cpu, on_gpu) = (pack(&cpu), pack(&gpu));
                 for rows in ROWS {
                     let mut noise = Noise::new(rows as u64);
                     let x = noise.values(rows * k, 1.0);
@@ -79,8 +96,9 @@ fn products_are_those_of_the_cpu() {
                     };
                     let expected = product.compute(&cpu, &on_cpu, &x, &before);
                     let computed = product.compute(&gpu, &on_gpu, &x, &before);
-                    let what = format!("{deterministic} {n}x{k} {kind:?} {rows} rows");
-                    assert_near(&computed, &expected, 4e-3, &what);
+                    let what =
+                        format!("{deterministic} {weight_type:?} {n}x{k} {kind:?} {rows} rows");
+                    assert_near(&computed, &expected, bound, &what);
                 }
             }
         }
@@ -91,10 +109,11 @@ fn products_are_those_of_the_cpu() {
 #[ignore = "needs a GPU"]
 fn a_rows_bits_do_not_depend_on_how_many_there_are_and_where_it_stands() {
     let gpu = Devices::new(true).gpu;
-    for (n, k) in SHAPES {
+    let shapes = SHAPES.iter().flat_map(|shape| TYPES.map(|of| (*shape, of)));
+    for ((n, k), (weight_type, _)) in shapes {
         for kind in KINDS {
             let product = Product::new(n, k, kind);
-            let weight = product.pack(&gpu);
+            let weight = product.pack_as(weight_type, &gpu);
             let most = ROWS[ROWS.len() - 1];
             let mut noise = Noise::new(3);
             let x = noise.values(most * k, 1.0);
@@ -110,7 +129,7 @@ fn a_rows_bits_do_not_depend_on_how_many_there_are_and_where_it_stands() {
                     );
                     assert!(
                         bits(&part) == all[first * n..(first + rows) * n],
-                        "{n}x{k} {kind:?}: {rows} rows from {first}"
+                        "{weight_type:?} {n}x{k} {kind:?}: {rows} rows from {first}"
                     );
                 }
             }
@@ -138,6 +157,40 @@ fn a_norm_before_a_product_is_that_of_the_cpu() {
             numbers(&out)
         };
         assert_near(&compute(&gpu), &compute(&cpu), 4e-3, "norm");
+    }
+}
+
+#[test]
+#[ignore = "needs a GPU"]
+fn rows_of_a_table_of_whole_numbers_are_near_those_of_the_cpu() {
+    let Devices { cpu, gpu } = Devices::new(true);
+    for (vocab, hidden) in [(40, 64), (100, 200), (33, 4096)] {
+        let product = Product::new(vocab, hidden, KINDS[1]);
+        let ids: Vec<u32> = (0..vocab as u32).rev().collect();
+        let rows = |kernels: &Kernels, table: &Weight| {
+            let out = kernels.zeros(ids.len(), hidden, Use::Sums).unwrap();
+            let spans = [Vec::new()];
+            let batch = Batch {
+                token_ids: &ids,
+                positions: &ids,
+                spans: &spans,
+                output_rows: &[],
+            };
+            let shape = AttentionShape {
+                num_heads: 1,
+                num_kv_heads: 1,
+                head_dim: 64,
+            };
+            let step = kernels.begin(batch, shape).unwrap();
+            kernels.embedding(&out, step.token_ids(), table).unwrap();
+            numbers(&out)
+        };
+        let exact = rows(&cpu, &product.pack(&cpu));
+        for (weight_type, bound) in [(WeightType::Int8, 1e-2), (WeightType::Int4, 0.15)] {
+            let table = product.pack_as(weight_type, &gpu);
+            let what = format!("{weight_type:?} {vocab}x{hidden}");
+            assert_near(&rows(&gpu, &table), &exact, bound, &what);
+        }
     }
 }
 

@@ -40,8 +40,8 @@ pub enum LoadError {
     )]
     NoCuda,
     #[error(
-        "on a GPU weights and KV cache are bf16: leave `quantize` and `kv_cache_dtype` out and set \
-         `dtype = \"bf16\"`, or `device = \"cpu\"`"
+        "on a GPU weights are bf16, int8 or int4 and the KV cache is bf16: leave `kv_cache_dtype` out \
+         and set `dtype = \"bf16\"`, or `device = \"cpu\"`"
     )]
     GpuTypes,
     #[error("models with {0} are not computed on a GPU yet: set `device = \"cpu\"`")]
@@ -255,10 +255,11 @@ fn on_device(kernels: Kernels, options: &ModelOptions) -> Result<Kernels, LoadEr
 
 /// What a GPU computes in so far.
 fn check_gpu_types(precision: Precision, kv_type: KvType) -> Result<(), LoadError> {
-    if precision == WeightType::Bf16.into() && kv_type == KvType::Bf16 {
-        return Ok(());
+    let has_f32 = [precision.layers, precision.tables].contains(&WeightType::F32);
+    match has_f32 || kv_type != KvType::Bf16 {
+        true => Err(LoadError::GpuTypes),
+        false => Ok(()),
     }
-    Err(LoadError::GpuTypes)
 }
 
 /// The kernel set that is asked for, on the threads that all models share.

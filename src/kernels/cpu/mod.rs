@@ -27,6 +27,8 @@ pub use kernel_set::{KernelSet, UnknownKernelSet};
 pub use packed::{
     Arrangement, Float, Matrix, MatrixRows, PackedWeight, RowSource, Strided, WeightType,
 };
+#[cfg(feature = "cuda")]
+pub use packed::{Importance, Int4, Int8, Quantized, int4_groups, int8_groups};
 pub use placement::{Placement, PlacementError};
 pub use pool::{PoolError, ThreadPool};
 pub(crate) use split::SplitMut;

@@ -17,6 +17,7 @@ mod graphs;
 mod library;
 mod memory;
 mod product;
+mod quantized;
 mod rows;
 mod step;
 mod variants;
@@ -71,6 +72,8 @@ enum Scratch {
     Normed,
     /// Gate and up of rows, before they meet.
     GateUp,
+    /// bf16 weights that are made of whole numbers.
+    Numbers,
     /// Attention of chunks, before they are added up.
     Partials,
     /// Summaries of parts of rows of logits.

@@ -1,8 +1,10 @@
 //! Linear layers.
 
 use super::array::{Array, Type};
-use super::device::{Address, Launch};
+use super::device::{Address, Argument, Launch};
 use super::library::{Kind, Product};
+use super::variants::MOST_ROWS_OF_CODES;
+use super::weight::{Form, Weight};
 use super::{Cuda, ROW_ALIGNMENT, Scratch};
 use crate::kernels::{self, Arrangement, Epilogue, Vector};
 use candle_core::{Error, Result};
@@ -12,13 +14,20 @@ const FEW_ROWS: usize = 16;
 
 /// Where sums go, and as what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mode {
+pub(super) enum Mode {
     StoreBf16,
     StoreF32,
     AddF32,
     SwiGlu,
     /// Not by a product: gates and ups are stored, and meet afterwards.
     GeGlu,
+}
+
+/// What is multiplied.
+pub(super) struct Operands<'a> {
+    pub weight: &'a Weight,
+    pub x: Address,
+    pub rows: usize,
 }
 
 impl Mode {
@@ -32,6 +41,14 @@ impl Mode {
             (_, element) => Err(Error::Msg(format!(
                 "linear: {epilogue:?} does not write {element:?} on CUDA"
             ))),
+        }
+    }
+
+    /// Bytes of a number that is written.
+    pub fn out_bytes(self) -> usize {
+        match self {
+            Self::StoreBf16 | Self::SwiGlu | Self::GeGlu => 2,
+            Self::StoreF32 | Self::AddF32 => 4,
         }
     }
 
@@ -107,11 +124,11 @@ impl Cuda {
         }
         let (n, k_padded) = (weight.n(), weight.k_padded());
         let library = match &self.library {
-            Some(library) if rows > FEW_ROWS => library,
+            Some(library) if rows > FEW_ROWS && weight.form == Form::Bf16 => library,
             _ => {
+                let operands = Operands { weight, x, rows };
                 let multiply = |out, out_stride, n| {
-                    let weight = weight.address();
-                    self.multiply_in_order(mode, weight, x, out, out_stride, rows, n, k_padded)
+                    self.multiply_in_order(mode, &operands, out, out_stride, n)
                 };
                 return match mode {
                     Mode::SwiGlu => multiply(out.address(), out.stride, n / 2),
@@ -139,7 +156,7 @@ impl Cuda {
             Mode::SwiGlu | Mode::GeGlu => {
                 let product = product(n, Kind::StoreBf16);
                 let gate_up = self.gate_up(rows, n)?;
-                library.multiply(&self.device, product, weight.address(), x, gate_up)?;
+                library.multiply(&self.device, product, weight.row(0), x, gate_up)?;
                 let name = match mode {
                     Mode::GeGlu => "geglu",
                     _ => "swiglu",
@@ -148,39 +165,67 @@ impl Cuda {
             }
         };
         let product = product(out.stride, kind);
-        library.multiply(&self.device, product, weight.address(), x, out.address())
+        library.multiply(&self.device, product, weight.row(0), x, out.address())
     }
 
-    /// By kernels that sum every row in the same order, whatever `rows` is.
-    #[allow(clippy::too_many_arguments)]
+    /// By kernels that sum every row in the same order, however many there are.
     fn multiply_in_order(
         &self,
         mode: Mode,
-        weight: Address,
-        x: Address,
+        operands: &Operands<'_>,
         out: Address,
         out_stride: usize,
-        rows: usize,
         n: usize,
-        k_padded: usize,
     ) -> Result<()> {
-        let (launch, name) =
-            super::variants::product(mode.name(), rows, n, self.device.max_shared());
-        self.device.launch(
-            &Launch {
-                name: &name,
-                ..launch
-            },
-            &[
-                weight.into(),
-                x.into(),
-                out.into(),
-                rows.into(),
-                n.into(),
-                k_padded.into(),
-                out_stride.into(),
-            ],
-        )
+        let Operands { weight, rows, .. } = *operands;
+        if weight.form == Form::Bf16 {
+            return self.multiply_bf16(mode, operands, weight.row(0), out, out_stride, n);
+        }
+        if rows > MOST_ROWS_OF_CODES {
+            return self.multiply_by_parts(mode, operands, out, out_stride, n);
+        }
+        let max_shared = self.device.max_shared();
+        let launched = super::variants::product(weight.form, mode.name(), rows, n, max_shared);
+        self.launch_product(launched, weight.arguments(), operands, out, out_stride, n)
+    }
+
+    /// The same, of bf16 weights that lie somewhere else.
+    pub(super) fn multiply_bf16(
+        &self,
+        mode: Mode,
+        operands: &Operands<'_>,
+        weights: Address,
+        out: Address,
+        out_stride: usize,
+        n: usize,
+    ) -> Result<()> {
+        let (rows, max_shared) = (operands.rows, self.device.max_shared());
+        let launched = super::variants::product(Form::Bf16, mode.name(), rows, n, max_shared);
+        self.launch_product(launched, vec![weights.into()], operands, out, out_stride, n)
+    }
+
+    fn launch_product(
+        &self,
+        (launch, name): (Launch<'_>, String),
+        mut arguments: Vec<Argument>,
+        operands: &Operands<'_>,
+        out: Address,
+        out_stride: usize,
+        n: usize,
+    ) -> Result<()> {
+        arguments.extend::<[Argument; 6]>([
+            operands.x.into(),
+            out.into(),
+            operands.rows.into(),
+            n.into(),
+            operands.weight.k_padded().into(),
+            out_stride.into(),
+        ]);
+        let launch = Launch {
+            name: &name,
+            ..launch
+        };
+        self.device.launch(&launch, &arguments)
     }
 
     /// Room for the gates and ups of so many rows, `n` of both.

@@ -10,13 +10,17 @@ mod source;
 mod tests;
 
 pub use form::{Form, Int4, Int8, Quantized, STRIP};
+#[cfg(feature = "cuda")]
+pub use packing::{Importance, int4_groups, int8_groups};
 pub use quantize::largest_bits;
 pub use rotation::{ROTATION, rotate_inline};
 pub use source::{Float, Matrix, MatrixRows, RowSource, Strided};
 
 use super::{KernelSet, SplitMut, ThreadPool, math};
 use memory::WeightMemory;
-use packing::{Importance, pack_strip, strip_rows};
+#[cfg(not(feature = "cuda"))]
+use packing::Importance;
+use packing::{pack_strip, strip_rows};
 use rotation::rotate;
 
 /// Type of a weight in memory.
