@@ -64,7 +64,8 @@ impl From<PackedWeight> for Weight {
 
 impl Kernels {
     /// Packs `sources`, each of rows of `k` elements; see [`PackedWeight::pack`], which says what
-    /// `importance` is and when this panics.
+    /// `importance` is and when this panics. Where experts stand in one weight, so do the sources
+    /// and the importances of each, one behind the other.
     pub fn pack(
         &self,
         sources: &[RowSource<'_>],

@@ -18,7 +18,7 @@ pub struct Attention {
     qkv_bias: Option<Vector>,
     qk_norm: Option<HeadNorms>,
     output: Output,
-    sinks: Option<Vec<f32>>,
+    sinks: Option<Vector>,
     shape: AttentionShape,
     scale: f32,
     softcap: Option<f32>,
@@ -54,7 +54,9 @@ impl Attention {
         let output_bias = WeightNames::bias(&name(names.o));
         let sinks = config
             .has_sinks
-            .then(|| checkpoint.take_vec(&name(names.sinks), shape.num_heads));
+            .then(|| checkpoint.take_vec(&name(names.sinks), shape.num_heads))
+            .transpose()?
+            .map(|sinks| loader.kernels.vector(sinks));
         Ok(Self {
             norm,
             qkv: Linear::load_parts(loader, Arrangement::Stacked, &parts, hidden, &normed)?,
@@ -124,7 +126,7 @@ impl Attention {
             AttentionOptions {
                 window: self.window,
                 softcap: self.softcap,
-                sinks: self.sinks.as_deref(),
+                sinks: self.sinks.as_ref(),
                 is_bidirectional: self.is_bidirectional,
             },
             spans,

@@ -38,6 +38,9 @@ const Variant VARIANTS[] = {
     {QUANTIZED(INT4, gemm_int4_rows_1), 8, 16, 16, 1, 0, false},
     {QUANTIZED(INT4, gemm_int4_rows_2), 16, 32, 16, 1, 0, false},
     {QUANTIZED(INT4, gemm_int4_tiles_small), 64, 128, 64, 4, 67584, true},
+    {QUANTIZED(FP8, gemm_fp8_rows_1), 8, 16, 16, 1, 0, false},
+    {QUANTIZED(FP8, gemm_fp8_rows_2), 16, 32, 16, 1, 0, false},
+    {QUANTIZED(FP8, gemm_fp8_tiles_small), 64, 128, 64, 4, 67584, true},
 };
 const char *const MODES[] = {"_store_bf16", "_store_f32", "_add_f32", "_swiglu"};
 
@@ -185,8 +188,8 @@ void check_products(Report &report, bool is_long) {
           check_rows(report, chance, product, variant, 600);
         }
       }
-      // With whole numbers, the bits are those of the bf16 weights that they stand for.
-      for (Form form : {Form::INT8, Form::INT4}) {
+      // With codes, the bits are those of the bf16 weights that they stand for.
+      for (Form form : {Form::INT8, Form::INT4, Form::FP8}) {
         Product product(chance, mode, form, shape.n, shape.k, std::min(shape.rows, 100));
         check_rows(report, chance, product, VARIANTS[1], 16);
         for (const Variant &variant : VARIANTS) {

@@ -1,7 +1,7 @@
 use super::devices::{Devices, Noise, assert_near, bits, bytes, numbers};
 use guichet::kernels::{
-    Arrangement, Array, AttentionShape, Batch, Epilogue, Kernels, RowSource, Use, Weight,
-    WeightType,
+    Arrangement, Array, AttentionShape, Batch, Epilogue, Fp8Matrix, Kernels, Matrix, MatrixRows,
+    RowSource, Use, Weight, WeightType,
 };
 
 const SHAPES: [(usize, usize); 7] = [
@@ -157,6 +157,87 @@ fn a_norm_before_a_product_is_that_of_the_cpu() {
             numbers(&out)
         };
         assert_near(&compute(&gpu), &compute(&cpu), 4e-3, "norm");
+    }
+}
+
+/// A matrix of FP8 E4M3 with a scale for each 64 inputs.
+#[derive(Debug)]
+struct Fp8 {
+    k: usize,
+    codes: Vec<u8>,
+}
+
+impl Fp8Matrix for Fp8 {
+    fn code(&self, row: usize, input: usize) -> u8 {
+        self.codes[row * self.k + input]
+    }
+
+    fn scale(&self, row: usize, input: usize) -> f32 {
+        0.003 * (row + input / 64 + 1) as f32
+    }
+}
+
+impl Matrix for Fp8 {
+    fn read(&self, row: usize, start: usize, out: &mut [f32]) {
+        for (input, out) in (start..).zip(out) {
+            let code = self.code(row, input);
+            let (exponent, mantissa) = (i32::from(code >> 3 & 15), f32::from(code & 7));
+            let size = match exponent {
+                0 => mantissa / 512.0,
+                _ => (8.0 + mantissa) * 2f32.powi(exponent - 10),
+            };
+            let number = if code < 128 { size } else { -size };
+            *out = number * self.scale(row, input);
+        }
+    }
+
+    fn fp8(&self) -> Option<&dyn Fp8Matrix> {
+        Some(self)
+    }
+}
+
+#[test]
+#[ignore = "needs a GPU"]
+fn what_is_kept_as_fp8_has_the_bits_of_the_bf16_that_it_rounds_to() {
+    let gpu = Devices::new(true).gpu;
+    let (n, k) = (150, 200);
+    // All bytes that are numbers.
+    let codes = (0..n * k).map(|i| (i * 7 % 255) as u8);
+    let matrix = Fp8 {
+        k,
+        codes: codes
+            .map(|code| if code & 127 == 127 { 0 } else { code })
+            .collect(),
+    };
+    let mut rows = vec![0.0; n * k];
+    for (row, out) in rows.chunks_mut(k).enumerate() {
+        matrix.read(row, 0, out);
+    }
+    let wide = bytes(&rows);
+    let kept = RowSource::Matrix(MatrixRows {
+        matrix: &matrix,
+        k,
+        first: 0,
+        step: 1,
+        count: n,
+    });
+    let pack = |source| {
+        let stacked = Arrangement::Stacked;
+        gpu.pack(&[source], k, stacked, WeightType::Bf16, None)
+            .unwrap()
+    };
+    let (kept, rounded) = (pack(kept), pack(RowSource::F32(&wide)));
+    assert!(kept.num_bytes() * 10 < rounded.num_bytes() * 6);
+    for rows in [1, 9, 60, 300] {
+        let x = gpu
+            .rows(Noise::new(4).values(rows * k, 1.0), k, Use::Inputs)
+            .unwrap();
+        let multiply = |weight| {
+            let out = gpu.zeros(rows, n, Use::Sums).unwrap();
+            gpu.linear(&out, &x, weight, Epilogue::Store).unwrap();
+            bits(&numbers(&out))
+        };
+        assert!(multiply(&kept) == multiply(&rounded), "{rows} rows");
     }
 }
 

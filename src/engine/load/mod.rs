@@ -44,7 +44,7 @@ pub enum LoadError {
          and set `dtype = \"bf16\"`, or `device = \"cpu\"`"
     )]
     GpuTypes,
-    #[error("models with {0} are not computed on a GPU yet: set `device = \"cpu\"`")]
+    #[error("models with {0} are not computed on a GPU: set `device = \"cpu\"`")]
     GpuFamily(&'static str),
     #[error(
         "the model's tokens see what follows them, so it makes vectors of texts and writes none: \

@@ -25,7 +25,7 @@ mod versions;
 pub use buffer::AlignedBuffer;
 pub use kernel_set::{KernelSet, UnknownKernelSet};
 pub use packed::{
-    Arrangement, Float, Matrix, MatrixRows, PackedWeight, RowSource, Strided, WeightType,
+    Arrangement, Float, Fp8Matrix, Matrix, MatrixRows, PackedWeight, RowSource, Strided, WeightType,
 };
 #[cfg(feature = "cuda")]
 pub use packed::{Importance, Int4, Int8, Quantized, int4_groups, int8_groups};

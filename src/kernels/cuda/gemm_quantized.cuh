@@ -1,4 +1,4 @@
-// The kernels of weights that are whole numbers, for any form of them.
+// The kernels of weights that are codes with scales, for any form of them.
 //
 //   kernel                     grid                      threads   dynamic shared memory
 //   gemm_<form>_rows_*         as gemm_rows.cuh          256       none

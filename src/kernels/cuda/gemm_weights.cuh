@@ -1,14 +1,14 @@
 // How the weights of a product lie in memory, and how they become what the tensor core takes.
 //
 // A form is a struct of where a matrix lies. Its numbers are read by units: what one lane takes of
-// a row at once, one chunk of bf16 or two chunks of whole numbers. A product with whole numbers has
-// the same bits as one with the bf16 weights that `level * scale` rounds to: gemm_*.cu hold all
-// forms against each other in tests/cuda_on_cpu/products.cpp.
+// a row at once, one chunk of bf16 or two chunks of codes. A product with codes has the same bits as
+// one with the bf16 weights that number times scale rounds to: tests/cuda_on_cpu/products.cpp holds
+// all forms against each other.
 //
-// Whole numbers lie row by row, and in a row by steps of 64 inputs. A step has the units of the
-// lanes t = 0 .. 3 one after the other; unit t has inputs 8t .. 8t + 7 of the step's first chunk and
-// then those of its second, in the order in which they are taken apart (below). Scales, bf16, lie
-// row by row too.
+// Codes lie row by row, and in a row by steps of 64 inputs. A step has the units of the lanes
+// t = 0 .. 3 one after the other; unit t has inputs 8t .. 8t + 7 of the step's first chunk and then
+// those of its second, in the order in which they are taken apart (below). Scales, bf16 unless said
+// otherwise, lie row by row too.
 #pragma once
 
 #include "gemm.cuh"
@@ -96,6 +96,45 @@ struct Int8Weights {
     const uint32_t both = scale * 0x10001u;
     return make_uint4(times(numbers(low), both), times(numbers(low >> 8), both),
                       times(numbers(high), both), times(numbers(high >> 8), both));
+  }
+};
+
+// FP8 E4M3 (OCP OFP8 1.0) in the order of codes of 8 bits, 64 inputs to an f32 scale. The numbers are
+// exact in bf16, and so are the weights where scales are powers of two.
+struct Fp8Weights {
+  typedef uint4 Unit;
+  typedef float Scales;
+  static constexpr int CHUNKS = 2;
+  static constexpr int STEP_BYTES = 64;
+  typedef Bf16Weights::Table Table;
+
+  const uint8_t *codes;
+  const float *scales;
+
+  __device__ __forceinline__ Fp8Weights from(size_t row, int k_padded) const {
+    return {codes + row * k_padded, scales + row * (k_padded / 64)};
+  }
+  __device__ __forceinline__ const Unit *units(size_t row, int k_padded) const {
+    return reinterpret_cast<const Unit *>(codes + row * k_padded);
+  }
+  __device__ __forceinline__ Scales scales_of(size_t row, int k_padded, int step) const {
+    return scales[row * (k_padded / 64) + step];
+  }
+  static __device__ __forceinline__ int place(int, int, int t) { return t; }
+
+  // Two codes, each in the lower byte of a half, times a scale. Four bits of exponent and three of
+  // mantissa in the place of bf16's are the number, subnormal ones too, over 2^120 (0x7b80).
+  static __device__ __forceinline__ uint32_t weights(uint32_t codes, float scale) {
+    const uint32_t signs = (codes & 0x00800080) << 8, magnitudes = (codes & 0x007f007f) << 4;
+    const float2 numbers = unpack(times(signs | magnitudes, 0x7b807b80));
+    return pack(__fmul_rn(numbers.x, scale), __fmul_rn(numbers.y, scale));
+  }
+
+  static __device__ __forceinline__ uint4 dequantize(const Unit &unit, Scales scale, int half,
+                                                     const uint32_t *) {
+    const uint32_t low = half == 0 ? unit.x : unit.z, high = half == 0 ? unit.y : unit.w;
+    return make_uint4(weights(low, scale), weights(low >> 8, scale), weights(high, scale),
+                      weights(high >> 8, scale));
   }
 };
 

@@ -31,7 +31,7 @@ pub(super) struct Operands<'a> {
 }
 
 impl Mode {
-    fn new(epilogue: Epilogue, out: &Array) -> Result<Self> {
+    pub fn new(epilogue: Epilogue, out: &Array) -> Result<Self> {
         match (epilogue, out.element) {
             (Epilogue::Store, Type::Bf16) => Ok(Self::StoreBf16),
             (Epilogue::Store, Type::F32) => Ok(Self::StoreF32),
@@ -52,7 +52,7 @@ impl Mode {
         }
     }
 
-    fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::StoreBf16 | Self::GeGlu => "store_bf16",
             Self::StoreF32 => "store_f32",
@@ -71,6 +71,10 @@ impl Cuda {
         epilogue: Epilogue,
     ) -> Result<()> {
         let x = x.cuda("linear")?;
+        let of_f32 = weight.cuda("linear")?;
+        if of_f32.form == Form::F32 {
+            return self.linear_f32(out.cuda("linear")?, x, of_f32, epilogue);
+        }
         let inputs = x.expect(Type::Bf16, "linear")?;
         self.multiply(out.cuda("linear")?, inputs, x.num_rows(), weight, epilogue)
     }
@@ -119,6 +123,11 @@ impl Cuda {
         let weight = weight.cuda("linear")?;
         let mode = Mode::new(epilogue, out)?;
         let is_paired = weight.arrangement == Arrangement::Paired;
+        if weight.form == Form::F32 {
+            return Err(Error::Msg(
+                "linear: f32 weights have no norm on CUDA".into(),
+            ));
+        }
         if is_paired != matches!(mode, Mode::SwiGlu | Mode::GeGlu) {
             return Err(Error::Msg("linear: a gate needs a pair of weights".into()));
         }

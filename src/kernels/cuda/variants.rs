@@ -44,18 +44,104 @@ const WIDE: Tiles = Tiles {
     shared: 229_376,
 };
 
-/// Of whole numbers, which take less of it.
+/// Of codes, which take less of it.
 const SMALL_OF_CODES: Tiles = Tiles {
     shared: 67_584,
     ..SMALL
 };
 
-/// Rows up to which kernels take whole numbers apart by themselves: beyond, several tiles would do so
-/// with the same weights.
+/// Rows up to which kernels take codes apart by themselves: beyond, several tiles would do so with the
+/// same weights.
 pub const MOST_ROWS_OF_CODES: usize = 256;
 
 /// Rows from which on each is preferred, the last first.
 const PREFERENCE: [(usize, Tiles); 4] = [(2048, WIDE), (257, LARGE), (65, MEDIUM), (0, SMALL)];
+
+/// A kernel for the rows of all experts.
+pub struct ExpertTiles {
+    pub name: &'static str,
+    /// Rows of a tile.
+    pub rows: usize,
+    /// Outputs of a tile, and with SwiGLU.
+    pub outputs: usize,
+    pub gated_outputs: usize,
+    shared: usize,
+    shared_of_codes: usize,
+}
+
+impl ExpertTiles {
+    /// Dynamic shared memory of a block, in bytes.
+    pub fn shared(&self, form: Form) -> usize {
+        match form {
+            Form::F32 | Form::Bf16 => self.shared,
+            Form::Int8 | Form::Int4 | Form::Fp8 => self.shared_of_codes,
+        }
+    }
+}
+
+/// Rows of an expert in the mean up to which each is preferred, and the kernel.
+const OF_EXPERTS: [(usize, ExpertTiles); 4] = [
+    (
+        4,
+        ExpertTiles {
+            name: "rows_1",
+            rows: 8,
+            outputs: 16,
+            gated_outputs: 16,
+            shared: 0,
+            shared_of_codes: 0,
+        },
+    ),
+    (
+        16,
+        ExpertTiles {
+            name: "rows_2",
+            rows: 16,
+            outputs: 32,
+            gated_outputs: 16,
+            shared: 0,
+            shared_of_codes: 0,
+        },
+    ),
+    (
+        96,
+        ExpertTiles {
+            name: "single",
+            rows: 64,
+            outputs: 128,
+            gated_outputs: 64,
+            shared: 98_304,
+            shared_of_codes: 67_584,
+        },
+    ),
+    (
+        usize::MAX,
+        ExpertTiles {
+            name: "large",
+            rows: 128,
+            outputs: 128,
+            gated_outputs: 64,
+            shared: 131_072,
+            shared_of_codes: 98_304,
+        },
+    ),
+];
+
+/// The kernel for `rows` rows, of all experts together. All kernels compute the same bits.
+pub fn expert_tiles(rows: usize, num_experts: usize, max_shared: usize) -> &'static ExpertTiles {
+    let mean = rows.div_ceil(num_experts.max(1));
+    let fitting = OF_EXPERTS
+        .iter()
+        .filter(|(_, tiles)| tiles.shared <= max_shared);
+    let mut last = &OF_EXPERTS[0].1;
+    for (most, tiles) in fitting {
+        last = tiles;
+        if mean <= *most {
+            break;
+        }
+    }
+    last
+}
 
 /// How `rows` rows and `n` outputs are computed in the mode of this name, and by which kernel, where
 /// a block has `max_shared` bytes of shared memory at most. All kernels compute the same bits.
@@ -84,7 +170,7 @@ pub fn product(
             .iter()
             .find(|(from, tiles)| rows >= *from && tiles.shared <= max_shared)
             .map_or(&SMALL, |(_, tiles)| tiles),
-        Form::Int8 | Form::Int4 => &SMALL_OF_CODES,
+        Form::F32 | Form::Int8 | Form::Int4 | Form::Fp8 => &SMALL_OF_CODES,
     };
     let outputs = TILE_OUTPUTS / if is_gated { 2 } else { 1 };
     let num_tiles = n.div_ceil(outputs) * rows.div_ceil(tiles.rows);
@@ -111,7 +197,7 @@ mod tests {
         for mode in ["store_bf16", "swiglu"] {
             for rows in [1, 8, 9, 16, 17, 64, 65, 256, 257, 5000] {
                 for n in [1, 16, 33, 4096] {
-                    for form in [Form::Bf16, Form::Int8, Form::Int4] {
+                    for form in [Form::Bf16, Form::Int8, Form::Int4, Form::Fp8] {
                         let (launch, name) = product(form, mode, rows, n, HOPPER);
                         let outputs = launch.grid[0] * launch.threads;
                         assert!(launch.grid[0] > 0 && outputs >= n, "{name}: {rows} {n}");
@@ -133,7 +219,17 @@ mod tests {
     }
 
     #[test]
-    fn whole_numbers_have_kernels_that_any_card_has_room_for() {
+    fn experts_with_more_rows_have_larger_tiles_where_the_card_has_room() {
+        let name = |rows, max_shared| expert_tiles(rows, 128, max_shared).name;
+        assert_eq!(name(8, HOPPER), "rows_1");
+        assert_eq!(name(128 * 5, HOPPER), "rows_2");
+        assert_eq!(name(128 * 60, HOPPER), "single");
+        assert_eq!(name(128 * 600, HOPPER), "large");
+        assert_eq!(name(128 * 600, 99 << 10), "single");
+    }
+
+    #[test]
+    fn codes_have_kernels_that_any_card_has_room_for() {
         let of = |rows| product(Form::Int4, "swiglu", rows, 4096, 99 << 10);
         assert_eq!(of(3).1, "gemm_int4_rows_1_swiglu");
         let (launch, name) = of(MOST_ROWS_OF_CODES);

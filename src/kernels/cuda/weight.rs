@@ -2,12 +2,13 @@ use super::Cuda;
 use super::array::padded;
 use super::device::{Address, Argument, Launch};
 use super::memory::Memory;
+use crate::kernels::cpu::SplitMut;
 use crate::kernels::{Arrangement, Kernels, RowSource, WeightType};
-use candle_core::{Error, Result};
+use candle_core::Result;
 use half::bf16;
 
-/// A weight `[n, k]`, row by row, each filled up to a multiple of 64 inputs; the scales of whole
-/// numbers follow all rows. Of a pair, all rows of the gate come first.
+/// A weight `[n, k]`, row by row, each filled up to a multiple of 64 inputs; the scales of codes
+/// follow all rows. Of a pair, all rows of the gate come first.
 pub struct Weight {
     memory: Memory,
     n: usize,
@@ -19,65 +20,74 @@ pub struct Weight {
 /// What a weight's numbers are on the device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
+    /// Rows are not filled up.
+    F32,
     Bf16,
     /// Codes of a byte, a scale for 64 of them.
     Int8,
     /// Codes of half a byte, a scale for 32 of them.
     Int4,
+    /// FP8 E4M3 as a checkpoint has it, an f32 scale for 64 of them.
+    Fp8,
 }
 
 /// Bytes of rows that are made ready at once.
 const STAGE: usize = 64 << 20;
 
 impl Form {
-    fn new(weight_type: WeightType) -> Result<Self> {
+    fn new(weight_type: WeightType) -> Self {
         match weight_type {
-            WeightType::Bf16 => Ok(Self::Bf16),
-            WeightType::Int8 => Ok(Self::Int8),
-            WeightType::Int4 => Ok(Self::Int4),
-            WeightType::F32 => Err(Error::Msg("on CUDA weights are bf16, int8 or int4".into())),
+            WeightType::F32 => Self::F32,
+            WeightType::Bf16 => Self::Bf16,
+            WeightType::Int8 => Self::Int8,
+            WeightType::Int4 => Self::Int4,
         }
     }
 
-    /// Bytes of a row of so many inputs, without its scales.
-    pub fn row_bytes(self, k_padded: usize) -> usize {
+    /// Bytes of a row of `k` inputs, without its scales.
+    pub fn row_bytes(self, k: usize) -> usize {
         match self {
-            Self::Bf16 => 2 * k_padded,
-            Self::Int8 => k_padded,
-            Self::Int4 => k_padded / 2,
+            Self::F32 => 4 * k,
+            Self::Bf16 => 2 * padded(k),
+            Self::Int8 | Self::Fp8 => padded(k),
+            Self::Int4 => padded(k) / 2,
         }
     }
 
-    pub fn scale_bytes(self, k_padded: usize) -> usize {
+    pub fn scale_bytes(self, k: usize) -> usize {
         match self {
-            Self::Bf16 => 0,
-            Self::Int8 => k_padded / 64 * 2,
-            Self::Int4 => k_padded / 32 * 2,
+            Self::F32 | Self::Bf16 => 0,
+            Self::Int8 => padded(k) / 64 * 2,
+            Self::Int4 => padded(k) / 32 * 2,
+            Self::Fp8 => padded(k) / 64 * 4,
         }
     }
 
     /// What names of kernels have of it.
     pub fn prefix(self) -> &'static str {
         match self {
-            Self::Bf16 => "",
+            Self::F32 | Self::Bf16 => "",
             Self::Int8 => "int8_",
             Self::Int4 => "int4_",
+            Self::Fp8 => "fp8_",
         }
     }
 
     pub fn embedding(self) -> &'static str {
         match self {
-            Self::Bf16 => "embedding",
+            Self::F32 | Self::Bf16 => "embedding",
             Self::Int8 => "embedding_int8",
             Self::Int4 => "embedding_int4",
+            Self::Fp8 => "embedding_fp8",
         }
     }
 
-    /// The kernel that makes bf16 weights of whole numbers.
+    /// The kernel that makes bf16 weights of codes.
     pub fn dequantize(self) -> &'static str {
         match self {
             Self::Int4 => "dequantize_int4",
-            Self::Bf16 | Self::Int8 => "dequantize_int8",
+            Self::Fp8 => "dequantize_fp8",
+            Self::F32 | Self::Bf16 | Self::Int8 => "dequantize_int8",
         }
     }
 }
@@ -101,12 +111,12 @@ impl Weight {
 
     /// Where row `row` lies.
     pub fn row(&self, row: usize) -> Address {
-        let row_bytes = self.form.row_bytes(self.k_padded());
+        let row_bytes = self.form.row_bytes(self.k);
         self.memory.address().offset(row * row_bytes)
     }
 
     pub fn scales_of_row(&self, row: usize) -> Address {
-        let scale_bytes = self.form.scale_bytes(self.k_padded());
+        let scale_bytes = self.form.scale_bytes(self.k);
         self.row(self.n).offset(row * scale_bytes)
     }
 
@@ -114,8 +124,8 @@ impl Weight {
     pub fn arguments(&self) -> Vec<Argument> {
         let numbers = self.row(0).into();
         match self.form {
-            Form::Bf16 => vec![numbers],
-            Form::Int8 | Form::Int4 => vec![numbers, self.scales_of_row(0).into()],
+            Form::F32 | Form::Bf16 => vec![numbers],
+            Form::Int8 | Form::Int4 | Form::Fp8 => vec![numbers, self.scales_of_row(0).into()],
         }
     }
 }
@@ -130,10 +140,15 @@ impl Cuda {
         importance: Option<&[f32]>,
         kernels: &Kernels,
     ) -> Result<Weight> {
-        let form = Form::new(weight_type)?;
+        let is_fp8 = !sources.is_empty() && sources.iter().all(is_fp8);
+        let form = match Form::new(weight_type) {
+            // The bf16 that a kernel makes of it is what would be kept otherwise.
+            Form::Bf16 if is_fp8 => Form::Fp8,
+            form => form,
+        };
         let num_elements: usize = sources.iter().map(RowSource::num_elements).sum();
         let n = num_elements / k.max(1);
-        let row_bytes = form.row_bytes(padded(k)) + form.scale_bytes(padded(k));
+        let row_bytes = form.row_bytes(k) + form.scale_bytes(k);
         let weight = Weight {
             memory: Memory::zeroed(&self.device, n * row_bytes)?,
             n,
@@ -141,13 +156,18 @@ impl Cuda {
             form,
             arrangement,
         };
+        // Those of several experts stand one behind the other, as their sources do.
+        let importances: Vec<&[f32]> = importance
+            .map(|all| all.chunks_exact(k.max(1)).collect())
+            .unwrap_or_default();
         let mut row = 0;
-        for source in sources {
+        for (index, source) in sources.iter().enumerate() {
             let num_rows = source.num_elements() / k.max(1);
             match form {
-                Form::Bf16 => self.fill(weight.row(row), source, num_rows, k)?,
-                Form::Int8 | Form::Int4 => {
-                    self.fill_codes(&weight, row, source, importance, kernels)?;
+                Form::F32 | Form::Bf16 => self.fill(&weight, row, source, kernels)?,
+                Form::Int8 | Form::Int4 | Form::Fp8 => {
+                    let importance = importances.get(index * importances.len() / sources.len());
+                    self.fill_codes(&weight, row, source, importance.copied(), kernels)?;
                 }
             }
             row += num_rows;
@@ -156,10 +176,18 @@ impl Cuda {
         Ok(weight)
     }
 
-    fn fill(&self, to: Address, source: &RowSource<'_>, num_rows: usize, k: usize) -> Result<()> {
-        let row_bytes = 2 * padded(k);
+    /// Fills a weight's memory from row `first` on with the rows of `source`.
+    fn fill(
+        &self,
+        weight: &Weight,
+        first: usize,
+        source: &RowSource<'_>,
+        kernels: &Kernels,
+    ) -> Result<()> {
+        let (form, k) = (weight.form, weight.k);
+        let num_rows = source.num_elements() / k.max(1);
         match source {
-            RowSource::Random { seed, .. } => self.device.launch(
+            RowSource::Random { seed, .. } if form == Form::Bf16 => self.device.launch(
                 &Launch {
                     name: "fill_random_weights",
                     grid: [num_rows.min(1 << 16), 1, 1],
@@ -167,7 +195,7 @@ impl Cuda {
                     shared: 0,
                 },
                 &[
-                    to.into(),
+                    weight.row(first).into(),
                     num_rows.into(),
                     k.into(),
                     padded(k).into(),
@@ -175,23 +203,44 @@ impl Cuda {
                 ],
             ),
             // As it lies in the file.
-            RowSource::Bf16(bytes) if padded(k) == k => self.device.write(to, bytes),
+            RowSource::Bf16(bytes) if form == Form::Bf16 && padded(k) == k => {
+                self.device.write(weight.row(first), bytes)
+            }
             _ => {
-                let rows_at_once = (STAGE / row_bytes).max(1);
-                let mut stage = Vec::new();
-                let mut row = vec![0.0; k];
-                for first in (0..num_rows).step_by(rows_at_once) {
-                    stage.clear();
-                    for index in first..num_rows.min(first + rows_at_once) {
-                        source.read(index * k, &mut row);
-                        let values = row.iter().map(|value| bf16::from_f32(*value));
-                        stage.extend(values.flat_map(bf16::to_le_bytes));
-                        stage.resize(stage.len().next_multiple_of(row_bytes), 0);
-                    }
-                    self.device.write(to.offset(first * row_bytes), &stage)?;
+                let row_bytes = form.row_bytes(k);
+                let rows_at_once = (STAGE / row_bytes.max(1)).max(1);
+                for row in (0..num_rows).step_by(rows_at_once) {
+                    let count = rows_at_once.min(num_rows - row);
+                    let mut stage = vec![0; count * row_bytes];
+                    let parts = SplitMut::new(&mut stage);
+                    kernels.pool.run(count, &|index| {
+                        // SAFETY: each row is written by its own tile.
+                        let out = unsafe { parts.part(index * row_bytes, row_bytes) };
+                        let mut values = vec![0.0; k];
+                        source.read((row + index) * k, &mut values);
+                        write_row(form, &values, out);
+                    });
+                    self.device.write(weight.row(first + row), &stage)?;
                 }
                 Ok(())
             }
         }
+    }
+}
+
+fn is_fp8(source: &RowSource<'_>) -> bool {
+    matches!(source, RowSource::Matrix(rows) if rows.matrix.fp8().is_some())
+}
+
+/// Numbers in the type of a form, little-endian.
+fn write_row(form: Form, values: &[f32], out: &mut [u8]) {
+    if form == Form::F32 {
+        for (out, value) in out.as_chunks_mut().0.iter_mut().zip(values) {
+            *out = value.to_le_bytes();
+        }
+        return;
+    }
+    for (out, value) in out.as_chunks_mut().0.iter_mut().zip(values) {
+        *out = bf16::from_f32(*value).to_le_bytes();
     }
 }

@@ -81,6 +81,13 @@ template <class T> static inline T __shfl_up_sync(unsigned, T value, int distanc
   return take_from_lane(value, lane < distance ? lane : lane - distance);
 }
 
+// One thread runs at a time, and gives way only where threads meet.
+static inline uint32_t atomicAdd(uint32_t *to, uint32_t value) {
+  const uint32_t before = *to;
+  *to += value;
+  return before;
+}
+
 static inline float __fadd_rn(float a, float b) { return a + b; }
 static inline float __fmul_rn(float a, float b) { return a * b; }
 static inline float __fmaf_rn(float a, float b, float c) { return fmaf(a, b, c); }

@@ -14,7 +14,7 @@ pub use form::{Form, Int4, Int8, Quantized, STRIP};
 pub use packing::{Importance, int4_groups, int8_groups};
 pub use quantize::largest_bits;
 pub use rotation::{ROTATION, rotate_inline};
-pub use source::{Float, Matrix, MatrixRows, RowSource, Strided};
+pub use source::{Float, Fp8Matrix, Matrix, MatrixRows, RowSource, Strided};
 
 use super::{KernelSet, SplitMut, ThreadPool, math};
 use memory::WeightMemory;
