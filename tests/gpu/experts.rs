@@ -172,7 +172,7 @@ fn experts_are_those_of_the_cpu_and_a_rows_bits_do_not_depend_on_others() {
                 let on_cpu = mixture.experts(&cpu, weight_type);
                 let on_gpu = mixture.experts(&gpu, weight_type);
                 let mut noise = Noise::new(9);
-                let most = 1000;
+                let most = 600;
                 let x = noise.values(most * HIDDEN, 1.0);
                 let logits = noise.values(most * num_experts, 2.0);
                 let all = mixture.compute(&gpu, &on_gpu, &x, &logits);
