@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 from .shapes import LLAMA_8B, MISTRAL_24B, SHAPES
-from .speed import LONG, SHORT, STREAMS
+from .speed import LONG, SHORT, STREAMS, cell_name
 
 ERROR_RATIO = 1.5
 DECODE_PART = 0.8
@@ -121,6 +121,11 @@ def _speed(figures: dict) -> Iterator[Line]:
         # It may be reached in either way; what the other costs stands beside it.
         passed = any(is_reached(found) for found in measured.values()) if is_reached else None
         yield Line(3, f"{shape.name} {measure}", said, bar, passed)
+    for quantize in ("int8", "int4"):
+        found = figures.get(cell_name(LLAMA_8B, True, quantize), {})
+        keys = {measure: product if measure.startswith("prefill") else copy for measure in found if measure != "failed"}
+        for measure, key in keys.items():
+            yield Line(3, f"{LLAMA_8B.name} {quantize} {measure}", _speed_of(found[measure], key))
     for name, found in figures.items():
         if "failed" in found:
             yield Line(3, name, found["failed"][:WHY_CHARS], passed=False)
@@ -128,7 +133,7 @@ def _speed(figures: dict) -> Iterator[Line]:
 
 def _both(figures: dict, shape, measure: str) -> Iterator[tuple[str, dict | None]]:
     for deterministic, mode in MODES.items():
-        yield mode, figures.get(f"{shape.name} {deterministic}", {}).get(measure)
+        yield mode, figures.get(cell_name(shape, deterministic), {}).get(measure)
 
 
 def _speed_of(found: dict, key: str) -> str:

@@ -63,10 +63,11 @@ class Shape:
     def kv_token_bytes(self) -> int:
         return self.layers * 2 * self.kv_heads * self.head_dim * BF16_BYTES
 
-    def decode_bytes(self, streams: int, context: float) -> float:
+    def decode_bytes(self, streams: int, context: float, quantize: str = "none") -> float:
         """What a step reads in which each of some streams makes one token after `context` others:
         all weights but the embedding, of which it takes a row each, and all keys and values."""
-        weights = (self.layer_weights() + self.head_weights()) * BF16_BYTES
+        layer_bits, head_bits = WEIGHT_BITS[quantize]
+        weights = (self.layer_weights() * layer_bits + self.head_weights() * head_bits) / 8
         return weights + streams * context * self.kv_token_bytes()
 
     def prefill_operations(self, tokens: int) -> float:
@@ -75,6 +76,9 @@ class Shape:
         attention = 4 * seen * self.layers * self.heads * self.head_dim
         return 2 * self.layer_weights() * tokens + 2 * self.head_weights() + attention
 
+
+# Of a weight of the layers and of the head, with its share of a scale, as `quantize` has them.
+WEIGHT_BITS = {"none": (16, 16), "int8": (8.25, 8.25), "int4": (4.5, 8.25)}
 
 LLAMA_8B = Shape(
     "llama-8b",

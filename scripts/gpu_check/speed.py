@@ -32,11 +32,13 @@ def run(job: Job, found: Findings) -> None:
     whole = ["--prefill", f"{SHORT},{LONG}", "--decode", f"1,{STREAMS}"]
     alone = ["--prefill", str(SHORT), "--decode", "1"]
     cells = [(LLAMA_8B, True, whole), (LLAMA_8B, False, whole), (MISTRAL_24B, False, alone), (MISTRAL_24B, True, alone)]
-    for shape, deterministic, sizes in cells:
-        name = f"{shape.name} {deterministic}"
+    # Last, because it takes the CPU a while to round weights.
+    measured = [(*cell, "none") for cell in cells] + [(LLAMA_8B, True, whole, "int8"), (LLAMA_8B, True, whole, "int4")]
+    for shape, deterministic, sizes, quantize in measured:
+        name = cell_name(shape, deterministic, quantize)
         try:
-            said = _measure(job, shape, deterministic, sizes)
-            found.add(name, figures(said, shape, limits))
+            said = _measure(job, name, shape, deterministic, sizes, quantize)
+            found.add(name, figures(said, shape, limits, quantize))
             print(f"   {name}: {_shown(found.figures[name])}", flush=True)
         except places.Failed as error:
             # The others' figures are worth having all the same.
@@ -44,24 +46,28 @@ def run(job: Job, found: Findings) -> None:
             print(f"!! {name}: {error}", flush=True)
 
 
-def _measure(job: Job, shape: Shape, deterministic: bool, sizes: list[str]) -> dict:
+def cell_name(shape: Shape, deterministic: bool, quantize: str = "none") -> str:
+    return f"{shape.name} {deterministic if quantize == 'none' else quantize}"
+
+
+def _measure(job: Job, name: str, shape: Shape, deterministic: bool, sizes: list[str], quantize: str) -> dict:
     directory = checkpoints.write_directory(job.full(shape), shape)
     argv = [job.decoder, "--model", directory, "--device", job.device(), "--weights", RANDOM_WEIGHTS]
     argv += ["--deterministic", str(deterministic).lower(), "--context", CONTEXT, "--chunk", LONG]
-    argv += [*sizes, "--rounds", job.rounds, "--json"]
-    said = places.run(argv, job.log(f"speed-{shape.name}-{deterministic}"), job.env)
+    argv += [*sizes, "--rounds", job.rounds, "--quantize", quantize, "--json"]
+    said = places.run(argv, job.log(f"speed-{name.replace(' ', '-')}"), job.env)
     lines = [line for line in said.splitlines() if line.startswith("{")]
     if not lines:
         raise places.Failed(f"the bench has printed no JSON but {said[:200]!r}")
     return json.loads(lines[-1])
 
 
-def figures(said: dict, shape: Shape, limits: dict[str, float]) -> dict:
+def figures(said: dict, shape: Shape, limits: dict[str, float], quantize: str = "none") -> dict:
     """Each measure as tokens per second, and as a part of the limit where that is known."""
     found = {}
     for streams, speed in said.get("decode", {}).items():
         context = (CONTEXT_ALONE if streams == "1" else CONTEXT) + STEPS / 2
-        bytes_s = speed / int(streams) * shape.decode_bytes(int(streams), context)
+        bytes_s = speed / int(streams) * shape.decode_bytes(int(streams), context, quantize)
         found[f"decode.{streams}"] = {"tok_s": speed} | _parts(bytes_s, limits, "copy_bytes_s", "read_bytes_s")
     for tokens, speed in said.get("prefill", {}).items():
         operations_s = speed / int(tokens) * shape.prefill_operations(int(tokens))

@@ -32,11 +32,11 @@ class Stage:
 STAGES = {
     stage.name: stage
     for stage in (
-        Stage("kernels", kernels.run, 120, "each kernel against its CPU form, and under compute-sanitizer"),
+        Stage("kernels", kernels.run, 200, "each kernel against its CPU form, and under compute-sanitizer"),
         Stage("reference", reference.run, 150, "writes the cuts, and what torch says of them"),
         Stage("parity", parity.run, 150, "log-probabilities and greedy tokens beside torch's"),
         Stage("invariance", invariance.run, 120, "the same answers whatever else is computed"),
-        Stage("speed", speed.run, 150, "prefill and decode beside what the GPU can do"),
+        Stage("speed", speed.run, 220, "prefill and decode beside what the GPU can do"),
         Stage("torch", torch_generate.run, 90, "generate of transformers"),
         Stage("serve", serve.run, 240, "streams over HTTP at 70 % of the capacity"),
     )

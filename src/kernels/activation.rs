@@ -23,6 +23,10 @@ impl Kernels {
         alpha: f32,
         limit: f32,
     ) -> Result<()> {
+        #[cfg(feature = "cuda")]
+        if let Some(cuda) = &self.cuda {
+            return cuda.clamped_swiglu(out, gate_up, alpha, limit);
+        }
         self.write_rows("clamped_swiglu", out, gate_up, |row, out, gate_up| {
             let width = out.len();
             let (gates, ups) = gate_up[row * 2 * width..][..2 * width].split_at(width);

@@ -26,6 +26,7 @@ pub enum Use {
 }
 
 /// Numbers that a model has once, such as the weights of a norm.
+#[derive(Debug)]
 pub enum Vector {
     Cpu(Vec<f32>),
     #[cfg(feature = "cuda")]

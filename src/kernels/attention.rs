@@ -8,7 +8,7 @@ use super::cpu::attention::{self, MAX_HEAD_DIM, Pages, Partial, Query, Scratch};
 use super::cpu::kv::KvElement;
 use super::cpu::{AlignedBuffer, SplitMut};
 use super::storage::{self, KvRef};
-use super::{Array, Kernels, PagedLayout, Spans};
+use super::{Array, Kernels, PagedLayout, Spans, Vector};
 use candle_core::{CpuStorage, InplaceOp3, Layout, Result};
 use plan::Rows;
 use std::cell::RefCell;
@@ -33,7 +33,7 @@ pub struct AttentionOptions<'a> {
     pub softcap: Option<f32>,
     /// For each query head, a score that takes its share of the probability and has no
     /// value.
-    pub sinks: Option<&'a [f32]>,
+    pub sinks: Option<&'a Vector>,
     /// A token sees what follows it in its span, too: that of an encoder.
     pub is_bidirectional: bool,
 }
@@ -81,6 +81,7 @@ impl Kernels {
         if let Some(cuda) = &self.cuda {
             return cuda.paged_attention(out, qkv, cache, shape, scale, options, spans);
         }
+        let sinks = options.sinks.map(|sinks| sinks.cpu("paged_attention"));
         out.cpu("paged_attention")?.inplace_op3(
             qkv.cpu("paged_attention")?,
             cache.cpu("paged_attention")?,
@@ -89,6 +90,7 @@ impl Kernels {
                 shape,
                 scale,
                 options,
+                sinks: sinks.transpose()?,
                 spans: spans.host,
             },
         )
@@ -100,6 +102,7 @@ struct PagedAttention<'a> {
     shape: AttentionShape,
     scale: f32,
     options: AttentionOptions<'a>,
+    sinks: Option<&'a [f32]>,
     spans: &'a [AttentionSpan<'a>],
 }
 
@@ -219,10 +222,7 @@ impl PagedAttention<'_> {
         let first_head = self.first_head(rows);
         for row in 0..query.num_rows() {
             let (token, head) = query.place(row);
-            let sink = self
-                .options
-                .sinks
-                .map(|sinks| sinks[first_head + head / dim]);
+            let sink = self.sinks.map(|sinks| sinks[first_head + head / dim]);
             attention::divide(self.kernels.set, total, row, sink);
             let start = (self.first_row(rows) + token) * self.shape.q_width();
             // SAFETY: each (token, head) belongs to one tile or join.

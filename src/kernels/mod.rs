@@ -36,8 +36,9 @@ pub use cpu::elementwise::Activation;
 pub use cpu::gemm::Epilogue;
 pub use cpu::pointwise::XIELU_BETA;
 pub use cpu::{
-    Arrangement, Float, KernelSet, Matrix, MatrixRows, PackedWeight, Placement, PlacementError,
-    PoolError, RandomRows, RowSource, Strided, ThreadPool, UnknownKernelSet, WeightType,
+    Arrangement, Float, Fp8Matrix, KernelSet, Matrix, MatrixRows, PackedWeight, Placement,
+    PlacementError, PoolError, RandomRows, RowSource, Strided, ThreadPool, UnknownKernelSet,
+    WeightType,
 };
 #[cfg(feature = "cuda")]
 pub use cuda::CudaOptions;

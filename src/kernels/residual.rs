@@ -43,6 +43,10 @@ impl Kernels {
     /// `out = x / rms(x) * weight` for each row, with `eps` inside the root (Zhang and Sennrich
     /// 2019).
     pub fn rms_norm(&self, out: &Array, x: &Array, weight: &Vector, eps: f32) -> Result<()> {
+        #[cfg(feature = "cuda")]
+        if let Some(cuda) = &self.cuda {
+            return cuda.rms_norm(out, x, weight, eps);
+        }
         let weight = weight.cpu("rms_norm")?;
         self.write_rows("rms_norm", out, x, |row, out, x| {
             let x = &x[row * out.len()..][..out.len()];

@@ -1,29 +1,109 @@
 use super::cpu::pointwise;
-use super::{Array, Kernels, storage};
+#[cfg(feature = "cuda")]
+use super::cuda;
+use super::{Activation, Array, Epilogue, Kernels, Vector, Weight, storage};
 use candle_core::{CpuStorage, InplaceOp1, InplaceOp2, Layout, Result, Storage};
+
+/// The tokens that go through experts whose weights are one, and what becomes of the outputs: those
+/// of one expert on a CPU, those of all experts of a layer at once on a GPU.
+pub enum Routing {
+    Cpu(Tokens),
+    #[cfg(feature = "cuda")]
+    Cuda(cuda::Routing),
+}
 
 /// The tokens of an expert, and what its outputs for them are multiplied with.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Routing {
-    pub rows: Vec<u32>,
-    pub weights: Vec<f32>,
+pub struct Tokens {
+    expert: usize,
+    rows: Vec<u32>,
+    weights: Vec<f32>,
 }
 
 struct Clear;
 
 struct ScatterRows<'a> {
     kernels: &'a Kernels,
-    routing: &'a Routing,
+    tokens: &'a Tokens,
+}
+
+impl Routing {
+    /// Rows that go through the experts, a token's once for each of its experts.
+    pub fn num_rows(&self) -> usize {
+        match self {
+            Self::Cpu(tokens) => tokens.rows.len(),
+            #[cfg(feature = "cuda")]
+            Self::Cuda(routing) => routing.num_places(),
+        }
+    }
+
+    /// Which of a layer's weights they go through, each of [`Kernels::experts_together`] experts.
+    pub fn index(&self) -> usize {
+        match self {
+            Self::Cpu(tokens) => tokens.expert,
+            #[cfg(feature = "cuda")]
+            Self::Cuda(_) => 0,
+        }
+    }
+
+    fn cpu(&self, op: &'static str) -> Result<&Tokens> {
+        let _ = op;
+        match self {
+            Self::Cpu(tokens) => Ok(tokens),
+            #[cfg(feature = "cuda")]
+            Self::Cuda(_) => Err(super::array::elsewhere(op)),
+        }
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(&self, op: &'static str) -> Result<&cuda::Routing> {
+        match self {
+            Self::Cuda(routing) => Ok(routing),
+            Self::Cpu(_) => Err(super::array::elsewhere(op)),
+        }
+    }
 }
 
 impl Kernels {
+    /// How many of a layer's experts stand in one weight, one below the other.
+    pub fn experts_together(&self, num_experts: usize) -> usize {
+        match self.gpu_has_experts() {
+            true => num_experts.max(1),
+            false => 1,
+        }
+    }
+
+    /// Rows that go through one weight of experts at most, of so many tokens with so many experts
+    /// each.
+    pub fn most_routed(&self, rows: usize, num_used: usize) -> usize {
+        match self.gpu_has_experts() {
+            true => rows * num_used,
+            false => rows,
+        }
+    }
+
+    fn gpu_has_experts(&self) -> bool {
+        #[cfg(feature = "cuda")]
+        return self.cuda.is_some();
+        #[cfg(not(feature = "cuda"))]
+        false
+    }
+
     /// The tokens of each expert: a token, a row of `logits` `[rows, experts]`, goes to the
     /// `num_used` experts that are best for it, the first of equals. Weights are probabilities
     /// among those used, or among all.
     pub fn route(&self, logits: &Array, num_used: usize, of_used: bool) -> Result<Vec<Routing>> {
+        #[cfg(feature = "cuda")]
+        if let Some(cuda) = &self.cuda {
+            return Ok(vec![Routing::Cuda(cuda.route(logits, num_used, of_used)?)]);
+        }
         let logits = logits.cpu("route")?;
         let (_, num_experts) = logits.dims2()?;
-        let mut routing = vec![Routing::default(); num_experts];
+        let of_expert = |expert| Tokens {
+            expert,
+            ..Tokens::default()
+        };
+        let mut experts: Vec<_> = (0..num_experts).map(of_expert).collect();
         let (storage, layout) = logits.storage_and_layout();
         let Storage::Cpu(values) = &*storage else {
             return Err(super::array::elsewhere("route"));
@@ -31,38 +111,89 @@ impl Kernels {
         let logits = storage::f32s("route", values, layout)?;
         for (row, logits) in logits.chunks_exact(num_experts).enumerate() {
             for (expert, weight) in best(logits, num_used, of_used) {
-                routing[expert].rows.push(row as u32);
-                routing[expert].weights.push(weight);
+                experts[expert].rows.push(row as u32);
+                experts[expert].weights.push(weight);
             }
         }
-        Ok(routing)
+        Ok(experts.into_iter().map(Routing::Cpu).collect())
     }
 
-    /// Every token, weighed by the sigmoid of its number in `logits` `[rows, 1]`.
+    /// Every token, weighed by the sigmoid of its number in `logits` `[rows, 1]`, in whose place a
+    /// device may put it.
     pub fn gates(&self, logits: &Array) -> Result<Routing> {
+        #[cfg(feature = "cuda")]
+        if let Some(cuda) = &self.cuda {
+            return Ok(Routing::Cuda(cuda.gates(logits)?));
+        }
         let (storage, layout) = logits.cpu("gates")?.storage_and_layout();
         let Storage::Cpu(values) = &*storage else {
             return Err(super::array::elsewhere("gates"));
         };
         let logits = storage::f32s("gates", values, layout)?;
-        Ok(Routing {
+        Ok(Routing::Cpu(Tokens {
+            expert: 0,
             rows: (0..logits.len() as u32).collect(),
             weights: logits.iter().map(|x| 1.0 / (1.0 + (-x).exp())).collect(),
-        })
+        }))
+    }
+
+    /// `out` `[routed rows, width]` = the rows of `x` that go through experts.
+    pub fn gather_routed(&self, out: &Array, x: &Array, routing: &Routing) -> Result<()> {
+        #[cfg(feature = "cuda")]
+        if let Some(cuda) = &self.cuda {
+            return cuda.gather_inputs(out, x, routing.cuda("gather_routed")?);
+        }
+        self.gather_rows(out, x, &routing.cpu("gather_routed")?.rows)
+    }
+
+    /// [`Kernels::linear`] of each row with the weights of its expert.
+    pub fn routed_linear(
+        &self,
+        out: &Array,
+        x: &Array,
+        weight: &Weight,
+        routing: &Routing,
+        epilogue: Epilogue,
+    ) -> Result<()> {
+        #[cfg(feature = "cuda")]
+        if let Some(cuda) = &self.cuda {
+            let routing = routing.cuda("routed_linear")?;
+            return cuda.expert_linear(out, x, weight, routing, epilogue);
+        }
+        let _ = routing;
+        self.linear(out, x, weight, epilogue)
+    }
+
+    /// [`Kernels::add_bias`] of the bias of its expert to each row.
+    pub fn add_routed_bias(&self, x: &Array, biases: &Vector, routing: &Routing) -> Result<()> {
+        #[cfg(feature = "cuda")]
+        if let Some(cuda) = &self.cuda {
+            return cuda.add_expert_bias(x, biases, routing.cuda("add_routed_bias")?);
+        }
+        let _ = routing;
+        self.bias(x, biases.cpu("add_routed_bias")?, Activation::None)
     }
 
     /// Fills `x` with zeros.
     pub fn clear(&self, x: &Array) -> Result<()> {
+        #[cfg(feature = "cuda")]
+        if let Some(cuda) = &self.cuda {
+            return cuda.change_rows("clear_rows", x, 0.0);
+        }
         x.cpu("clear")?.inplace_op1(&Clear)
     }
 
     /// Adds each row of `y`, times its weight, to the row of `x` that `routing` names for it.
     pub fn scatter_rows(&self, x: &Array, y: &Array, routing: &Routing) -> Result<()> {
+        #[cfg(feature = "cuda")]
+        if let Some(cuda) = &self.cuda {
+            return cuda.scatter_rows(x, y, routing.cuda("scatter_rows")?);
+        }
         x.cpu("scatter_rows")?.inplace_op2(
             y.cpu("scatter_rows")?,
             &ScatterRows {
                 kernels: self,
-                routing,
+                tokens: routing.cpu("scatter_rows")?,
             },
         )
     }
@@ -110,7 +241,7 @@ impl InplaceOp2 for ScatterRows<'_> {
         let width = storage::row_len(x_layout);
         let y = storage::f32s(self.name(), y, y_layout)?;
         let x = storage::f32s_mut(self.name(), x, x_layout)?;
-        let Routing { rows, weights } = self.routing;
+        let Tokens { rows, weights, .. } = self.tokens;
         for ((row, weight), y) in rows.iter().zip(weights).zip(y.chunks_exact(width)) {
             let x = &mut x[*row as usize * width..][..width];
             pointwise::add_scaled(self.kernels.set, x, y, *weight);

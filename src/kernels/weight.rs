@@ -64,7 +64,8 @@ impl From<PackedWeight> for Weight {
 
 impl Kernels {
     /// Packs `sources`, each of rows of `k` elements; see [`PackedWeight::pack`], which says what
-    /// `importance` is and when this panics.
+    /// `importance` is and when this panics. Where experts stand in one weight, so do the sources
+    /// and the importances of each, one behind the other.
     pub fn pack(
         &self,
         sources: &[RowSource<'_>],
@@ -75,7 +76,7 @@ impl Kernels {
     ) -> Result<Weight> {
         #[cfg(feature = "cuda")]
         if let Some(cuda) = &self.cuda {
-            let weight = cuda.pack(sources, k, arrangement, weight_type)?;
+            let weight = cuda.pack(sources, k, arrangement, weight_type, importance, self)?;
             return Ok(Weight::Cuda(weight));
         }
         Ok(Weight::Cpu(PackedWeight::pack(

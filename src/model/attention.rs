@@ -18,7 +18,7 @@ pub struct Attention {
     qkv_bias: Option<Vector>,
     qk_norm: Option<HeadNorms>,
     output: Output,
-    sinks: Option<Vec<f32>>,
+    sinks: Option<Vector>,
     shape: AttentionShape,
     scale: f32,
     softcap: Option<f32>,
@@ -58,7 +58,7 @@ impl Attention {
             .has_sinks
             .then(|| checkpoint.take_vec(&name(names.sinks), heads.whole.num_heads))
             .transpose()?
-            .map(|sinks| sinks[heads.queries.clone()].to_vec());
+            .map(|sinks| loader.kernels.vector(sinks[heads.queries.clone()].to_vec()));
         Ok(Self {
             norm,
             qkv: Linear::load_parts(loader, Arrangement::Stacked, &parts, hidden, &normed)?,
@@ -83,7 +83,7 @@ impl Attention {
                 &name(names.attention_output_norm),
                 &attended,
             )?,
-            sinks,
+            sinks: sinks.transpose()?,
             shape,
             scale: config.attention_scale,
             softcap: config.attention_softcap,
@@ -129,7 +129,7 @@ impl Attention {
             AttentionOptions {
                 window: self.window,
                 softcap: self.softcap,
-                sinks: self.sinks.as_deref(),
+                sinks: self.sinks.as_ref(),
                 is_bidirectional: self.is_bidirectional,
             },
             spans,

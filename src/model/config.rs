@@ -118,15 +118,14 @@ impl DecoderConfig {
         layers.saturating_add(self.num_table_elements() as usize)
     }
 
-    /// The first thing about this decoder that ops of a GPU have no form for yet.
+    /// What about this decoder ops of a GPU have no form for.
     pub fn needs_cpu(&self) -> Option<&'static str> {
-        let has_experts = |layer: &LayerConfig| matches!(layer.mlp, MlpConfig::Experts(_));
-        [
-            (self.layers.iter().any(has_experts), "experts"),
-            (self.has_sinks, "attention sinks"),
-        ]
-        .into_iter()
-        .find_map(|(is_there, what)| is_there.then_some(what))
+        let has_too_many = |layer: &LayerConfig| match &layer.mlp {
+            MlpConfig::Experts(experts) => experts.num_experts > 512 || experts.num_used > 32,
+            MlpConfig::Dense { .. } => false,
+        };
+        let any = self.layers.iter().any(has_too_many);
+        any.then_some("more than 512 experts, or 32 for a token,")
     }
 
     /// The names of its tensors as `checkpoint` has them.

@@ -8,28 +8,32 @@ use super::norm::RmsNorm;
 use super::residual::Residual;
 use super::weights::{Rows, Stack, StackOrder};
 use super::workspace::Workspace;
-use crate::kernels::{self, Arrangement, Array, Epilogue, Kernels, Routing, WeightType};
+use crate::kernels::{Arrangement, Array, Epilogue, Kernels, Routing, Vector, WeightType};
+use std::ops::Range;
 
 /// A mixture of experts: `x += Σ weight · expert(norm(x))` over the experts that a router chooses
 /// for each token. Tokens are grouped by expert, so that each is read once a step; a token's
-/// experts are added in the order of their numbers, whatever else a step holds. Each of several
-/// ranks has its part of every expert, and routes by itself.
+/// experts are added in the order of their numbers, whatever else a step holds. A CPU takes one
+/// expert after the other, a GPU all at once. Each of several ranks has its part of every expert,
+/// and routes by itself.
 pub struct Experts {
     norm: Option<RmsNorm>,
     router: Linear,
-    router_bias: Option<Vec<f32>>,
+    router_bias: Option<Vector>,
     num_used: usize,
     weighting: Weighting,
     width: usize,
+    /// As many together as a device computes at once.
     experts: Vec<Expert>,
     shared: Option<Shared>,
     residual: Residual,
 }
 
+/// The weights of one expert, or of several, one below the other.
 struct Expert {
     up: Up,
     down: Linear,
-    down_bias: Option<Vec<f32>>,
+    down_bias: Option<Vector>,
 }
 
 /// An MLP for every token, weighed by a gate.
@@ -53,14 +57,19 @@ impl Experts {
         let has_bias = matches!(names.experts.products, ExpertProducts::Interleaved { .. });
         let router_bias = has_bias.then(|| {
             let bias = WeightNames::bias(&router);
-            loader.checkpoint.take_vec(&bias, experts.num_experts)
+            let values = loader.checkpoint.take_vec(&bias, experts.num_experts)?;
+            Ok::<_, ModelError>(loader.kernels.vector(values)?)
         });
         let loaded = match names.experts.products {
-            ExpertProducts::Each { gate, up, down } => (0..experts.num_experts)
-                .map(|index| {
-                    let name = |pattern: &str| name(&pattern.replace("{}", &index.to_string()));
-                    let names = [name(gate), name(up), name(down)];
-                    Expert::load(loader, hidden, experts.width, names, &normed)
+            ExpertProducts::Each { gate, up, down } => together(loader, experts.num_experts)
+                .map(|group| {
+                    let names: Vec<_> = group
+                        .map(|index| {
+                            let index = index.to_string();
+                            [gate, up, down].map(|pattern| name(&pattern.replace("{}", &index)))
+                        })
+                        .collect();
+                    Expert::load(loader, hidden, experts.width, &names, &normed)
                 })
                 .collect::<Result<_, _>>()?,
             ExpertProducts::Interleaved {
@@ -108,67 +117,80 @@ impl Experts {
         self.router
             .forward(kernels, &room.router, x, Epilogue::Store)?;
         if let Some(bias) = &self.router_bias {
-            kernels.bias(&room.router, bias, kernels::Activation::None)?;
+            kernels.add_bias(&room.router, bias)?;
         }
         let of_used = self.weighting == Weighting::OfUsed;
-        let routing = kernels.route(&room.router, self.num_used, of_used)?;
+        let routings = kernels.route(&room.router, self.num_used, of_used)?;
         kernels.clear(&work.branch)?;
-        for (expert, tokens) in self.experts.iter().zip(routing) {
-            if !tokens.rows.is_empty() {
-                add(kernels, work, x, expert, self.width, &tokens)?;
-            }
+        for routing in routings.iter().filter(|routing| routing.num_rows() > 0) {
+            let expert = &self.experts[routing.index()];
+            add(kernels, work, x, expert, self.width, routing)?;
         }
         if let Some(shared) = &self.shared {
             shared
                 .gate
                 .forward(kernels, &room.gate, x, Epilogue::Store)?;
-            let tokens = kernels.gates(&room.gate)?;
-            add(kernels, work, x, &shared.expert, shared.width, &tokens)?;
+            let routing = kernels.gates(&room.gate)?;
+            add(kernels, work, x, &shared.expert, shared.width, &routing)?;
         }
         kernels.all_reduce(&work.branch)?;
         self.residual.add(kernels, work)
     }
 }
 
-/// Adds what an expert makes of its tokens, rows of `x`, to the branch.
+/// The experts that stand in one weight each.
+fn together(loader: &Loader<'_>, num_experts: usize) -> impl Iterator<Item = Range<usize>> {
+    let together = loader.kernels.experts_together(num_experts);
+    (0..num_experts)
+        .step_by(together)
+        .map(move |first| first..num_experts.min(first + together))
+}
+
+/// Adds what experts make of their tokens, rows of `x`, to the branch.
 fn add(
     kernels: &Kernels,
     work: &Workspace,
     x: &Array,
     expert: &Expert,
     width: usize,
-    tokens: &Routing,
+    routing: &Routing,
 ) -> Result<(), ModelError> {
-    let (num, room) = (tokens.rows.len(), work.experts()?);
+    let (num, room) = (routing.num_rows(), work.experts()?);
     let (input, output) = (room.input.narrow(num)?, room.output.narrow(num)?);
     let activated = work.activated(width)?.narrow(num)?;
     let gate_up = room.gate_up.narrow(num)?;
-    kernels.gather_rows(&input, x, &tokens.rows)?;
+    kernels.gather_routed(&input, x, routing)?;
     expert
         .up
-        .forward(kernels, &activated, &input, None, Some(&gate_up))?;
+        .forward_routed(kernels, &activated, &input, routing, &gate_up)?;
     expert
         .down
-        .forward(kernels, &output, &activated, Epilogue::Store)?;
+        .forward_routed(kernels, &output, &activated, routing, Epilogue::Store)?;
     if let Some(bias) = &expert.down_bias {
-        kernels.bias(&output, bias, kernels::Activation::None)?;
+        kernels.add_routed_bias(&output, bias, routing)?;
     }
-    Ok(kernels.scatter_rows(&work.branch, &output, tokens)?)
+    Ok(kernels.scatter_rows(&work.branch, &output, routing)?)
 }
 
 impl Expert {
+    /// `names` are those of gate, up and down of each.
     fn load(
         loader: &Loader<'_>,
         hidden: usize,
         width: usize,
-        names: [String; 3],
+        names: &[[String; 3]],
         normed: &Importance,
     ) -> Result<Self, ModelError> {
-        let [gate, up, down] = names;
         let own = loader.shard().range(width);
-        let parts = [gate, up].map(|name| Part::whole(name, width).of_rows(own.clone()));
+        let inner = |name: &String| Part::whole(name.clone(), width).of_rows(own.clone());
+        let parts: Vec<_> = names
+            .iter()
+            .flat_map(|[gate, up, _]| [inner(gate), inner(up)])
+            .collect();
         let (up, activated) = Up::gated(loader, Activation::SwiGlu, &parts, hidden, normed)?;
-        let down = [Part::whole(down, hidden).of_columns(own.clone(), width)];
+        let outer =
+            |name: &String| Part::whole(name.clone(), hidden).of_columns(own.clone(), width);
+        let down: Vec<_> = names.iter().map(|[.., down]| outer(down)).collect();
         Ok(Self {
             up,
             down: Linear::load_parts(loader, Arrangement::Stacked, &down, own.len(), &activated)?,
@@ -206,42 +228,55 @@ fn load_interleaved(
     let checkpoint = loader.checkpoint;
     let gate_up_bias = checkpoint.take_values(&gate_up_bias, &[num, 2 * width])?;
     let down_bias = checkpoint.take_values(&down_bias, &[num, hidden])?;
-    let experts = gate_up_bias.chunks(2 * width).zip(down_bias.chunks(hidden));
-    let load = |(index, (gate_up_bias, down_bias)): (usize, (&[f32], &[f32]))| {
-        let every_second = |first| {
-            let rows = Rows {
+    let up_parts = |index: usize| {
+        [0, 1].map(|first| {
+            let every_second = Rows {
                 first,
                 step: 2,
                 count: width,
             };
             let stack = stack(2 * width, hidden);
-            Part::stacked(gate_up.clone(), stack, index, rows).of_rows(own.clone())
-        };
+            Part::stacked(gate_up.clone(), stack, index, every_second).of_rows(own.clone())
+        })
+    };
+    let down_part = |index: usize| {
         let all = Rows {
             first: 0,
             step: 1,
             count: hidden,
         };
-        let down = Part::stacked(down.clone(), stack(hidden, width), index, all);
-        let down = [down.of_columns(own.clone(), width)];
-        let parts = [every_second(0), every_second(1)];
-        let bias = |first| {
-            let all = gate_up_bias.iter().skip(first).step_by(2);
+        Part::stacked(down.clone(), stack(hidden, width), index, all).of_columns(own.clone(), width)
+    };
+    // Gates, then ups, of each expert.
+    let up_bias = |index: usize| {
+        let bias = &gate_up_bias[2 * width * index..][..2 * width];
+        [0, 1].map(|first| {
+            let all = bias.iter().skip(first).step_by(2);
             all.skip(own.start).take(own.len()).copied()
-        };
+        })
+    };
+    let load = |group: Range<usize>| {
+        let up: Vec<_> = group.clone().flat_map(up_parts).collect();
+        let down: Vec<_> = group.clone().map(down_part).collect();
+        let up_bias = group.clone().flat_map(up_bias).flatten().collect();
+        let down_bias = down_bias[hidden * group.start..hidden * group.end].to_vec();
+        let stacked = Arrangement::Stacked;
         Ok(Expert {
             up: Up::Clamped {
-                linear: Linear::load_parts(loader, Arrangement::Stacked, &parts, hidden, normed)?,
-                bias: bias(0).chain(bias(1)).collect(),
+                linear: Linear::load_parts(loader, stacked, &up, hidden, normed)?,
+                bias: loader.kernels.vector(up_bias)?,
                 alpha,
                 limit,
             },
-            down: Linear::load_parts(loader, Arrangement::Stacked, &down, own.len(), &None)?,
+            down: Linear::load_parts(loader, stacked, &down, own.len(), &None)?,
             // Once in the sum over ranks.
-            down_bias: (shard.rank == 0).then(|| down_bias.to_vec()),
+            down_bias: match shard.rank {
+                0 => Some(loader.kernels.vector(down_bias)?),
+                _ => None,
+            },
         })
     };
-    experts.enumerate().map(load).collect()
+    together(loader, num).map(load).collect()
 }
 
 impl Shared {
@@ -255,7 +290,7 @@ impl Shared {
         let (hidden, names) = (config.hidden_size, &config.names.shared);
         let products = [names.gate, names.up, names.down].map(name);
         Ok(Self {
-            expert: Expert::load(loader, hidden, width, products, normed)?,
+            expert: Expert::load(loader, hidden, width, &[products], normed)?,
             width: loader.shard().range(width).len(),
             gate: Linear::load_as(loader, WeightType::F32, name(names.weight), 1, hidden)?,
         })

@@ -2,7 +2,9 @@ use super::ModelError;
 use super::importance::Importance;
 use super::norm::RmsNorm;
 use super::weights::{Checkpoint, Rows, Stack};
-use crate::kernels::{Arrangement, Array, Epilogue, Kernels, RowSource, Shard, Weight, WeightType};
+use crate::kernels::{
+    Arrangement, Array, Epilogue, Kernels, Routing, RowSource, Shard, Weight, WeightType,
+};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -245,6 +247,18 @@ impl Linear {
         epilogue: Epilogue,
     ) -> Result<(), ModelError> {
         Ok(kernels.linear(out, x, &self.weight, epilogue)?)
+    }
+
+    /// [`Linear::forward`] of rows that go through experts, each with the weights of its own.
+    pub fn forward_routed(
+        &self,
+        kernels: &Kernels,
+        out: &Array,
+        x: &Array,
+        routing: &Routing,
+        epilogue: Epilogue,
+    ) -> Result<(), ModelError> {
+        Ok(kernels.routed_linear(out, x, &self.weight, routing, epilogue)?)
     }
 
     /// [`Linear::forward`], of `norm(x)` where there is one.

@@ -7,11 +7,11 @@ use super::norm::RmsNorm;
 use super::residual::Output;
 use super::workspace::Workspace;
 use super::{ModelError, importance};
-use crate::kernels::{self, Arrangement, Array, Epilogue, Kernels};
+use crate::kernels::{self, Arrangement, Array, Epilogue, Kernels, Routing, Vector};
 
 /// What a layer does with each token by itself.
 pub enum Mlp {
-    Dense(DenseMlp),
+    Dense(Box<DenseMlp>),
     Experts(Box<Experts>),
 }
 
@@ -36,7 +36,7 @@ pub enum Up {
     /// Gates, then ups, with a bias each.
     Clamped {
         linear: Linear,
-        bias: Vec<f32>,
+        bias: Vector,
         alpha: f32,
         limit: f32,
     },
@@ -58,7 +58,8 @@ impl Mlp {
         match &config.layers[index].mlp {
             MlpConfig::Dense { width, activation } => {
                 let width = *width;
-                DenseMlp::load(loader, config, norm, width, *activation, name).map(Self::Dense)
+                DenseMlp::load(loader, config, norm, width, *activation, name)
+                    .map(|mlp| Self::Dense(Box::new(mlp)))
             }
             MlpConfig::Experts(experts) => Experts::load(loader, config, norm, experts, name)
                 .map(|experts| Self::Experts(Box::new(experts))),
@@ -148,27 +149,33 @@ impl DenseMlp {
     fn forward(&self, kernels: &Kernels, work: &Workspace) -> Result<(), ModelError> {
         let activated = work.activated(self.width)?;
         self.up
-            .forward(kernels, activated, &work.x, self.norm.as_ref(), None)?;
+            .forward(kernels, activated, &work.x, self.norm.as_ref())?;
         self.down.add(kernels, work, activated)
     }
 }
 
 impl Up {
-    /// Gate and up of `parts`, and how large what they let through is.
+    /// Gate and up of `parts`, which take turns, one of each for each expert, and how large what
+    /// they let through is.
     pub fn gated(
         loader: &Loader<'_>,
         activation: Activation,
-        parts: &[Part; 2],
+        parts: &[Part],
         hidden: usize,
         normed: &Importance,
     ) -> Result<(Self, Importance), ModelError> {
-        let [gate, up] = parts;
-        let activated = importance::of_gated(
-            loader,
-            gate.take(loader.checkpoint, hidden)?,
-            up.take(loader.checkpoint, hidden)?,
-            normed,
-        );
+        let mut activated = Importance::default();
+        for [gate, up] in parts.as_chunks().0 {
+            let of_expert = importance::of_gated(
+                loader,
+                gate.take(loader.checkpoint, hidden)?,
+                up.take(loader.checkpoint, hidden)?,
+                normed,
+            );
+            if let Some(of_expert) = of_expert {
+                activated.get_or_insert_default().extend(of_expert);
+            }
+        }
         let linear = Linear::load_parts(loader, Arrangement::Paired, parts, hidden, normed)?;
         let epilogue = match activation {
             Activation::GeGlu => Epilogue::GeGlu,
@@ -185,14 +192,13 @@ impl Up {
         }
     }
 
-    /// `out = activation(up(norm(x)))`; `gate_up` has room for what a product does not activate.
+    /// `out = activation(up(norm(x)))`.
     pub fn forward(
         &self,
         kernels: &Kernels,
         out: &Array,
         x: &Array,
         norm: Option<&RmsNorm>,
-        gate_up: Option<&Array>,
     ) -> Result<(), ModelError> {
         match self {
             Self::Gated { linear, epilogue } => {
@@ -206,17 +212,35 @@ impl Up {
                 linear.forward_normed(kernels, out, x, norm, Epilogue::Store)?;
                 Ok(kernels.xielu(out, *alpha_p, *alpha_n)?)
             }
+            Self::Clamped { .. } => Err(unsupported()),
+        }
+    }
+
+    /// The same, without a norm, of rows that go through experts; `gate_up` has room for what a
+    /// product does not activate.
+    pub fn forward_routed(
+        &self,
+        kernels: &Kernels,
+        out: &Array,
+        x: &Array,
+        routing: &Routing,
+        gate_up: &Array,
+    ) -> Result<(), ModelError> {
+        match self {
+            Self::Gated { linear, epilogue } => {
+                linear.forward_routed(kernels, out, x, routing, *epilogue)
+            }
             Self::Clamped {
                 linear,
                 bias,
                 alpha,
                 limit,
             } => {
-                let gate_up = gate_up.ok_or_else(unsupported)?;
-                linear.forward_normed(kernels, gate_up, x, norm, Epilogue::Store)?;
-                kernels.bias(gate_up, bias, kernels::Activation::None)?;
+                linear.forward_routed(kernels, gate_up, x, routing, Epilogue::Store)?;
+                kernels.add_routed_bias(gate_up, bias, routing)?;
                 Ok(kernels.clamped_swiglu(out, gate_up, *alpha, *limit)?)
             }
+            Self::Xielu { .. } => Err(unsupported()),
         }
     }
 }

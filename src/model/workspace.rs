@@ -1,5 +1,5 @@
 use super::ModelError;
-use super::config::{Activation, DecoderConfig, MlpConfig, NormPlacement};
+use super::config::{Activation, DecoderConfig, ExpertsConfig, MlpConfig, NormPlacement};
 use crate::kernels::{Array, Kernels, Use};
 
 /// Activations of a step, f32, allocated once for the largest step and narrowed to each.
@@ -26,7 +26,7 @@ pub struct ExpertWorkspace {
     pub gate: Array,
     /// The residual stream after its norm `[rows, hidden]`.
     pub normed: Array,
-    /// Its rows that an expert gets.
+    /// Its rows that experts get.
     pub input: Array,
     pub output: Array,
     /// Gates and ups, where they are not activated in a product.
@@ -49,6 +49,12 @@ impl Workspace {
         widths.sort_unstable();
         widths.dedup();
         let activated = widths.into_iter().map(|width| {
+            let rows = match experts(config) {
+                Some(experts) if experts.width == width => {
+                    kernels.most_routed(rows, experts.num_used)
+                }
+                _ => rows,
+            };
             let array = kernels.zeros(rows, width, Use::Inputs)?;
             Ok((width, array))
         });
@@ -101,17 +107,22 @@ impl ExpertWorkspace {
         kernels: &Kernels,
         rows: usize,
     ) -> Result<Option<Self>, ModelError> {
-        let Some((num_experts, gate_up)) = experts(config) else {
+        let Some(experts) = experts(config) else {
             return Ok(None);
         };
         let hidden = config.hidden_size;
+        let gate_up = match experts.activation {
+            Activation::ClampedSwiGlu { .. } => 2 * experts.width,
+            _ => 1,
+        };
+        let routed = kernels.most_routed(rows, experts.num_used);
         Ok(Some(Self {
-            router: kernels.zeros(rows, num_experts, Use::Sums)?,
+            router: kernels.zeros(rows, experts.num_experts, Use::Sums)?,
             gate: kernels.zeros(rows, 1, Use::Sums)?,
             normed: kernels.zeros(rows, hidden, Use::Sums)?,
-            input: kernels.zeros(rows, hidden, Use::Sums)?,
-            output: kernels.zeros(rows, hidden, Use::Sums)?,
-            gate_up: kernels.zeros(rows, gate_up, Use::Sums)?,
+            input: kernels.zeros(routed, hidden, Use::Inputs)?,
+            output: kernels.zeros(routed, hidden, Use::Sums)?,
+            gate_up: kernels.zeros(routed, gate_up, Use::Heads)?,
         }))
     }
 
@@ -127,17 +138,10 @@ impl ExpertWorkspace {
     }
 }
 
-/// How many experts layers have, and the width of gates and ups that no product activates. All
-/// layers with experts have the same ones.
-fn experts(config: &DecoderConfig) -> Option<(usize, usize)> {
+/// What the experts of a layer are; all layers with experts have the same ones.
+fn experts(config: &DecoderConfig) -> Option<&ExpertsConfig> {
     config.layers.iter().find_map(|layer| match &layer.mlp {
-        MlpConfig::Experts(experts) => {
-            let gate_up = match experts.activation {
-                Activation::ClampedSwiGlu { .. } => 2 * experts.width,
-                _ => 1,
-            };
-            Some((experts.num_experts, gate_up))
-        }
+        MlpConfig::Experts(experts) => Some(experts),
         MlpConfig::Dense { .. } => None,
     })
 }

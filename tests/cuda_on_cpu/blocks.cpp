@@ -26,6 +26,86 @@ void check_bias(Report &report, Chance &chance, int width) {
   report.compared("add_bias_bf16", what, of_heads.error());
 }
 
+// Each row has the bias of its expert.
+void check_expert_bias(Report &report, Chance &chance, int width) {
+  const std::string what = shape({{"width", width}});
+  const Memory<float> biases(random_floats(chance, size_t(4) * width));
+  const Memory<uint32_t> experts(std::vector<uint32_t>{0, 3, 3});
+  const std::vector<float> wide_before = random_floats(chance, size_t(ROWS) * width);
+  const std::vector<bf16> before = random_rows(chance, ROWS, width, width);
+  Memory<float> sums(wide_before);
+  Memory<bf16> heads(before);
+  launch({"add_expert_bias_f32", {ROWS}, 256}, add_expert_bias_f32, output(sums), constant(biases),
+         input(experts), width);
+  launch({"add_expert_bias_bf16", {ROWS}, 256}, add_expert_bias_bf16, output(heads),
+         constant(biases), input(experts), width);
+  Worst of_sums, of_heads;
+  for (int i = 0; i < ROWS * width; i++) {
+    const double bias = biases[size_t(experts[i / width]) * width + i % width];
+    of_sums.see(sums[i], wide_before[i] + bias, 1e-6);
+    of_heads.see(wide(heads[i]), wide(before[i]) + bias, allowed_bf16(wide(before[i]) + bias));
+  }
+  report.compared("add_expert_bias_f32", what, of_sums.error());
+  report.compared("add_expert_bias_bf16", what, of_heads.error());
+}
+
+void check_rms_norm_f32(Report &report, Chance &chance, int width) {
+  const Memory<float> x(random_floats(chance, size_t(ROWS) * width));
+  const Memory<float> weight(random_floats(chance, width));
+  Memory<float> out(size_t(ROWS) * width);
+  launch({"rms_norm_f32", {ROWS}, 256}, rms_norm_f32, input(x), constant(weight), output(out), width,
+         1e-5f);
+  Worst worst;
+  for (int i = 0; i < ROWS * width; i++) {
+    double squares = 0;
+    for (int j = 0; j < width; j++) {
+      const double v = x[i / width * width + j];
+      squares += v * v;
+    }
+    const double expected = x[i] / sqrt(squares / width + 1e-5) * weight[i % width];
+    worst.see(out[i], expected, 1e-5 * (1 + fabs(expected)));
+  }
+  report.compared("rms_norm_f32", shape({{"width", width}}), worst.error());
+}
+
+// Gates and ups far outside of the limit, too.
+void check_clamped_swiglu(Report &report, Chance &chance, int width, unsigned parts) {
+  const std::string what = shape({{"width", width}, {"parts", parts}});
+  const int stride = padded(width);
+  std::vector<bf16> numbers = random_rows(chance, ROWS, 2 * width, 2 * width);
+  for (bf16 &number : numbers) {
+    number = __float2bfloat16_rn(4 * wide(number));
+  }
+  const Memory<bf16> gate_up(numbers);
+  Memory<bf16> out(size_t(ROWS) * stride);
+  launch({"clamped_swiglu", {ROWS, parts}, 256}, clamped_swiglu, input(gate_up), output(out), width,
+         2 * width, stride, 1.702f, 7.0f);
+  Worst worst;
+  for (int i = 0; i < ROWS * stride; i++) {
+    const int row = i / stride, column = i % stride;
+    if (column >= width) {
+      worst.see(is_untouched(out[i]), 1, 1e-30);
+      continue;
+    }
+    const double gate = fmin(wide(gate_up[size_t(row) * 2 * width + column]), 7);
+    const double up = fmax(fmin(wide(gate_up[size_t(row) * 2 * width + width + column]), 7), -7);
+    const double expected = (up + 1) * gate / (1 + exp(-1.702 * gate));
+    worst.see(wide(out[i]), expected, allowed_bf16(expected));
+  }
+  report.compared("clamped_swiglu", what, worst.error());
+}
+
+void check_clear(Report &report, int width, unsigned parts) {
+  const int stride = width + 3;
+  Memory<float> x(size_t(ROWS) * stride);
+  launch({"clear_rows", {ROWS, parts}, 256}, clear_rows, output(x), width, stride, 0.0f);
+  Worst worst;
+  for (int i = 0; i < ROWS * stride; i++) {
+    worst.see(i % stride < width ? x[i] : !is_untouched(x[i]), 0, 1e-30);
+  }
+  report.compared("clear_rows", shape({{"width", width}}), worst.error());
+}
+
 // Parts of queries, parts of keys, and values that stay as they are.
 void check_norm_heads(Report &report, Chance &chance, int num_q, int num_k, int q_len, int k_len) {
   const std::string what =
@@ -147,10 +227,14 @@ void check_blocks(Report &report, bool) {
   Chance chance(14);
   for (int width : {1, 63, 576, 3001}) {
     check_bias(report, chance, width);
+    check_expert_bias(report, chance, width);
+    check_rms_norm_f32(report, chance, width);
     check_branch(report, chance, width, false);
     check_branch(report, chance, width, true);
     for (unsigned parts : {1u, 2u}) {
       check_changes(report, chance, width, parts);
+      check_clamped_swiglu(report, chance, width, parts);
+      check_clear(report, width, parts);
       check_activations(report, chance, width, parts);
     }
   }

@@ -11,6 +11,8 @@
 #include "report.h"
 
 void check_products(Report &report, bool is_long);
+void check_quantized(Report &report, bool is_long);
+void check_experts(Report &report, bool is_long);
 void check_rows(Report &report, bool is_long);
 void check_rope(Report &report, bool is_long);
 void check_blocks(Report &report, bool is_long);

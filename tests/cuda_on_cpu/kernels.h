@@ -16,6 +16,12 @@ struct alignas(16) Summary {
 
 typedef void ProductKernel(const bf16 *weight, const bf16 *x, void *out, int num_rows, int n,
                            int k_padded, int out_stride);
+typedef void QuantizedKernel(const uint8_t *codes, const void *scales, const bf16 *x, void *out,
+                             int num_rows, int n, int k_padded, int out_stride);
+typedef void ExpertsKernel(const bf16 *weights, const uint4 *tiles, const bf16 *x, void *out, int n,
+                           int k_padded, int out_stride);
+typedef void QuantizedExpertsKernel(const uint8_t *codes, const void *scales, const uint4 *tiles,
+                                    const bf16 *x, void *out, int n, int k_padded, int out_stride);
 typedef void DecodeKernel(const bf16 *qkv, const bf16 *cache, float *partials, const uint32_t *rows,
                           const uint32_t *lens, const uint32_t *table_starts,
                           const uint32_t *tables, const uint32_t *chunk_starts, int num_heads,
@@ -40,6 +46,42 @@ IN_ALL_MODES(gemm_tiles_medium)
 IN_ALL_MODES(gemm_tiles_large)
 IN_ALL_MODES(gemm_tiles_wide)
 #undef IN_ALL_MODES
+
+#define IN_ALL_MODES(NAME) \
+  QuantizedKernel NAME##_store_bf16, NAME##_store_f32, NAME##_add_f32, NAME##_swiglu;
+IN_ALL_MODES(gemm_int8_rows_1)
+IN_ALL_MODES(gemm_int8_rows_2)
+IN_ALL_MODES(gemm_int8_tiles_small)
+IN_ALL_MODES(gemm_int4_rows_1)
+IN_ALL_MODES(gemm_int4_rows_2)
+IN_ALL_MODES(gemm_int4_tiles_small)
+IN_ALL_MODES(gemm_fp8_rows_1)
+IN_ALL_MODES(gemm_fp8_rows_2)
+IN_ALL_MODES(gemm_fp8_tiles_small)
+#undef IN_ALL_MODES
+
+#define IN_ALL_MODES(TYPE, NAME) TYPE NAME##_store_bf16, NAME##_store_f32, NAME##_swiglu;
+#define IN_ALL_SIZES(TYPE, NAME)                                                   \
+  IN_ALL_MODES(TYPE, NAME##_rows_1)                                                \
+  IN_ALL_MODES(TYPE, NAME##_rows_2)                                                \
+  IN_ALL_MODES(TYPE, NAME##_single)                                                \
+  IN_ALL_MODES(TYPE, NAME##_large)
+IN_ALL_SIZES(ExpertsKernel, gemm_experts_bf16)
+IN_ALL_SIZES(QuantizedExpertsKernel, gemm_experts_int8)
+IN_ALL_SIZES(QuantizedExpertsKernel, gemm_experts_int4)
+IN_ALL_SIZES(QuantizedExpertsKernel, gemm_experts_fp8)
+#undef IN_ALL_SIZES
+#undef IN_ALL_MODES
+
+#define OF_FORM(NAME)                                                                           \
+  void dequantize_##NAME(const uint8_t *codes, const void *scales, bf16 *out, int num_rows,     \
+                         int k_padded);                                                         \
+  void embedding_##NAME(const uint8_t *codes, const void *scales, const uint32_t *ids, float *x, \
+                        int hidden, int k_padded);
+OF_FORM(int8)
+OF_FORM(int4)
+OF_FORM(fp8)
+#undef OF_FORM
 
 #define OF_SIZE(D)                       \
   DecodeKernel attention_decode_##D;     \
@@ -69,6 +111,22 @@ void norm_heads(bf16 *qkv, const float *q_weight, const float *k_weight, int q_l
                 int q_width, int row_width, float eps);
 void add_branch(float *x, const float *branch, const float *weight, int hidden, float eps,
                 float scale);
+void add_expert_bias_f32(float *x, const float *biases, const uint32_t *experts, int width);
+void add_expert_bias_bf16(bf16 *x, const float *biases, const uint32_t *experts, int width);
+void rms_norm_f32(const float *x, const float *weight, float *out, int hidden, float eps);
+void clear_rows(float *x, int width, int stride, float unused);
+void clamped_swiglu(const bf16 *gate_up, bf16 *out, int ffn, int in_stride, int out_stride,
+                    float alpha, float limit);
+void linear_f32(const float *weight, const float *x, float *out, int num_rows, int n, int k);
+void route(const float *logits, uint32_t *experts, float *weights, int num_rows, int num_experts,
+           int num_used, int of_used);
+void group_by_expert(const uint32_t *experts, uint4 *tiles, uint32_t *order, uint32_t *rows,
+                     uint32_t *expert_of, int num_places, int num_used, int num_experts,
+                     int tile_rows, int num_tiles);
+void gather_inputs(const float *x, const uint32_t *rows, bf16 *out, int k, int k_padded);
+void add_experts(float *x, const float *y, const uint32_t *order, const float *weights, int width,
+                 int num_used);
+void gates(float *x, int count);
 void scale_rows(float *x, int width, int stride, float scale);
 void softcap_rows(float *x, int width, int stride, float cap);
 void geglu(const bf16 *gate_up, bf16 *out, int ffn, int in_stride, int out_stride);

@@ -9,6 +9,8 @@ struct Group {
 };
 
 constexpr Group GROUPS[] = {{"products", check_products},
+                            {"quantized", check_quantized},
+                            {"experts", check_experts},
                             {"rows", check_rows},
                             {"rope", check_rope},
                             {"blocks", check_blocks},

@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "checks.h"
+#include "quantized.h"
 
 namespace {
 
@@ -11,7 +11,10 @@ enum Mode { STORE_BF16, STORE_F32, ADD_F32, SWIGLU };
 
 struct Variant {
   const char *name;
+  Form form;
+  // Of bf16 weights, or of others.
   ProductKernel *kernels[4];
+  QuantizedKernel *quantized[4];
   // Of a block, and with SwiGLU.
   int rows, outputs, gated_outputs;
   int cluster, shared;
@@ -20,21 +23,35 @@ struct Variant {
 };
 
 #define KERNELS(NAME) {NAME##_store_bf16, NAME##_store_f32, NAME##_add_f32, NAME##_swiglu}
+#define BF16(NAME) #NAME, Form::BF16, KERNELS(NAME), {}
+#define QUANTIZED(FORM, NAME) #NAME, Form::FORM, {}, KERNELS(NAME)
 const Variant VARIANTS[] = {
-    {"gemm_rows_1", KERNELS(gemm_rows_1), 8, 16, 16, 1, 0, false},
-    {"gemm_rows_2", KERNELS(gemm_rows_2), 16, 32, 16, 1, 0, false},
-    {"gemm_tiles_small", KERNELS(gemm_tiles_small), 64, 128, 64, 4, 98304, true},
-    {"gemm_tiles_medium", KERNELS(gemm_tiles_medium), 128, 128, 64, 4, 135168, true},
-    {"gemm_tiles_large", KERNELS(gemm_tiles_large), 128, 128, 64, 1, 131072, true},
-    {"gemm_tiles_wide", KERNELS(gemm_tiles_wide), 256, 128, 64, 1, 229376, true},
+    {BF16(gemm_rows_1), 8, 16, 16, 1, 0, false},
+    {BF16(gemm_rows_2), 16, 32, 16, 1, 0, false},
+    {BF16(gemm_tiles_small), 64, 128, 64, 4, 98304, true},
+    {BF16(gemm_tiles_medium), 128, 128, 64, 4, 135168, true},
+    {BF16(gemm_tiles_large), 128, 128, 64, 1, 131072, true},
+    {BF16(gemm_tiles_wide), 256, 128, 64, 1, 229376, true},
+    {QUANTIZED(INT8, gemm_int8_rows_1), 8, 16, 16, 1, 0, false},
+    {QUANTIZED(INT8, gemm_int8_rows_2), 16, 32, 16, 1, 0, false},
+    {QUANTIZED(INT8, gemm_int8_tiles_small), 64, 128, 64, 4, 67584, true},
+    {QUANTIZED(INT4, gemm_int4_rows_1), 8, 16, 16, 1, 0, false},
+    {QUANTIZED(INT4, gemm_int4_rows_2), 16, 32, 16, 1, 0, false},
+    {QUANTIZED(INT4, gemm_int4_tiles_small), 64, 128, 64, 4, 67584, true},
+    {QUANTIZED(FP8, gemm_fp8_rows_1), 8, 16, 16, 1, 0, false},
+    {QUANTIZED(FP8, gemm_fp8_rows_2), 16, 32, 16, 1, 0, false},
+    {QUANTIZED(FP8, gemm_fp8_tiles_small), 64, 128, 64, 4, 67584, true},
 };
 const char *const MODES[] = {"_store_bf16", "_store_f32", "_add_f32", "_swiglu"};
 
-// A product of as many rows as any launch has, with what it should be.
+// A product of as many rows as any launch has, with what it should be. The weights are bf16 numbers
+// that the codes of a form stand for, if it is another.
 struct Product {
   Mode mode;
+  Form form;
   int n, k, k_padded, rows, stride;
   std::vector<bf16> x;
+  Quantized quantized;
   Memory<bf16> weight;
   std::vector<float> before;
   std::vector<double> expected;
@@ -42,12 +59,16 @@ struct Product {
   std::vector<float> first;
   std::vector<bool> is_known;
 
-  Product(Chance &chance, Mode mode, int n, int k, int rows)
-      : mode(mode), n(n), k(k), k_padded(padded(k)), rows(rows),
+  Product(Chance &chance, Mode mode, Form form, int n, int k, int rows)
+      : mode(mode), form(form), n(n), k(k), k_padded(padded(k)), rows(rows),
         // Aligned for vectors with some modes, and not with others.
         stride(mode == STORE_BF16 ? n + 3 : mode == STORE_F32 ? n : div_ceil(n, 4) * 4),
         x(random_rows(chance, rows, k, k_padded)),
-        weight(random_rows(chance, mode == SWIGLU ? 2 * n : n, k, k_padded)),
+        quantized(chance, form, num_outputs(), k_padded),
+        weight(form == Form::BF16 ? random_rows(chance, num_outputs(), k, k_padded)
+                                  : std::vector<bf16>(quantized.numbers.data(),
+                                                      quantized.numbers.data() +
+                                                          quantized.numbers.size())),
         before(random_floats(chance, size_t(rows) * n)), expected(size_t(rows) * n),
         first(size_t(rows) * n), is_known(size_t(rows) * n) {
     for (int row = 0; row < rows; row++) {
@@ -59,6 +80,8 @@ struct Product {
       }
     }
   }
+
+  int num_outputs() const { return mode == SWIGLU ? 2 * n : n; }
 
   double dot(int row, int output) const {
     const bf16 *of_row = &x[size_t(row) * k_padded];
@@ -90,8 +113,14 @@ void check(Report &report, Product &product, const Variant &variant, int start, 
   const int cluster = __CUDA_ARCH__ >= 900 ? variant.cluster : 1;
   const machine::Launch how = {kernel.c_str(), {unsigned(variant.cluster * tiles)}, 256,
                                variant.shared, cluster};
-  launch(how, variant.kernels[product.mode], constant(product.weight), input(x), output(out), rows,
-         n, product.k_padded, stride);
+  if (variant.form == Form::BF16) {
+    launch(how, variant.kernels[product.mode], constant(product.weight), input(x), output(out),
+           rows, n, product.k_padded, stride);
+  } else {
+    launch(how, variant.quantized[product.mode], constant(product.quantized.codes),
+           constant(product.quantized.scales), input(x), output(out), rows, n, product.k_padded,
+           stride);
+  }
 
   Worst worst;
   int num_other = 0, num_written = 0;
@@ -121,6 +150,22 @@ void check(Report &report, Product &product, const Variant &variant, int start, 
   }
 }
 
+// Computes several numbers of rows, up to `most`.
+void check_rows(Report &report, Chance &chance, Product &product, const Variant &variant,
+                int most) {
+  for (int rows : {1, 7, 9, 16, 33, 65, 100, 129, 300, 600}) {
+    if (rows > std::min(most, product.rows) || (!variant.is_tiled && rows > variant.rows)) {
+      continue;
+    }
+    const int start = chance.below(product.rows - rows + 1);
+    if (product.mode == STORE_BF16 || product.mode == SWIGLU) {
+      check<bf16>(report, product, variant, start, rows);
+    } else {
+      check<float>(report, product, variant, start, rows);
+    }
+  }
+}
+
 struct Shape {
   int n, k, rows;
 };
@@ -137,17 +182,19 @@ void check_products(Report &report, bool is_long) {
   }
   for (const Shape &shape : shapes) {
     for (Mode mode : {STORE_BF16, STORE_F32, ADD_F32, SWIGLU}) {
-      Product product(chance, mode, shape.n, shape.k, shape.rows);
+      Product product(chance, mode, Form::BF16, shape.n, shape.k, shape.rows);
       for (const Variant &variant : VARIANTS) {
-        for (int rows : {1, 7, 9, 16, 33, 65, 129, 300, 600}) {
-          if (rows > shape.rows || (!variant.is_tiled && rows > variant.rows)) {
-            continue;
-          }
-          const int start = chance.below(shape.rows - rows + 1);
-          if (mode == STORE_BF16 || mode == SWIGLU) {
-            check<bf16>(report, product, variant, start, rows);
-          } else {
-            check<float>(report, product, variant, start, rows);
+        if (variant.form == Form::BF16) {
+          check_rows(report, chance, product, variant, 600);
+        }
+      }
+      // With codes, the bits are those of the bf16 weights that they stand for.
+      for (Form form : {Form::INT8, Form::INT4, Form::FP8}) {
+        Product product(chance, mode, form, shape.n, shape.k, std::min(shape.rows, 100));
+        check_rows(report, chance, product, VARIANTS[1], 16);
+        for (const Variant &variant : VARIANTS) {
+          if (variant.form == form) {
+            check_rows(report, chance, product, variant, 100);
           }
         }
       }

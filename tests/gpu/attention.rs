@@ -1,7 +1,7 @@
 use super::devices::{Devices, Noise, assert_near, bits, numbers};
 use guichet::kernels::{
     AttentionOptions, AttentionShape, AttentionSpan, Batch, KV_BLOCK_SIZE, Kernels, KvType,
-    RopeTable, Use,
+    RopeTable, Use, Vector,
 };
 use std::ops::Range;
 
@@ -46,6 +46,8 @@ struct Layer<'a> {
     options: AttentionOptions<'static>,
     qkv: Vec<f32>,
     table: RopeTable,
+    /// Where there is a window.
+    sinks: Option<Vector>,
 }
 
 impl<'a> Layer<'a> {
@@ -65,6 +67,10 @@ impl<'a> Layer<'a> {
             shape,
             options,
             qkv: Noise::new(5).values(LONGEST * shape.qkv_width(), 1.0),
+            sinks: options.window.map(|_| {
+                let sinks = Noise::new(6).values(shape.num_heads, 1.0);
+                kernels.vector(sinks).unwrap()
+            }),
             table: RopeTable {
                 cos: vector(f32::cos),
                 sin: vector(f32::sin),
@@ -123,8 +129,12 @@ impl<'a> Layer<'a> {
                 .rope_and_write(&qkv, &cache, shape, Some(&self.table), positions, spans)
                 .unwrap();
             let scale = 1.0 / (shape.head_dim as f32).sqrt();
+            let options = AttentionOptions {
+                sinks: self.sinks.as_ref(),
+                ..self.options
+            };
             kernels
-                .paged_attention(&out, &qkv, &cache, shape, scale, self.options, spans)
+                .paged_attention(&out, &qkv, &cache, shape, scale, options, spans)
                 .unwrap();
             let mut numbers = numbers(&out).into_iter();
             for (output, range) in outputs.iter_mut().zip(ranges) {

@@ -62,9 +62,24 @@ fn families() -> Vec<DecoderConfig> {
         ),
         ("ApertusForCausalLM", json!({})),
         ("SmolLM3ForCausalLM", json!({"no_rope_layer_interval": 2})),
+        // A token that goes elsewhere for a rounding error would be another one: all are used.
+        ("MixtralForCausalLM", json!({"num_local_experts": 4, "num_experts_per_tok": 4})),
+        ("Qwen2MoeForCausalLM", qwen_moe(4, 4)),
+        ("Qwen3MoeForCausalLM", qwen_moe(4, 4)),
+        (
+            "GptOssForCausalLM",
+            json!({"num_local_experts": 4, "num_experts_per_tok": 4, "sliding_window": 60}),
+        ),
     ]
     .map(|(architecture, apart)| of_family(architecture, 10, 2, 32, apart))
     .into()
+}
+
+/// Experts in every second layer.
+fn qwen_moe(num_experts: usize, num_used: usize) -> Value {
+    json!({"num_experts": num_experts, "num_experts_per_tok": num_used,
+        "moe_intermediate_size": 200, "decoder_sparse_step": 2,
+        "shared_expert_intermediate_size": 260})
 }
 
 struct Model {
@@ -75,13 +90,17 @@ struct Model {
 
 impl Model {
     fn new(kernels: &Kernels, config: DecoderConfig) -> Self {
+        Self::of_type(WeightType::Bf16, kernels, config)
+    }
+
+    fn of_type(weight_type: WeightType, kernels: &Kernels, config: DecoderConfig) -> Self {
         let checkpoint = Checkpoint::random(3, config.num_parameters());
         let limits = DecoderLimits {
             max_rows: MAX_ROWS,
             max_output_rows: MAX_ROWS,
             max_positions: 1024,
         };
-        let weights = WeightType::Bf16.into();
+        let weights = weight_type.into();
         let num_blocks = vec![96; config.kv_groups().len()];
         let cache = KvCache::new(&config, kernels, KvType::Bf16, &num_blocks).unwrap();
         Self {
@@ -173,7 +192,20 @@ fn logits_of_families_are_those_of_the_cpu_in_any_step() {
 #[ignore = "needs a GPU"]
 fn logits_do_not_depend_on_the_step_and_recorded_steps_are_what_they_were() {
     let gpu = Devices::new(true).gpu;
-    let model = Model::new(&gpu, config(10, 2, 32));
+    let experts = of_family("Qwen2MoeForCausalLM", 10, 2, 32, qwen_moe(16, 3));
+    for (weight_type, config) in [
+        (WeightType::Bf16, config(10, 2, 32)),
+        (WeightType::Int8, config(10, 2, 32)),
+        (WeightType::Int4, config(10, 2, 32)),
+        (WeightType::Bf16, experts.clone()),
+        (WeightType::Int4, experts.clone()),
+    ] {
+        let what = format!("{} {weight_type:?}", config.family);
+        check_steps(&Model::of_type(weight_type, &gpu, config), &what);
+    }
+}
+
+fn check_steps(model: &Model, what: &str) {
     let ids = prompt(500);
     let whole: Vec<_> = model.logits(&[(&ids, 0)]);
     let row = |at: usize| bits(&whole[at]);
@@ -184,13 +216,13 @@ fn logits_do_not_depend_on_the_step_and_recorded_steps_are_what_they_were() {
             let items = starts.map(|at| (&ids[at..=at], at));
             let logits = model.logits(&items);
             for (logits, at) in logits.iter().zip(starts) {
-                assert_eq!(bits(logits), row(at), "step {step}, position {at}");
+                assert_eq!(bits(logits), row(at), "{what}: step {step}, position {at}");
             }
         }
     }
     let mixed = model.logits(&[(&ids[..90], 0), (&ids[71..72], 71), (&ids[407..470], 407)]);
     let expected = (0..90).chain([71]).chain(407..470);
     for (logits, at) in mixed.iter().zip(expected) {
-        assert_eq!(bits(logits), row(at), "mixed, position {at}");
+        assert_eq!(bits(logits), row(at), "{what}: mixed, position {at}");
     }
 }

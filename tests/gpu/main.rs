@@ -7,5 +7,6 @@
 mod attention;
 mod decoder;
 mod devices;
+mod experts;
 mod products;
 mod rows;

@@ -292,6 +292,15 @@ class Tables(unittest.TestCase):
         self.assertFalse(lines["llama-8b prefill.1024"].passed)
         self.assertIn("decode.1 20.0%", lines["what deterministic costs"].figure)
 
+    def test_smaller_weights_have_a_smaller_least_and_lines_of_their_own(self):
+        found = speed.figures({"decode": {"1": 500.0}}, shapes.LLAMA_8B, self.LIMITS, "int4")
+        layers, head = shapes.LLAMA_8B.layer_weights(), shapes.LLAMA_8B.head_weights()
+        expected = 500 * (layers * 4.5 + head * 8.25) / 8 / 4.3e12
+        self.assertAlmostEqual(found["decode.1"]["of_copy_bytes_s"], expected, places=2)
+        (line,) = bars.lines({"speed": self.result({"llama-8b int4": found})})
+        self.assertEqual((line.what, line.passed), ("llama-8b int4 decode.1", None))
+        self.assertIn("500 tok/s 5", line.figure)
+
     def test_without_limits_no_part_is_reached(self):
         figures = {"llama-8b True": speed.figures({"decode": {"1": 1e9}}, shapes.LLAMA_8B, {})}
         (line,) = bars.lines({"speed": self.result(figures)})

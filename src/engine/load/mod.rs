@@ -39,11 +39,11 @@ pub enum LoadError {
     )]
     NoCuda,
     #[error(
-        "on a GPU weights and KV cache are bf16: leave `quantize` and `kv_cache_dtype` out and set \
-         `dtype = \"bf16\"`, or `device = \"cpu\"`"
+        "on a GPU weights are bf16, int8 or int4 and the KV cache is bf16: leave `kv_cache_dtype` out \
+         and set `dtype = \"bf16\"`, or `device = \"cpu\"`"
     )]
     GpuTypes,
-    #[error("models with {0} are not computed on a GPU yet: set `device = \"cpu\"`")]
+    #[error("models with {0} are not computed on a GPU: set `device = \"cpu\"`")]
     GpuFamily(&'static str),
     #[error(
         "`tensor_parallel` splits models that write, and this one makes vectors or scores of texts: \
@@ -283,10 +283,11 @@ fn kv_budget(options: &ModelOptions, free: u64, weights: u64) -> u64 {
 
 /// What a GPU computes in so far.
 fn check_gpu_types(precision: Precision, kv_type: KvType) -> Result<(), LoadError> {
-    if precision == WeightType::Bf16.into() && kv_type == KvType::Bf16 {
-        return Ok(());
+    let has_f32 = [precision.layers, precision.tables].contains(&WeightType::F32);
+    match has_f32 || kv_type != KvType::Bf16 {
+        true => Err(LoadError::GpuTypes),
+        false => Ok(()),
     }
-    Err(LoadError::GpuTypes)
 }
 
 /// The kernel set that is asked for, on the threads that all models share.

@@ -153,11 +153,11 @@ impl Case {
             let out = kernels
                 .zeros(qkv.num_rows(), shape.q_width(), Use::Sums)
                 .unwrap();
-            let sinks = self.sinks();
+            let sinks = self.sinks().map(|sinks| kernels.vector(sinks).unwrap());
             let options = AttentionOptions {
                 window: self.window,
                 softcap: self.softcap,
-                sinks: sinks.as_deref(),
+                sinks: sinks.as_ref(),
                 is_bidirectional: self.is_bidirectional,
             };
             kernels

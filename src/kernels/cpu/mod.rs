@@ -27,9 +27,11 @@ pub use buffer::AlignedBuffer;
 pub use kernel_set::{KernelSet, UnknownKernelSet};
 pub use meeting::{Meeting, MeetingError};
 pub use packed::{
-    Arrangement, Float, Matrix, MatrixRows, PackedWeight, RandomRows, RowSource, Strided,
-    WeightType,
+    Arrangement, Float, Fp8Matrix, Matrix, MatrixRows, PackedWeight, RandomRows, RowSource,
+    Strided, WeightType,
 };
+#[cfg(feature = "cuda")]
+pub use packed::{Importance, Int4, Int8, Quantized, int4_groups, int8_groups};
 pub use placement::{Placement, PlacementError};
 pub use pool::{PoolError, ThreadPool};
 pub(crate) use split::SplitMut;

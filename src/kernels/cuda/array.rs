@@ -23,6 +23,12 @@ pub struct Array {
     pub stride: usize,
 }
 
+impl std::fmt::Debug for Array {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?} [{}, {}]", self.element, self.num_rows, self.width)
+    }
+}
+
 impl Type {
     pub fn num_bytes(self) -> usize {
         match self {

@@ -91,11 +91,15 @@ impl Cuda {
         spans: Spans<'_>,
     ) -> Result<()> {
         let op = "paged_attention";
-        if options.is_bidirectional || options.sinks.is_some() {
+        if options.is_bidirectional {
             return Err(Error::Msg(format!(
-                "{op}: encoders and sinks are not supported on CUDA"
+                "{op}: encoders are not supported on CUDA"
             )));
         }
+        let sinks = match options.sinks {
+            Some(sinks) => sinks.cuda(op)?.address().into(),
+            None => Argument::Null,
+        };
         let spans = spans.cuda.ok_or_else(|| missing(op))?;
         let padded = padded_head_dim(shape.head_dim)?;
         if prefill_shared(padded) > self.device.max_shared() {
@@ -114,6 +118,7 @@ impl Cuda {
             scale,
             softcap: options.softcap.unwrap_or(0.0),
             window: options.window.unwrap_or(0),
+            sinks,
             spans,
         };
         if spans.num_sequences > 0 {
@@ -136,6 +141,8 @@ struct Attention<'a> {
     scale: f32,
     softcap: f32,
     window: usize,
+    /// Nothing, or a number for each query head.
+    sinks: Argument,
     spans: &'a SpanInputs,
 }
 
@@ -190,7 +197,7 @@ impl Attention<'_> {
             &[
                 partials.into(),
                 self.out.expect(Type::Bf16, op)?.into(),
-                Argument::Null,
+                self.sinks,
                 spans.rows.into(),
                 spans.lens.into(),
                 spans.chunk_starts.into(),
@@ -218,7 +225,7 @@ impl Attention<'_> {
                 self.qkv.expect(Type::Bf16, op)?.into(),
                 self.cache.expect(Type::Bf16, op)?.into(),
                 self.out.expect(Type::Bf16, op)?.into(),
-                Argument::Null,
+                self.sinks,
                 spans.tiles.into(),
                 spans.tables.into(),
                 shape.num_heads.into(),

@@ -3,10 +3,14 @@
 //
 //   kernel            grid                      threads
 //   add_bias_*        rows                      256
+//   add_expert_bias_* rows                      256
+//   rms_norm_f32      rows                      256
 //   norm_heads        rows, heads               256
 //   add_branch        rows                      256
 //   scale, softcap    rows, parts of a row      256
-//   geglu, xielu      rows, parts of a row      256
+//   geglu, xielu,
+//   clamped_swiglu    rows, parts of a row      256
+//   clear_rows        rows, parts of a row      256
 //
 // A row's parts are any number of blocks that share its elements. Sums are taken in an order that
 // depends on a row's length alone.
@@ -48,6 +52,41 @@ extern "C" __global__ void __launch_bounds__(NUM_THREADS)
 extern "C" __global__ void __launch_bounds__(NUM_THREADS)
     add_bias_bf16(bf16 *x, const float *bias, int width) {
   add_bias(x, bias, width);
+}
+
+// The same with the bias of the expert that a row belongs to.
+template <class T>
+static __device__ __forceinline__ void add_expert_bias(T *x, const float *biases,
+                                                       const uint32_t *experts, int width) {
+  let_next_kernel_start();
+  wait_for_previous_kernel();
+  T *row = x + static_cast<size_t>(blockIdx.x) * width;
+  const float *bias = biases + static_cast<size_t>(experts[blockIdx.x]) * width;
+  for (int i = threadIdx.x; i < width; i += NUM_THREADS) {
+    from_float(row[i], to_float(row[i]) + bias[i]);
+  }
+}
+
+extern "C" __global__ void __launch_bounds__(NUM_THREADS)
+    add_expert_bias_f32(float *x, const float *biases, const uint32_t *experts, int width) {
+  add_expert_bias(x, biases, experts, width);
+}
+
+extern "C" __global__ void __launch_bounds__(NUM_THREADS)
+    add_expert_bias_bf16(bf16 *x, const float *biases, const uint32_t *experts, int width) {
+  add_expert_bias(x, biases, experts, width);
+}
+
+// out = x / rms(x) * weight in f32, for what decides on experts.
+extern "C" __global__ void __launch_bounds__(NUM_THREADS)
+    rms_norm_f32(const float *x, const float *weight, float *out, int hidden, float eps) {
+  let_next_kernel_start();
+  wait_for_previous_kernel();
+  const size_t row = static_cast<size_t>(blockIdx.x) * hidden;
+  const float scale = rms_scale(x + row, hidden, eps);
+  for (int i = threadIdx.x; i < hidden; i += NUM_THREADS) {
+    out[row + i] = x[row + i] * scale * weight[i];
+  }
 }
 
 // Norms, in place, the parts of queries and then those of keys inside a row: a part is as long as
@@ -106,6 +145,31 @@ extern "C" __global__ void __launch_bounds__(NUM_THREADS)
   wait_for_previous_kernel();
   float *row = x + static_cast<size_t>(blockIdx.x) * stride;
   for_part(width, [&](int i) { row[i] = cap * tanhf(row[i] / cap); });
+}
+
+extern "C" __global__ void __launch_bounds__(NUM_THREADS)
+    clear_rows(float *x, int width, int stride, float) {
+  let_next_kernel_start();
+  wait_for_previous_kernel();
+  float *row = x + static_cast<size_t>(blockIdx.x) * stride;
+  for_part(width, [&](int i) { row[i] = 0.0f; });
+}
+
+// out = (up + 1) * gate * sigmoid(alpha * gate), the gate at most `limit` and the up within it, where
+// a row of gate_up holds ffn numbers of each.
+extern "C" __global__ void __launch_bounds__(NUM_THREADS)
+    clamped_swiglu(const bf16 *gate_up, bf16 *out, int ffn, int in_stride, int out_stride,
+                   float alpha, float limit) {
+  let_next_kernel_start();
+  wait_for_previous_kernel();
+  const bf16 *gates = gate_up + static_cast<size_t>(blockIdx.x) * in_stride;
+  const bf16 *ups = gates + ffn;
+  bf16 *to = out + static_cast<size_t>(blockIdx.x) * out_stride;
+  for_part(ffn, [&](int i) {
+    const float gate = fminf(to_float(gates[i]), limit);
+    const float up = fmaxf(fminf(to_float(ups[i]), limit), -limit);
+    from_float(to[i], (up + 1.0f) * gate / (1.0f + __expf(-alpha * gate)));
+  });
 }
 
 // out = gelu(gate) * up, by tanh, where a row of gate_up holds ffn numbers of each.

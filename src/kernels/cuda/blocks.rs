@@ -7,7 +7,7 @@ use crate::kernels::{self, AttentionShape, HeadNorms, Vector};
 use candle_core::Result;
 
 /// Numbers of a row that one block takes, where several share it.
-const PART: usize = 4096;
+pub(super) const PART: usize = 4096;
 
 impl Cuda {
     pub fn add_bias(&self, x: &kernels::Array, bias: &Vector) -> Result<()> {
@@ -94,6 +94,27 @@ impl Cuda {
         )
     }
 
+    pub fn rms_norm(
+        &self,
+        out: &kernels::Array,
+        x: &kernels::Array,
+        weight: &Vector,
+        eps: f32,
+    ) -> Result<()> {
+        let op = "rms_norm";
+        let (out, x) = (out.cuda(op)?, x.cuda(op)?);
+        self.device.launch(
+            &by_rows("rms_norm_f32", x.num_rows(), 1),
+            &[
+                x.expect(Type::F32, op)?.into(),
+                weight.cuda(op)?.address().into(),
+                out.expect(Type::F32, op)?.into(),
+                x.width().into(),
+                eps.into(),
+            ],
+        )
+    }
+
     /// `name` is a kernel that changes each number of rows of f32 with one other.
     pub fn change_rows(&self, name: &'static str, x: &kernels::Array, with: f32) -> Result<()> {
         let x = x.cuda(name)?;
@@ -124,7 +145,7 @@ impl Cuda {
     }
 }
 
-fn by_rows(name: &str, num_rows: usize, parts: usize) -> Launch<'_> {
+pub(super) fn by_rows(name: &str, num_rows: usize, parts: usize) -> Launch<'_> {
     Launch {
         name,
         grid: [num_rows, parts.max(1), 1],

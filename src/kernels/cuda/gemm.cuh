@@ -42,3 +42,36 @@ template <int MODE> static __device__ __forceinline__ float finish(float total, 
   }
   return total;
 }
+
+static __device__ __forceinline__ float4 add(float4 a, float4 b) {
+  return make_float4(a.x + b.x, a.y + b.y, a.z + b.z, a.w + b.w);
+}
+
+// Stores four neighbouring outputs of a row, those below n.
+template <int MODE>
+static __device__ __forceinline__ void store4(void *out, size_t row_start, int output, int n,
+                                              bool is_aligned, float4 v) {
+  const size_t at = row_start + output;
+  if (is_aligned && output + 4 <= n) {
+    if (MODE == STORE_BF16 || MODE == SWIGLU) {
+      *reinterpret_cast<uint2 *>(static_cast<bf16 *>(out) + at) =
+          make_uint2(pack(v.x, v.y), pack(v.z, v.w));
+    } else {
+      float4 *to = reinterpret_cast<float4 *>(static_cast<float *>(out) + at);
+      *to = MODE == ADD_F32 ? add(*to, v) : v;
+    }
+    return;
+  }
+  const float values[4] = {v.x, v.y, v.z, v.w};
+#pragma unroll
+  for (int i = 0; i < 4; i++) {
+    if (output + i < n) {
+      if (MODE == STORE_BF16 || MODE == SWIGLU) {
+        static_cast<bf16 *>(out)[at + i] = __float2bfloat16_rn(values[i]);
+      } else {
+        float *to = static_cast<float *>(out) + at + i;
+        *to = MODE == ADD_F32 ? *to + values[i] : values[i];
+      }
+    }
+  }
+}

@@ -84,6 +84,14 @@ static __device__ __forceinline__ uint4 load_weights(const uint4 *from) {
   return v;
 }
 
+static __device__ __forceinline__ uint2 load_weights(const uint2 *from) {
+  uint2 v;
+  asm volatile("ld.global.L1::no_allocate.L2::128B.v2.u32 {%0, %1}, [%2];"
+               : "=r"(v.x), "=r"(v.y)
+               : "l"(from));
+  return v;
+}
+
 // In assembly so that it stays where it is written: well ahead of its use.
 static __device__ __forceinline__ uint4 load_row(const uint4 *from) {
   uint4 v;

@@ -12,12 +12,14 @@ mod array;
 mod attention;
 mod blocks;
 mod device;
+mod experts;
 mod functions;
 mod graphs;
 mod library;
 mod memory;
 mod nccl;
 mod product;
+mod quantized;
 mod rows;
 mod step;
 mod variants;
@@ -25,6 +27,7 @@ mod weight;
 
 pub use array::Array;
 pub use device::{Address, Device};
+pub use experts::Routing;
 pub use nccl::Nccl;
 pub use step::{RECORDED, SpanInputs, StepInputs};
 pub use weight::Weight;
@@ -73,6 +76,10 @@ enum Scratch {
     Normed,
     /// Gate and up of rows, before they meet.
     GateUp,
+    /// bf16 weights that are made of codes.
+    Numbers,
+    /// Which rows go through which experts.
+    Routing,
     /// Attention of chunks, before they are added up.
     Partials,
     /// Summaries of parts of rows of logits.

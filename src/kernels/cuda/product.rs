@@ -1,8 +1,10 @@
 //! Linear layers.
 
 use super::array::{Array, Type};
-use super::device::{Address, Launch};
+use super::device::{Address, Argument, Launch};
 use super::library::{Kind, Product};
+use super::variants::MOST_ROWS_OF_CODES;
+use super::weight::{Form, Weight};
 use super::{Cuda, ROW_ALIGNMENT, Scratch};
 use crate::kernels::{self, Arrangement, Epilogue, Vector};
 use candle_core::{Error, Result};
@@ -12,7 +14,7 @@ const FEW_ROWS: usize = 16;
 
 /// Where sums go, and as what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mode {
+pub(super) enum Mode {
     StoreBf16,
     StoreF32,
     AddF32,
@@ -21,8 +23,15 @@ enum Mode {
     GeGlu,
 }
 
+/// What is multiplied.
+pub(super) struct Operands<'a> {
+    pub weight: &'a Weight,
+    pub x: Address,
+    pub rows: usize,
+}
+
 impl Mode {
-    fn new(epilogue: Epilogue, out: &Array) -> Result<Self> {
+    pub fn new(epilogue: Epilogue, out: &Array) -> Result<Self> {
         match (epilogue, out.element) {
             (Epilogue::Store, Type::Bf16) => Ok(Self::StoreBf16),
             (Epilogue::Store, Type::F32) => Ok(Self::StoreF32),
@@ -35,7 +44,15 @@ impl Mode {
         }
     }
 
-    fn name(self) -> &'static str {
+    /// Bytes of a number that is written.
+    pub fn out_bytes(self) -> usize {
+        match self {
+            Self::StoreBf16 | Self::SwiGlu | Self::GeGlu => 2,
+            Self::StoreF32 | Self::AddF32 => 4,
+        }
+    }
+
+    pub fn name(self) -> &'static str {
         match self {
             Self::StoreBf16 | Self::GeGlu => "store_bf16",
             Self::StoreF32 => "store_f32",
@@ -54,6 +71,10 @@ impl Cuda {
         epilogue: Epilogue,
     ) -> Result<()> {
         let x = x.cuda("linear")?;
+        let of_f32 = weight.cuda("linear")?;
+        if of_f32.form == Form::F32 {
+            return self.linear_f32(out.cuda("linear")?, x, of_f32, epilogue);
+        }
         let inputs = x.expect(Type::Bf16, "linear")?;
         self.multiply(out.cuda("linear")?, inputs, x.num_rows(), weight, epilogue)
     }
@@ -102,16 +123,21 @@ impl Cuda {
         let weight = weight.cuda("linear")?;
         let mode = Mode::new(epilogue, out)?;
         let is_paired = weight.arrangement == Arrangement::Paired;
+        if weight.form == Form::F32 {
+            return Err(Error::Msg(
+                "linear: f32 weights have no norm on CUDA".into(),
+            ));
+        }
         if is_paired != matches!(mode, Mode::SwiGlu | Mode::GeGlu) {
             return Err(Error::Msg("linear: a gate needs a pair of weights".into()));
         }
         let (n, k_padded) = (weight.n(), weight.k_padded());
         let library = match &self.library {
-            Some(library) if rows > FEW_ROWS => library,
+            Some(library) if rows > FEW_ROWS && weight.form == Form::Bf16 => library,
             _ => {
+                let operands = Operands { weight, x, rows };
                 let multiply = |out, out_stride, n| {
-                    let weight = weight.address();
-                    self.multiply_in_order(mode, weight, x, out, out_stride, rows, n, k_padded)
+                    self.multiply_in_order(mode, &operands, out, out_stride, n)
                 };
                 return match mode {
                     Mode::SwiGlu => multiply(out.address(), out.stride, n / 2),
@@ -139,7 +165,7 @@ impl Cuda {
             Mode::SwiGlu | Mode::GeGlu => {
                 let product = product(n, Kind::StoreBf16);
                 let gate_up = self.gate_up(rows, n)?;
-                library.multiply(&self.device, product, weight.address(), x, gate_up)?;
+                library.multiply(&self.device, product, weight.row(0), x, gate_up)?;
                 let name = match mode {
                     Mode::GeGlu => "geglu",
                     _ => "swiglu",
@@ -148,39 +174,67 @@ impl Cuda {
             }
         };
         let product = product(out.stride, kind);
-        library.multiply(&self.device, product, weight.address(), x, out.address())
+        library.multiply(&self.device, product, weight.row(0), x, out.address())
     }
 
-    /// By kernels that sum every row in the same order, whatever `rows` is.
-    #[allow(clippy::too_many_arguments)]
+    /// By kernels that sum every row in the same order, however many there are.
     fn multiply_in_order(
         &self,
         mode: Mode,
-        weight: Address,
-        x: Address,
+        operands: &Operands<'_>,
         out: Address,
         out_stride: usize,
-        rows: usize,
         n: usize,
-        k_padded: usize,
     ) -> Result<()> {
-        let (launch, name) =
-            super::variants::product(mode.name(), rows, n, self.device.max_shared());
-        self.device.launch(
-            &Launch {
-                name: &name,
-                ..launch
-            },
-            &[
-                weight.into(),
-                x.into(),
-                out.into(),
-                rows.into(),
-                n.into(),
-                k_padded.into(),
-                out_stride.into(),
-            ],
-        )
+        let Operands { weight, rows, .. } = *operands;
+        if weight.form == Form::Bf16 {
+            return self.multiply_bf16(mode, operands, weight.row(0), out, out_stride, n);
+        }
+        if rows > MOST_ROWS_OF_CODES {
+            return self.multiply_by_parts(mode, operands, out, out_stride, n);
+        }
+        let max_shared = self.device.max_shared();
+        let launched = super::variants::product(weight.form, mode.name(), rows, n, max_shared);
+        self.launch_product(launched, weight.arguments(), operands, out, out_stride, n)
+    }
+
+    /// The same, of bf16 weights that lie somewhere else.
+    pub(super) fn multiply_bf16(
+        &self,
+        mode: Mode,
+        operands: &Operands<'_>,
+        weights: Address,
+        out: Address,
+        out_stride: usize,
+        n: usize,
+    ) -> Result<()> {
+        let (rows, max_shared) = (operands.rows, self.device.max_shared());
+        let launched = super::variants::product(Form::Bf16, mode.name(), rows, n, max_shared);
+        self.launch_product(launched, vec![weights.into()], operands, out, out_stride, n)
+    }
+
+    fn launch_product(
+        &self,
+        (launch, name): (Launch<'_>, String),
+        mut arguments: Vec<Argument>,
+        operands: &Operands<'_>,
+        out: Address,
+        out_stride: usize,
+        n: usize,
+    ) -> Result<()> {
+        arguments.extend::<[Argument; 6]>([
+            operands.x.into(),
+            out.into(),
+            operands.rows.into(),
+            n.into(),
+            operands.weight.k_padded().into(),
+            out_stride.into(),
+        ]);
+        let launch = Launch {
+            name: &name,
+            ..launch
+        };
+        self.device.launch(&launch, &arguments)
     }
 
     /// Room for the gates and ups of so many rows, `n` of both.

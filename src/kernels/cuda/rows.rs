@@ -1,7 +1,7 @@
 //! Ops that look at one row at a time.
 
 use super::array::Type;
-use super::device::Launch;
+use super::device::{Argument, Launch};
 use super::memory::Pinned;
 use super::{Cuda, Scratch};
 use crate::kernels::{Array, Indices, RowSummary, Weight};
@@ -15,20 +15,21 @@ impl Cuda {
         let op = "embedding";
         let (out, table) = (out.cuda(op)?, table.cuda(op)?);
         let ids = ids.cuda.ok_or_else(|| missing(op))?;
+        let mut arguments = table.arguments();
+        arguments.extend::<[Argument; 4]>([
+            ids.into(),
+            out.expect(Type::F32, op)?.into(),
+            out.width().into(),
+            table.k_padded().into(),
+        ]);
         self.device.launch(
             &Launch {
-                name: "embedding",
+                name: table.form.embedding(),
                 grid: [out.num_rows(), 1, 1],
                 threads: 256,
                 shared: 0,
             },
-            &[
-                table.address().into(),
-                ids.into(),
-                out.expect(Type::F32, op)?.into(),
-                out.width().into(),
-                table.k_padded().into(),
-            ],
+            &arguments,
         )
     }
 

@@ -12,6 +12,7 @@
 
 #define __global__
 #define __device__
+#define __constant__
 #define __forceinline__ inline
 #define __launch_bounds__(...)
 #define __cluster_dims__(...)
@@ -78,6 +79,13 @@ template <class T> static inline T __shfl_xor_sync(unsigned, T value, int distan
 template <class T> static inline T __shfl_up_sync(unsigned, T value, int distance) {
   const int lane = threadIdx.x % 32;
   return take_from_lane(value, lane < distance ? lane : lane - distance);
+}
+
+// One thread runs at a time, and gives way only where threads meet.
+static inline uint32_t atomicAdd(uint32_t *to, uint32_t value) {
+  const uint32_t before = *to;
+  *to += value;
+  return before;
 }
 
 static inline float __fadd_rn(float a, float b) { return a + b; }

@@ -36,3 +36,13 @@ static inline __nv_bfloat162 __floats2bfloat162_rn(float x, float y) {
 static inline float2 __bfloat1622float2(__nv_bfloat162 pair) {
   return make_float2(__bfloat162float(pair.x), __bfloat162float(pair.y));
 }
+
+static inline __nv_bfloat162 __hsub2(__nv_bfloat162 a, __nv_bfloat162 b) {
+  return __floats2bfloat162_rn(__bfloat162float(a.x) - __bfloat162float(b.x),
+                               __bfloat162float(a.y) - __bfloat162float(b.y));
+}
+
+static inline __nv_bfloat162 __hmul2(__nv_bfloat162 a, __nv_bfloat162 b) {
+  return __floats2bfloat162_rn(__bfloat162float(a.x) * __bfloat162float(b.x),
+                               __bfloat162float(a.y) * __bfloat162float(b.y));
+}

@@ -110,6 +110,7 @@ static inline void commit_copies() { machine::commit_copies(); }
 template <int N> static inline void wait_for_copies() { machine::wait_for_copies(N); }
 
 static inline uint4 load_weights(const uint4 *from) { return *from; }
+static inline uint2 load_weights(const uint2 *from) { return *from; }
 
 static inline uint4 load_row(const uint4 *from) { return *from; }
 

@@ -11,14 +11,18 @@ mod source;
 mod tests;
 
 pub use form::{Form, Int4, Int8, Quantized, STRIP};
+#[cfg(feature = "cuda")]
+pub use packing::{Importance, int4_groups, int8_groups};
 pub use quantize::largest_bits;
 pub use random::RandomRows;
 pub use rotation::{ROTATION, rotate_inline};
-pub use source::{Float, Matrix, MatrixRows, RowSource, Strided};
+pub use source::{Float, Fp8Matrix, Matrix, MatrixRows, RowSource, Strided};
 
 use super::{KernelSet, SplitMut, ThreadPool, math};
 use memory::WeightMemory;
-use packing::{Importance, pack_strip, strip_rows};
+#[cfg(not(feature = "cuda"))]
+use packing::Importance;
+use packing::{pack_strip, strip_rows};
 use rotation::rotate;
 
 /// Type of a weight in memory.

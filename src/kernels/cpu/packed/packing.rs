@@ -6,7 +6,7 @@ use super::{Arrangement, RowSource, quantize};
 use crate::kernels::cpu::{KernelSet, math};
 
 /// What the inputs of each group of 4 bits count, those that fill it up included.
-pub(super) struct Importance {
+pub struct Importance {
     groups: Vec<[f32; Int4::GROUP]>,
 }
 
@@ -122,6 +122,41 @@ pub(super) fn pack_strip(
             }),
         }
     }
+}
+
+/// Calls `with` with each group of the inputs of a row as a device takes them that does not round
+/// activations: number, codes, scale. Nothing is rotated.
+#[cfg(feature = "cuda")]
+pub fn int8_groups(
+    set: KernelSet,
+    source: &RowSource<'_>,
+    start: usize,
+    k: usize,
+    mut with: impl FnMut(usize, &[u8; Int8::GROUP], u16),
+) {
+    for_chunks::<{ Int8::GROUP }>(*source, start, k, |i, x| {
+        let mut codes = [0; Int8::GROUP];
+        let scale = quantize::int8(set, x, &mut codes);
+        with(i / Int8::GROUP, &codes, scale);
+    });
+}
+
+/// The same of 4 bits, where a code is the number of a level.
+#[cfg(feature = "cuda")]
+pub fn int4_groups(
+    set: KernelSet,
+    source: &RowSource<'_>,
+    start: usize,
+    k: usize,
+    importance: &Importance,
+    mut with: impl FnMut(usize, &[u8; Int4::GROUP], u16),
+) {
+    for_chunks::<{ Int4::GROUP }>(*source, start, k, |i, x| {
+        let mut codes = [0; Int4::GROUP];
+        let group = i / Int4::GROUP;
+        let scale = quantize::int4(set, x, importance.of(group), &mut codes);
+        with(group, &codes, scale);
+    });
 }
 
 /// Calls `with` with each group of the inputs of a row, rotated if they are to be, and its number.

@@ -46,6 +46,23 @@ pub struct Strided<'a> {
 pub trait Matrix: Debug + Send + Sync {
     /// Elements of row `row` from `start` on, as many as `out` has room for.
     fn read(&self, row: usize, start: usize, out: &mut [f32]);
+
+    /// The matrix as FP8 E4M3, if that is what it is made of.
+    fn fp8(&self) -> Option<&dyn Fp8Matrix> {
+        None
+    }
+}
+
+/// A matrix of FP8 E4M3 of which [`Fp8Matrix::GROUP`] inputs of an output share a scale at least.
+pub trait Fp8Matrix: Sync {
+    fn code(&self, row: usize, input: usize) -> u8;
+
+    /// What an element is multiplied with.
+    fn scale(&self, row: usize, input: usize) -> f32;
+}
+
+impl dyn Fp8Matrix {
+    pub const GROUP: usize = 64;
 }
 
 /// `k` columns from `column` on of `count` rows of a matrix: `first`, `first + step` and so on.

@@ -1,5 +1,5 @@
 use super::numbers::Groups;
-use crate::kernels::Matrix;
+use crate::kernels::{Fp8Matrix, Matrix};
 use std::fmt::Debug;
 
 /// Where a format keeps what a weight is made of: `weight = (code - zero) * scale`.
@@ -14,6 +14,11 @@ pub trait Layout: Debug + Send + Sync {
     fn zero(&self, row: usize, group: usize) -> f32;
 
     fn scale(&self, row: usize, group: usize) -> f32;
+
+    /// The same numbers as FP8 E4M3, if that is what they are.
+    fn fp8(&self) -> Option<&dyn Fp8Matrix> {
+        None
+    }
 }
 
 /// A matrix whose elements are worked out as they are read.
@@ -36,5 +41,9 @@ impl<L: Layout> Matrix for Dequantized<L> {
             }
             out = later;
         }
+    }
+
+    fn fp8(&self) -> Option<&dyn Fp8Matrix> {
+        self.layout.fp8()
     }
 }

@@ -9,6 +9,7 @@ use super::numbers::Scales;
 use super::parts::{Parts, matrix_shape};
 use super::sharing::{Grid, Sharing};
 use super::{Format, Quantized, read_config};
+use crate::kernels::Fp8Matrix;
 use crate::model::weights::tensor::Tensor;
 use safetensors::Dtype;
 use serde::Deserialize;
@@ -122,6 +123,7 @@ pub fn fp8(
             layout: Bytes {
                 codes: Arc::clone(weight),
                 k,
+                group: sharing.inputs(k),
                 grid: sharing.grid(k),
                 scales,
             },
@@ -134,6 +136,8 @@ struct Bytes {
     /// `[n, k]`.
     codes: Arc<Tensor>,
     k: usize,
+    /// Inputs that share a scale.
+    group: usize,
     scales: Scales,
     grid: Grid,
 }
@@ -149,6 +153,21 @@ impl Layout for Bytes {
 
     fn scale(&self, row: usize, group: usize) -> f32 {
         self.scales.get(self.grid.at(row, group))
+    }
+
+    fn fp8(&self) -> Option<&dyn Fp8Matrix> {
+        let is_shared = self.group.is_multiple_of(<dyn Fp8Matrix>::GROUP) || self.group >= self.k;
+        is_shared.then_some(self)
+    }
+}
+
+impl Fp8Matrix for Bytes {
+    fn code(&self, row: usize, input: usize) -> u8 {
+        self.codes.bytes()[row * self.k + input]
+    }
+
+    fn scale(&self, row: usize, input: usize) -> f32 {
+        Layout::scale(self, row, input / self.group)
     }
 }
 

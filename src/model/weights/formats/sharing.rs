@@ -59,9 +59,14 @@ impl Sharing {
 
     /// Of `k` inputs, those that share a scale.
     pub fn groups(self, k: usize) -> Groups {
+        Groups::Of(self.inputs(k))
+    }
+
+    /// How many of `k` inputs share a scale.
+    pub fn inputs(self, k: usize) -> usize {
         match self {
-            Self::Tensor | Self::Channel => Groups::Of(k.max(1)),
-            Self::Blocks([_, columns]) => Groups::Of(columns),
+            Self::Tensor | Self::Channel => k.max(1),
+            Self::Blocks([_, columns]) => columns,
         }
     }
 }
