@@ -46,7 +46,7 @@ pub use encoding::{
 pub use kv_group::{KvGroup, NO_BLOCK};
 pub use load::{
     DeviceChoice, Dtype, KvSurvey, LoadError, LoadedModel, ModelOptions, ModelTask, Quantize,
-    StepTime, Survey, load, survey_decoder, survey_encoder,
+    ReplicasError, StepTime, Survey, load, load_replicas, survey_decoder, survey_encoder,
 };
 pub use model_runner::ModelRunner;
 pub use runner::{

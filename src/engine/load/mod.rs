@@ -1,13 +1,14 @@
 mod blocks;
 mod memory;
 mod options;
+mod replicas;
 mod survey;
 mod warm_up;
 
 pub use options::{DeviceChoice, Dtype, ModelOptions, ModelTask, Quantize, StepTime};
+pub use replicas::{ReplicasError, load_replicas};
 pub use survey::{KvSurvey, Survey, survey_decoder, survey_encoder};
 
-use super::model_runner::ModelRunner;
 use super::{EngineConfig, KvGroup, PrefixCache, StepRunner};
 #[cfg(feature = "cuda")]
 use crate::kernels::CudaOptions;
@@ -16,6 +17,7 @@ use crate::model::{
     Checkpoint, Decoder, DecoderConfig, DecoderLimits, KvCache, ModelError, Precision, Suggestion,
 };
 use blocks::{CacheLimits, split_budget};
+use replicas::Loaded;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,6 +46,8 @@ pub enum LoadError {
          `dtype = \"bf16\"`, or `device = \"cpu\"`"
     )]
     GpuTypes,
+    #[error(transparent)]
+    Replicas(#[from] ReplicasError),
     #[error("models with {0} are not computed on a GPU yet: set `device = \"cpu\"`")]
     GpuFamily(&'static str),
     #[error(
@@ -75,8 +79,12 @@ pub struct LoadedModel {
     pub numerics: String,
 }
 
-/// Loads `config.json` and the safetensors of a checkpoint directory.
+/// Loads `config.json` and the safetensors of a checkpoint directory, for one engine.
 pub fn load(dir: &Path, options: &ModelOptions) -> Result<LoadedModel, LoadError> {
+    Ok(load_one(dir, options)?.into())
+}
+
+fn load_one(dir: &Path, options: &ModelOptions) -> Result<Loaded, LoadError> {
     let config = DecoderConfig::from_dir(dir)?;
     let checkpoint = match options.random_weights {
         Some(seed) => Checkpoint::random(seed, config.num_parameters()),
@@ -140,9 +148,10 @@ pub fn load(dir: &Path, options: &ModelOptions) -> Result<LoadedModel, LoadError
         (decoder, groups_within(budget)?)
     } else {
         let weights = checkpoint.num_elements() as u64 * memory::element_bits(precision) / 8;
-        let budget = options
-            .kv_cache_bytes
-            .unwrap_or_else(|| memory::free_memory_bytes().saturating_sub(weights) / 4);
+        let budget = options.kv_cache_bytes.unwrap_or_else(|| {
+            let free = memory::free_memory_bytes().saturating_sub(weights);
+            free / 4 / options.replicas.max(1) as u64
+        });
         let groups = groups_within(budget)?;
         limits.max_positions = limits.max_positions.min(longest(&groups));
         (load(limits)?, groups)
@@ -183,7 +192,7 @@ pub fn load(dir: &Path, options: &ModelOptions) -> Result<LoadedModel, LoadError
         block_size,
         most_blocks,
     );
-    Ok(LoadedModel {
+    Ok(Loaded {
         config: EngineConfig {
             max_num_batched_tokens: limits.max_rows,
             max_num_seqs,
@@ -218,7 +227,9 @@ pub fn load(dir: &Path, options: &ModelOptions) -> Result<LoadedModel, LoadError
             quarantine_path: options.quarantine_path.clone(),
             ..defaults
         },
-        runner: Box::new(ModelRunner::new(decoder, cache)),
+        decoder,
+        cache,
+        kv_type,
         description,
         numerics: match options.random_weights {
             None => format!("{} {numerics}", kernels.name()),
@@ -232,7 +243,7 @@ fn on_device(kernels: Kernels, options: &ModelOptions) -> Result<Kernels, LoadEr
     match options.device {
         DeviceChoice::Cpu => Ok(kernels),
         #[cfg(feature = "cuda")]
-        DeviceChoice::Auto if !Kernels::has_cuda() => Ok(kernels),
+        DeviceChoice::Auto if Kernels::num_gpus() == 0 => Ok(kernels),
         #[cfg(feature = "cuda")]
         DeviceChoice::Auto | DeviceChoice::Cuda(_) => {
             let ordinal = match options.device {
