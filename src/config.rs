@@ -372,6 +372,7 @@ impl Config {
     pub fn model_options(&self, model: &ModelConfig) -> ModelOptions {
         ModelOptions {
             device: model.device.into(),
+            replicas: model.replicas,
             task: model.task(),
             pooling: model.pooling(),
             deterministic: model.deterministic,

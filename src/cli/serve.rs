@@ -37,6 +37,10 @@ pub struct ServeArgs {
     #[arg(long, value_name = "DEVICE")]
     device: Option<String>,
 
+    /// Engines for the model, each on a GPU of its own from the device on, or on its part of the threads [default: 1]
+    #[arg(long, value_name = "N")]
+    replicas: Option<usize>,
+
     /// Weights that are made and not loaded, to see how fast a shape is: random:SEED
     #[arg(long, value_name = "random:SEED")]
     weights: Option<String>,
@@ -91,6 +95,7 @@ impl ServeArgs {
             ("path", path),
             ("id", self.model_id.as_ref().map(|id| json!(id))),
             ("device", self.device.as_ref().map(|device| json!(device))),
+            ("replicas", self.replicas.map(|count| json!(count))),
             (
                 "weights",
                 self.weights.as_ref().map(|weights| json!(weights)),

@@ -1,7 +1,7 @@
 //! Section `[model]`.
 
 use super::{ConfigError, check_mib};
-use crate::engine::{DeviceChoice, Dtype, ModelTask, Pooling, Quantize};
+use crate::engine::{DeviceChoice, Dtype, MAX_REPLICAS, ModelTask, Pooling, Quantize};
 use crate::kernels::KvType;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -20,6 +20,8 @@ pub struct ModelConfig {
     pub task: TaskChoice,
     pub pooling: PoolingChoice,
     pub device: DeviceConfig,
+    /// Engines, each on a device or on threads of its own.
+    pub replicas: usize,
     /// Whether a GPU sums every row in one order, whatever else a step holds.
     pub deterministic: bool,
     /// Absent: the checkpoint's.
@@ -124,6 +126,7 @@ impl Default for ModelConfig {
             task: TaskChoice::default(),
             pooling: PoolingChoice::default(),
             device: DeviceConfig::default(),
+            replicas: 1,
             deterministic: true,
             weights: None,
             dtype: DtypeChoice::default(),
@@ -224,6 +227,12 @@ impl ModelConfig {
                     must: "a name, or left out",
                 });
             }
+        }
+        if !(1..=MAX_REPLICAS).contains(&self.replicas) {
+            return Err(ConfigError::Value {
+                key: "model.replicas",
+                must: "from 1 to 64",
+            });
         }
         if self.max_model_len == Some(0) {
             return Err(ConfigError::Value {

@@ -4,5 +4,6 @@ mod death;
 mod harness;
 mod identical;
 mod invariance;
+mod replicas;
 mod streams;
 mod way;
