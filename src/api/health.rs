@@ -6,8 +6,8 @@ use crate::engine::EngineState;
 use axum::extract::State;
 use std::sync::Arc;
 
-/// `GET /livez`: the process answers, and nothing but a restart is needed to make it useful:
-/// a model whose engines are stuck in a step or have lost their devices will not come back by itself.
+/// `GET /livez`: the process answers, and nothing but a restart is needed to make it useful: a model
+/// whose engines are stuck in a step or have lost their devices will not come back by itself.
 pub async fn livez(State(state): State<Arc<ApiState>>) -> Result<&'static str, ApiError> {
     let Some(models) = state.loaded() else {
         return Ok("ok\n");

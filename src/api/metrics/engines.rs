@@ -92,7 +92,8 @@ const OF_ENGINES: [Metric<EngineStats>; 11] = [
     ),
 ];
 
-/// Of each model by its id, over its engines, under the names that dashboards and gateways built for vLLM ask for.
+/// Of each model by its id, over its engines, under the names that dashboards and gateways built
+/// for vLLM ask for.
 const OF_EACH_MODEL: [Metric<EngineStats>; 2] = [
     gauge(
         "vllm:num_requests_running",
