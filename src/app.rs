@@ -247,10 +247,10 @@ async fn serve_when_loaded(
             for id in models.ids() {
                 info!("ready: serving model {id}");
             }
-            let engines = models.generators.iter().map(|served| &served.model.engine);
+            let engines = models.generators.iter().map(|served| &served.model.engines);
             let engines: Vec<_> = engines.cloned().collect();
             state.set_models(models);
-            let lost = engines.iter().map(|engine| Box::pin(engine.lost()));
+            let lost = engines.iter().map(|of_model| Box::pin(of_model.lost()));
             // Without one that generates nothing can be lost.
             if engines.is_empty() {
                 std::future::pending::<()>().await;

@@ -373,6 +373,7 @@ impl Config {
         ModelOptions {
             device: model.device.into(),
             tensor_parallel: model.tensor_parallel,
+            replicas: model.replicas,
             task: model.task(),
             pooling: model.pooling(),
             deterministic: model.deterministic,

@@ -6,14 +6,14 @@ use crate::engine::EngineState;
 use axum::extract::State;
 use std::sync::Arc;
 
-/// `GET /livez`: the process answers, and nothing but a restart is needed to make it useful:
-/// an engine that is stuck in a step or has lost its device will not come back by itself.
+/// `GET /livez`: the process answers, and nothing but a restart is needed to make it useful: a model
+/// whose engines are stuck in a step or have lost their devices will not come back by itself.
 pub async fn livez(State(state): State<Arc<ApiState>>) -> Result<&'static str, ApiError> {
     let Some(models) = state.loaded() else {
         return Ok("ok\n");
     };
-    for engine in models.states() {
-        match engine {
+    for model in models.states() {
+        match model {
             EngineState::Running | EngineState::Restarting { .. } | EngineState::Stopped => {}
             EngineState::Stuck { since } => return Err(ApiError::stuck(since)),
             EngineState::Lost => return Err(ApiError::stopped()),
@@ -22,7 +22,7 @@ pub async fn livez(State(state): State<Arc<ApiState>>) -> Result<&'static str, A
     Ok("ok\n")
 }
 
-/// `GET /readyz` and `GET /health`: all models are loaded and their engines run.
+/// `GET /readyz` and `GET /health`: all models are loaded, and of each an engine runs.
 pub async fn readyz(State(state): State<Arc<ApiState>>) -> Result<&'static str, ApiError> {
     state.check_ready().map(|()| "ok\n")
 }

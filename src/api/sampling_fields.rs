@@ -11,7 +11,7 @@ use std::sync::Arc;
 /// All but what differs between the endpoints: the maximum of tokens and the form of
 /// log-probabilities.
 pub fn parse(body: &Fields<'_>, served: &Served) -> Result<GenerationParams, ApiError> {
-    let vocab_size = served.model.engine.config().vocab_size;
+    let vocab_size = served.model.engines.config().vocab_size;
     let seed = body
         .get("seed")
         .map(|field| field.integer(i64::MIN..=i64::MAX))

@@ -62,12 +62,12 @@ impl Models {
         self.encoders.iter().find(is_called)
     }
 
-    /// The state of each engine.
+    /// The state of each model: of one with several engines that of the best.
     pub fn states(&self) -> impl Iterator<Item = EngineState> {
         let generators = self
             .generators
             .iter()
-            .map(|served| served.model.engine.state());
+            .map(|served| served.model.engines.state());
         generators.chain(
             self.encoders
                 .iter()
@@ -248,7 +248,7 @@ impl ApiState {
                 None => ApiError::unknown_model(id, models.ids()),
             });
         };
-        usable(served.model.engine.state())?;
+        usable(served.model.engines.state())?;
         Ok(served)
     }
 
@@ -256,7 +256,7 @@ impl ApiState {
     pub(super) fn any_generator(&self, body: &Fields<'_>) -> Result<&Served, ApiError> {
         match &*self.models()?.generators {
             [served] if body.get("model").is_none() => {
-                usable(served.model.engine.state())?;
+                usable(served.model.engines.state())?;
                 Ok(served)
             }
             _ => self.generator(body),
@@ -291,7 +291,7 @@ impl ApiState {
         Ok(served)
     }
 
-    /// Whether all models are loaded and take requests.
+    /// Whether all models are loaded and take requests, by one of their engines each.
     pub(super) fn check_ready(&self) -> Result<(), ApiError> {
         self.models()?.states().try_for_each(usable)
     }

@@ -94,7 +94,7 @@ pub async fn detokenize(
     let fields = Fields::root(&body)?;
     let served = state.any_generator(&fields)?;
     parameters::check(parameters::DETOKENIZE, &fields, &mut ignored)?;
-    let vocab_size = served.model.engine.config().vocab_size;
+    let vocab_size = served.model.engines.config().vocab_size;
     let max = u32::try_from(vocab_size)
         .unwrap_or(u32::MAX)
         .saturating_sub(1);

@@ -3,13 +3,17 @@ use super::{AppError, contents, identity, rehearsal};
 use crate::api::{Models, Served, ServedEncoding};
 use crate::config::{Config, ModelConfig};
 use crate::encoding::{ServedEncoder, TextTokenizer};
-use crate::engine::{self, EncodingEngine, Engine, LoadError, ModelOptions, TextModel};
+use crate::engine::{
+    self, EncodingEngine, LoadError, ModelOptions, Replicas, ReplicasError, TextModel,
+};
 use crate::generation::{Dialect, Grammars, ServedModel};
 use crate::hub;
 use crate::hub::lock::{self, Checked};
+use crate::kernels::ThreadPool;
 use crate::model::{AnswerTokens, DecoderConfig, EncoderConfig};
 use crate::text::{ChatTemplate, PairTokenizer, RelevanceTokenizer, Tokenizer};
-use std::collections::BTreeSet;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -82,7 +86,8 @@ pub fn load_served_model(dir: &Path, config: &Config) -> Result<ServedModel, App
     };
     contents::check(dir)?;
     let options = config.model_options(&model.config);
-    let served = load_generator(&model, &options)?;
+    let pools = options.thread_pools().map_err(LoadError::from)?;
+    let served = load_generator(&model, &options, &pools)?;
     // Nobody else holds it yet.
     Arc::into_inner(served.model).ok_or(AppError::LoaderPanicked)
 }
@@ -101,17 +106,20 @@ pub fn load_served_encoder(dir: &Path, config: &Config) -> Result<ServedEncoder,
     Arc::into_inner(served.model).ok_or(AppError::LoaderPanicked)
 }
 
-/// Loads all models, one after another, for the threads that they share.
+/// Loads all models, one after another, for the threads that they share: those with as many
+/// replicas divide them in the same way.
 pub(super) fn load_models(models: &[ModelToServe], config: &Config) -> Result<Models, AppError> {
-    let pool = config
-        .model_options(&config.model)
-        .thread_pool()
-        .map_err(LoadError::from)?;
+    let mut pools: BTreeMap<usize, Vec<Arc<ThreadPool>>> = BTreeMap::new();
     let mut loaded = Models::default();
     for (index, model) in models.iter().enumerate() {
+        let options = config.model_options(&model.config);
+        let pools = match pools.entry(options.replicas) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(options.thread_pools().map_err(LoadError::from)?),
+        };
         let options = ModelOptions {
-            pool: Some(Arc::clone(&pool)),
-            ..config.model_options(&model.config)
+            pool: pools.first().cloned(),
+            ..options
         };
         contents::check(&model.dir)?;
         if let Some(kind) = TextModel::of(&model.dir, options.task)? {
@@ -126,7 +134,8 @@ pub(super) fn load_models(models: &[ModelToServe], config: &Config) -> Result<Mo
             quarantine_path: Some(quarantine),
             ..options
         };
-        loaded.generators.push(load_generator(model, &options)?);
+        let served = load_generator(model, &options, pools)?;
+        loaded.generators.push(served);
     }
     Ok(loaded)
 }
@@ -138,6 +147,10 @@ fn load_encoder(
 ) -> Result<ServedEncoding, AppError> {
     let started = Instant::now();
     let ModelToServe { dir, config } = model;
+    if options.replicas != 1 {
+        let error = ReplicasError::OfEncoder(options.replicas);
+        return Err(LoadError::from(error).into());
+    }
     check_lock(dir)?;
     let vocab_size = match kind {
         TextModel::Encoder => EncoderConfig::from_dir(dir).map(|config| config.vocab_size),
@@ -220,7 +233,11 @@ fn load_encoder(
     })
 }
 
-fn load_generator(model: &ModelToServe, options: &ModelOptions) -> Result<Served, AppError> {
+fn load_generator(
+    model: &ModelToServe,
+    options: &ModelOptions,
+    pools: &[Arc<ThreadPool>],
+) -> Result<Served, AppError> {
     let started = Instant::now();
     let ModelToServe { dir, config } = model;
     let checked = check_lock(dir)?;
@@ -237,14 +254,22 @@ fn load_generator(model: &ModelToServe, options: &ModelOptions) -> Result<Served
         None => PartialSampling::default(),
     };
     let defaults = manifest.or(generation_config).or_openai();
-    let loaded = engine::load(dir, options)?;
-    info!(
-        "loaded {} in {} ms: {}",
-        dir.display(),
-        started.elapsed().as_millis(),
-        loaded.description
-    );
-    let limits = &loaded.config;
+    let loaded = engine::load_replicas(dir, options, pools)?;
+    for (replica, loaded) in loaded.iter().enumerate() {
+        info!(
+            "loaded {} in {} ms for engine {replica}: {}",
+            dir.display(),
+            started.elapsed().as_millis(),
+            loaded.description
+        );
+    }
+    let lock = checked.as_ref().map(|checked| &checked.lock);
+    // The same for every engine.
+    let numerics = loaded.first().map_or("", |loaded| &loaded.numerics);
+    let system_fingerprint = identity::fingerprint(dir, lock, numerics);
+    let loaded = loaded.into_iter().map(|model| (model.runner, model.config));
+    let engines = Replicas::start(loaded.collect()).map_err(AppError::EngineThread)?;
+    let limits = engines.config();
     info!(
         "{} KV blocks of {} tokens for up to {} sequences; at most {} tokens a step and {} in a context",
         limits.num_blocks(),
@@ -261,16 +286,13 @@ fn load_generator(model: &ModelToServe, options: &ModelOptions) -> Result<Served
         defaults.min_p,
         defaults.repetition_penalty
     );
-    let lock = checked.as_ref().map(|checked| &checked.lock);
-    let system_fingerprint = identity::fingerprint(dir, lock, &loaded.numerics);
-    let engine = Engine::start(loaded.runner, loaded.config).map_err(AppError::EngineThread)?;
     let stop_token_ids: Arc<[u32]> = stop_token_ids.into();
-    let vocab_size = engine.config().vocab_size;
+    let vocab_size = engines.config().vocab_size;
     let grammars = Grammars::start(Arc::clone(&tokenizer), vocab_size, stop_token_ids.clone());
     let model = ServedModel {
         id: identity::model_id(dir, config),
         created: identity::created(dir),
-        engine,
+        engines,
         dialect: Dialect::of_model(chat_template.as_ref(), &tokenizer),
         tokenizer,
         chat_template,

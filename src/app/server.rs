@@ -132,8 +132,8 @@ async fn accept(
 async fn stop_engines(state: &ApiState, deadline: Instant) {
     let Some(models) = state.loaded() else { return };
     let generators = models.generators.iter().map(|served| {
-        let engine = served.model.engine.clone();
-        Box::new(move || engine.shutdown(deadline)) as Box<dyn FnOnce() + Send>
+        let engines = served.model.engines.clone();
+        Box::new(move || engines.shutdown(deadline)) as Box<dyn FnOnce() + Send>
     });
     let encoders = models.encoders.iter().map(|served| {
         let engine = served.model.engine.clone();

@@ -41,6 +41,10 @@ pub struct ServeArgs {
     #[arg(long, value_name = "N")]
     tensor_parallel: Option<usize>,
 
+    /// Engines for the model, each on a GPU of its own from the device on, or on its part of the threads [default: 1]
+    #[arg(long, value_name = "N")]
+    replicas: Option<usize>,
+
     /// Weights that are made and not loaded, to see how fast a shape is: random:SEED
     #[arg(long, value_name = "random:SEED")]
     weights: Option<String>,
@@ -96,6 +100,7 @@ impl ServeArgs {
             ("id", self.model_id.as_ref().map(|id| json!(id))),
             ("device", self.device.as_ref().map(|device| json!(device))),
             ("tensor_parallel", self.tensor_parallel.map(|n| json!(n))),
+            ("replicas", self.replicas.map(|count| json!(count))),
             (
                 "weights",
                 self.weights.as_ref().map(|weights| json!(weights)),

@@ -1,7 +1,7 @@
 //! Section `[model]`.
 
 use super::{ConfigError, check_mib};
-use crate::engine::{DeviceChoice, Dtype, ModelTask, Pooling, Quantize};
+use crate::engine::{DeviceChoice, Dtype, MAX_REPLICAS, ModelTask, Pooling, Quantize};
 use crate::kernels::KvType;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -25,6 +25,8 @@ pub struct ModelConfig {
     pub device: DeviceConfig,
     /// How many GPUs, or parts of a CPU's threads, compute the model together.
     pub tensor_parallel: usize,
+    /// Engines, each on a device or on threads of its own.
+    pub replicas: usize,
     /// Whether a GPU sums every row in one order, whatever else a step holds.
     pub deterministic: bool,
     /// Absent: the checkpoint's.
@@ -130,6 +132,7 @@ impl Default for ModelConfig {
             pooling: PoolingChoice::default(),
             device: DeviceConfig::default(),
             tensor_parallel: 1,
+            replicas: 1,
             deterministic: true,
             weights: None,
             dtype: DtypeChoice::default(),
@@ -230,6 +233,12 @@ impl ModelConfig {
                     must: "a name, or left out",
                 });
             }
+        }
+        if !(1..=MAX_REPLICAS).contains(&self.replicas) {
+            return Err(ConfigError::Value {
+                key: "model.replicas",
+                must: "from 1 to 64",
+            });
         }
         if self.max_model_len == Some(0) {
             return Err(ConfigError::Value {

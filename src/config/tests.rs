@@ -115,6 +115,12 @@ fn values_that_cannot_work_are_refused() {
         "[server]\nmax_body_mib = 99999999",
         &["server.max_body_mib"],
     );
+    for replicas in [0, 65] {
+        check_refused(
+            &format!("[model]\nreplicas = {replicas}"),
+            &["model.replicas", "from 1 to 64"],
+        );
+    }
     check_refused("[log]\nlevel = \"=loud\"", &["log.level"]);
     for number in [0, 65] {
         check_refused(
@@ -176,7 +182,8 @@ fn what_the_engine_is_asked_for_is_what_the_file_says() {
         let config = parse(text);
         config.model_options(&config.model)
     };
-    assert_eq!(options("").kv_type, None);
+    assert_eq!((options("").kv_type, options("").replicas), (None, 1));
+    assert_eq!(options("[model]\nreplicas = 3").replicas, 3);
     let file = "[model]\nkv_cache_dtype = \"int8\"\n[engine]\npin_threads = true";
     let options = options(file);
     assert_eq!(options.kv_type, Some(KvType::Int8));

@@ -161,10 +161,13 @@ impl Admission {
         Ok(tickets.collect())
     }
 
-    /// Admitted sequences that have not ended.
-    #[cfg(test)]
-    pub fn num_open(&self) -> usize {
-        self.lock().flows.values().map(|load| load.num_open).sum()
+    /// Admitted sequences that have not ended, and prompt tokens that wait to be started.
+    pub fn load(&self) -> (usize, usize) {
+        let state = self.lock();
+        let flows = state.flows.values();
+        flows.fold((0, 0), |(num_open, tokens), load| {
+            (num_open + load.num_open, tokens + load.waiting_tokens)
+        })
     }
 
     /// Tokens for which a request needs slots of each group at once: with a window, at most

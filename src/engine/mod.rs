@@ -1,9 +1,10 @@
 //! Continuous batching: tokens in, tokens out.
 //!
 //! Owns sequences, KV blocks, the schedule, admission and sampling. Refuses to know text,
-//! JSON, HTTP or who is asking: a sequence carries a flow, a class and a namespace. One
-//! thread a served model owns its state without locks and repeats four calls: receive,
-//! schedule, execute, commit. If it dies, a supervisor starts it again.
+//! JSON, HTTP or who is asking: a sequence carries a flow, a class and a namespace. A served
+//! model has one engine or several (`replicas`); the one thread of each owns its state without
+//! locks and repeats four calls: receive, schedule, execute, commit. If it dies, a supervisor
+//! starts it again.
 
 mod admission;
 mod block_manager;
@@ -25,6 +26,7 @@ mod prefix;
 mod prefix_tree;
 mod quarantine;
 mod ranks;
+mod replicas;
 mod runner;
 mod sampling;
 mod scheduler;
@@ -47,9 +49,10 @@ pub use encoding::{
 pub use kv_group::{KvGroup, NO_BLOCK};
 pub use load::{
     DeviceChoice, Dtype, KvSurvey, LoadError, LoadedModel, ModelOptions, ModelTask, Quantize,
-    StepTime, Survey, load, survey_decoder, survey_encoder,
+    ReplicasError, StepTime, Survey, load, load_replicas, survey_decoder, survey_encoder,
 };
 pub use model_runner::ModelRunner;
+pub use replicas::{MAX_REPLICAS, Replicas};
 pub use runner::{
     ItemOutput, RunnerError, SampleRequest, ScoreRequest, StepItem, StepOutput, StepRunner,
     TokenOutput, TopToken,
@@ -66,10 +69,11 @@ pub use step::{Committed, End, Outcome, PrefillLimits, ScheduledTokens, Step};
 
 use self::core::Submission;
 use engine_thread::Command;
-use quarantine::Fingerprint;
+use quarantine::{Fingerprint, Quarantine};
 use shared::{Phase, Shared};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -94,10 +98,21 @@ pub struct Engine {
 impl Engine {
     /// Starts the engine, which owns `runner` until [`Engine::shutdown`].
     pub fn start(runner: Box<dyn StepRunner>, config: EngineConfig) -> io::Result<Self> {
+        let quarantine = Arc::new(Quarantine::open(config.quarantine_path.clone()));
+        Self::start_replica(0, runner, config, quarantine)
+    }
+
+    /// The same for engine number `replica` of a model, all of which have one quarantine.
+    fn start_replica(
+        replica: usize,
+        runner: Box<dyn StepRunner>,
+        config: EngineConfig,
+        quarantine: Arc<Quarantine>,
+    ) -> io::Result<Self> {
         let mut key = [0; 32];
         getrandom::fill(&mut key).map_err(io::Error::other)?;
         let (commands, receiver) = std::sync::mpsc::channel();
-        let shared = Arc::new(Shared::new(config));
+        let shared = Arc::new(Shared::new(replica, config, quarantine));
         let watched = Arc::clone(&shared);
         let supervisor = Supervisor::new(runner, receiver, Arc::clone(&shared), key);
         let thread = std::thread::Builder::new()
@@ -188,15 +203,15 @@ impl Engine {
     /// Returns once the device is lost, after everyone was told; the process should end.
     pub async fn lost(&self) {
         self.shared.lost.notified().await;
+        // For whoever asks next: it stays lost.
+        self.shared.lost.notify_one();
     }
 
     /// Takes no more sequences, finishes the admitted ones, then ends the thread. Waits
     /// at most until `deadline` and one step; what still runs then ends with
     /// [`EngineError::Stopped`].
     pub fn shutdown(&self, deadline: Instant) {
-        self.shared.stop();
-        // A thread that has ended needs no command.
-        let _ = self.commands.send(Command::Shutdown { deadline });
+        self.begin_shutdown(deadline);
         let thread = self
             .thread
             .lock()
@@ -206,6 +221,25 @@ impl Engine {
             // The thread catches the panics of its runner.
             let _ = thread.join();
         }
+    }
+
+    /// [`Engine::shutdown`] without the waiting.
+    fn begin_shutdown(&self, deadline: Instant) {
+        self.shared.stop();
+        // A thread that has ended needs no command.
+        let _ = self.commands.send(Command::Shutdown { deadline });
+    }
+
+    /// How much there is to do, in sequences: those that have not ended, and one for each full
+    /// step of prompts that wait.
+    fn load(&self) -> u64 {
+        let (num_open, waiting_tokens) = self.shared.admission.load();
+        let step = self.shared.config.max_num_batched_tokens.max(1);
+        (num_open + waiting_tokens / step) as u64
+    }
+
+    fn num_deaths(&self) -> u64 {
+        self.shared.stats.num_deaths.load(Ordering::SeqCst)
     }
 
     fn check_state(&self) -> Result<(), SubmitError> {

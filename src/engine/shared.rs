@@ -11,10 +11,12 @@ use tokio::sync::Notify;
 /// What handles and the engine's thread both see.
 #[derive(Debug)]
 pub(super) struct Shared {
+    /// The engine's number among those of its model.
+    pub replica: usize,
     pub config: EngineConfig,
     pub stats: EngineStats,
     pub admission: Arc<Admission>,
-    pub quarantine: Quarantine,
+    pub quarantine: Arc<Quarantine>,
     pub lost: Notify,
     phase: AtomicU8,
     /// Milliseconds since the start, while the phase is `Restarting`.
@@ -46,11 +48,12 @@ pub(super) enum Phase {
 }
 
 impl Shared {
-    pub fn new(config: EngineConfig) -> Self {
+    pub fn new(replica: usize, config: EngineConfig, quarantine: Arc<Quarantine>) -> Self {
         Self {
+            replica,
             stats: EngineStats::default(),
             admission: Arc::new(Admission::new(&config, Faults::default())),
-            quarantine: Quarantine::open(config.quarantine_path.clone()),
+            quarantine,
             lost: Notify::new(),
             phase: AtomicU8::new(Phase::Running as u8),
             restart_at: AtomicU64::new(0),

@@ -56,7 +56,8 @@ impl Supervisor {
             }
             delay = (delay * 2).min(MAX_DELAY);
             shared.set_phase(Phase::Running);
-            tracing::info!("the engine runs again");
+            let replica = shared.replica;
+            tracing::info!(replica, "engine {replica} runs again");
         }
     }
 
@@ -87,13 +88,13 @@ impl Supervisor {
     fn record(&mut self, death: &Death, delay: Duration) {
         let shared = Arc::clone(&self.thread.shared);
         shared.stats.num_deaths.fetch_add(1, Ordering::SeqCst);
-        let error = &death.error;
+        let (replica, error) = (shared.replica, &death.error);
         if death.is_device_lost {
-            tracing::error!(%error, "the device is lost, and with it this process: {error}");
+            tracing::error!(replica, %error, "the device of engine {replica} is lost: {error}");
             shared.set_phase(Phase::Lost);
         } else {
             let delay_ms = delay.as_millis();
-            tracing::error!(%error, delay_ms, "the engine died and starts again in {delay_ms} ms: {error}");
+            tracing::error!(replica, %error, delay_ms, "engine {replica} died and starts again in {delay_ms} ms: {error}");
             shared.set_restarting(delay);
         }
         let in_step = std::mem::take(&mut self.thread.in_step);

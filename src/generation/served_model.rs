@@ -8,7 +8,7 @@ use super::{
     CompletionPrompt, Generation, GenerationError, GenerationParams, Grammars, SamplingDefaults,
     TopK,
 };
-use crate::engine::{Engine, SamplingParams, SequenceRequest, TokenConstraint};
+use crate::engine::{Replicas, SamplingParams, SequenceRequest, TokenConstraint};
 use crate::text::{ChatTemplate, Detokenizer, Ending, StopStrings, Tokenizer};
 use std::iter::repeat_n;
 use std::sync::{Arc, Mutex};
@@ -22,7 +22,7 @@ pub struct ServedModel {
     pub id: String,
     /// Unix seconds of the checkpoint's newest file.
     pub created: u64,
-    pub engine: Engine,
+    pub engines: Replicas,
     pub tokenizer: Arc<Tokenizer>,
     /// None: the checkpoint has no chat template, so chat is refused.
     pub chat_template: Option<ChatTemplate>,
@@ -54,14 +54,14 @@ struct Prompt {
 impl ServedModel {
     /// Longest prompt plus completion, in tokens.
     pub fn max_model_len(&self) -> usize {
-        self.engine.config().max_sequence_len()
+        self.engines.config().max_sequence_len()
     }
 
     /// Whether a request with these parameters would be admitted now, before any work is
     /// done for its prompt.
     pub fn check_room(&self, params: &GenerationParams) -> Result<(), GenerationError> {
         let origin = params.caller.origin(params.class);
-        Ok(self.engine.check_room(origin)?)
+        Ok(self.engines.check_room(origin)?)
     }
 
     /// Starts the answer to a chat. `clock` is the one time value that the template may print.
@@ -164,7 +164,7 @@ impl ServedModel {
                 });
             }
         }
-        let streams = self.engine.submit(requests)?;
+        let streams = self.engines.submit(requests)?;
         let choices = streams
             .into_iter()
             .enumerate()

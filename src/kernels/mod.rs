@@ -123,10 +123,12 @@ impl Kernels {
         Ok(None)
     }
 
-    /// Whether there is a GPU for [`Kernels::on_cuda`].
-    #[cfg(feature = "cuda")]
-    pub fn has_cuda() -> bool {
-        cuda::Device::count().is_ok_and(|count| count > 0)
+    /// GPUs that this build may put a model on; see `Kernels::on_cuda`.
+    pub fn num_gpus() -> usize {
+        #[cfg(feature = "cuda")]
+        return cuda::Device::count().unwrap_or(0);
+        #[cfg(not(feature = "cuda"))]
+        0
     }
 
     /// Numbers of rows under which the device records steps that only decode, in order; see

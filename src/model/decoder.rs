@@ -8,13 +8,14 @@ use super::{KvCache, ModelError};
 use crate::kernels::{
     Array, Batch, Epilogue, KernelSet, Kernels, Step, ThreadPool, Use, WeightType,
 };
+use std::sync::Arc;
 
 /// A decoder-only transformer with its weights packed for one kernel set.
 pub struct Decoder {
     config: DecoderConfig,
     kernels: Kernels,
-    layers: Layers,
-    ropes: Ropes,
+    layers: Arc<Layers>,
+    ropes: Arc<Ropes>,
     max_rows: usize,
     max_output_rows: usize,
     max_positions: usize,
@@ -111,14 +112,35 @@ impl Decoder {
         let layers = Layers::load(&loader, &whole, wanted)?;
         checkpoint.finish()?;
         Ok(Self {
-            layers,
-            ropes: Ropes::new(&kernels, &config, limits.max_positions)?,
+            layers: Arc::new(layers),
+            ropes: Arc::new(Ropes::new(&kernels, &config, limits.max_positions)?),
             workspace: Workspace::new(&config, &kernels, limits.max_rows)?,
             outputs: Outputs::new(&config, &kernels, limits.max_output_rows, wanted)?,
             max_rows: limits.max_rows,
             max_output_rows: limits.max_output_rows,
             max_positions: limits.max_positions,
             config,
+            kernels,
+        })
+    }
+
+    /// Another decoder with the same weights in the same memory, and work space of its own, which
+    /// `kernels` compute: on a CPU, of the same kernel set.
+    pub fn sharing_weights(&self, kernels: Kernels) -> Result<Self, ModelError> {
+        if kernels.set() != self.kernels.set() || self.kernels.gpu().or(kernels.gpu()).is_some() {
+            let message = "engines share weights on a CPU alone: on this device a model has one";
+            return Err(ModelError::Unsupported(message.into()));
+        }
+        let config = &self.config;
+        Ok(Self {
+            layers: Arc::clone(&self.layers),
+            ropes: Arc::clone(&self.ropes),
+            workspace: Workspace::new(config, &kernels, self.max_rows)?,
+            outputs: Outputs::new(config, &kernels, self.max_output_rows, self.outputs.wanted)?,
+            max_rows: self.max_rows,
+            max_output_rows: self.max_output_rows,
+            max_positions: self.max_positions,
+            config: config.clone(),
             kernels,
         })
     }

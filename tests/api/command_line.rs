@@ -124,3 +124,36 @@ fn a_broken_checkpoint_ends_in_one_sentence() {
     );
     assert!(!error.contains("panicked"), "{error}");
 }
+
+#[test]
+fn replicas_for_which_there_is_no_place_are_refused() {
+    let serve = |model: &str, replicas: &str, parts: &[&str]| {
+        check_refused(
+            &[
+                "serve",
+                "--model",
+                model,
+                "--device",
+                "cpu",
+                "--replicas",
+                replicas,
+                "--listen",
+                "127.0.0.1:0",
+            ],
+            &[
+                ("GUICHET_LOG__LEVEL", "error"),
+                ("GUICHET_ENGINE__NUM_THREADS", "2"),
+            ],
+            parts,
+        );
+    };
+    let fixture = |name: &str| format!("{}/tests/fixtures/{name}", env!("CARGO_MANIFEST_DIR"));
+    let parts = ["model.replicas is 3", "2 threads", "engine.num_threads"];
+    serve(&fixture("tiny-llama"), "3", &parts);
+    serve(
+        &fixture("tiny-bert"),
+        "2",
+        &["model.replicas is 2", "one engine"],
+    );
+    serve("x", "0", &["model.replicas", "from 1 to 64"]);
+}

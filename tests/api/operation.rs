@@ -1,8 +1,10 @@
 //! What an operator sees: models, probes, metrics, request ids, routes.
 
-use crate::scripted::{MAX_MODEL_LEN, MODEL, Script};
+use crate::scripted::{self, MAX_MODEL_LEN, MODEL, Script};
 use crate::server::{Answer, CHAT, COMPLETIONS, Options, TestServer};
 use guichet::config::ServerConfig;
+use guichet::engine::{EngineConfig, Replicas};
+use guichet::generation::ServedModel;
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -146,6 +148,10 @@ async fn metrics_count_what_was_done() {
         (r#"vllm:num_requests_running{model_name="scripted"}"#, 0.0),
         (r#"vllm:num_requests_waiting{model_name="scripted"}"#, 0.0),
         (r#"vllm:kv_cache_usage_perc{model_name="scripted"}"#, 0.0),
+        (
+            r#"guichet_replica_up{model_name="scripted",replica="0"}"#,
+            1.0,
+        ),
     ] {
         assert_eq!(
             server.metric(name).await,
@@ -156,6 +162,44 @@ async fn metrics_count_what_was_done() {
     }
     assert!(server.metric("guichet_prompt_tokens_total").await > Some(0.0));
     assert!(server.metric("guichet_generated_tokens_total").await >= Some(4.0));
+}
+
+#[tokio::test]
+async fn a_model_is_ready_as_long_as_one_of_its_engines_runs() {
+    let works = Script::saying("abc");
+    let fails = Script {
+        fails_at: Some(1),
+        ..works.clone()
+    };
+    let config = EngineConfig {
+        restart_delay: Duration::from_secs(60),
+        ..scripted::engine_config()
+    };
+    let engine = |script: &Script| (scripted::runner(script.clone()), config.clone());
+    let server = TestServer::listen(ServerConfig::default(), &[], None).await;
+    server.set_model(ServedModel {
+        engines: Replicas::start(vec![engine(&fails), engine(&works)]).unwrap(),
+        ..scripted::served_model(works, config.clone())
+    });
+    let is_up = async |replica| {
+        let name = format!(r#"guichet_replica_up{{model_name="scripted",replica="{replica}"}}"#);
+        server.metric(&name).await
+    };
+    assert_eq!([is_up(0).await, is_up(1).await], [Some(1.0), Some(1.0)]);
+    assert_eq!(server.metric("guichet_kv_blocks_total").await, Some(2048.0));
+    let statuses = [
+        server.post(CHAT, &hello()).await,
+        server.post(CHAT, &hello()).await,
+    ];
+    assert_eq!(statuses.map(|answer| answer.status), [500, 200]);
+    for probe in ["/livez", "/readyz", "/health"] {
+        assert_eq!(server.get(probe).await.status, 200, "{probe}");
+    }
+    assert_eq!([is_up(0).await, is_up(1).await], [Some(0.0), Some(1.0)]);
+    assert_eq!(
+        server.metric("guichet_engine_deaths_total").await,
+        Some(1.0)
+    );
 }
 
 #[tokio::test]

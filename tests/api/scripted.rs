@@ -248,6 +248,13 @@ pub fn engine_config() -> EngineConfig {
     }
 }
 
+pub fn runner(script: Script) -> Box<dyn StepRunner> {
+    Box::new(ScriptedRunner {
+        script,
+        prompt_lens: HashMap::new(),
+    })
+}
+
 pub fn served_model(script: Script, config: EngineConfig) -> ServedModel {
     let family = script.family;
     let config = EngineConfig {
@@ -263,10 +270,7 @@ pub fn served_model(script: Script, config: EngineConfig) -> ServedModel {
         "tokenizer_config.json",
         json!({"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": "<|im_end|>", "chat_template": family.templates()}),
     );
-    let runner = ScriptedRunner {
-        script,
-        prompt_lens: HashMap::new(),
-    };
+    let runner = runner(script);
     let tokenizer = Arc::new(Tokenizer::from_dir(dir.path()).unwrap());
     let stop_token_ids: Arc<[u32]> = Arc::new([IM_END]);
     let (vocab_size, ends) = (config.vocab_size, stop_token_ids.clone());
@@ -274,7 +278,7 @@ pub fn served_model(script: Script, config: EngineConfig) -> ServedModel {
     ServedModel {
         id: MODEL.to_owned(),
         created: 1_700_000_000,
-        engine: Engine::start(Box::new(runner), config).unwrap(),
+        engines: Engine::start(runner, config).unwrap().into(),
         grammars: Grammars::start(Arc::clone(&tokenizer), vocab_size, ends).unwrap(),
         dialect: Dialect::of_model(chat_template.as_ref(), &tokenizer),
         tokenizer,

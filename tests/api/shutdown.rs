@@ -1,5 +1,6 @@
 use crate::scripted::{MODEL, Script};
 use crate::server::{Answer, CHAT, Options, TestServer};
+use guichet::engine::EngineState;
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -33,12 +34,8 @@ async fn an_admitted_request_is_finished_and_no_connection_is_taken_after_it() {
         TcpStream::connect(address).await.is_err(),
         "nobody listens any more"
     );
-    assert!(
-        !server.state.loaded().unwrap().generators[0]
-            .model
-            .engine
-            .is_alive()
-    );
+    let model = &server.state.loaded().unwrap().generators[0].model;
+    assert_eq!(model.engines.state(), EngineState::Stopped);
 }
 
 #[tokio::test]

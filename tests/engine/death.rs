@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 const POISON: u32 = 13;
 
 #[derive(Clone, Copy)]
-enum Way {
+pub enum Way {
     Error,
     Panic,
     Device,
@@ -21,7 +21,7 @@ enum Way {
 }
 
 /// Answers everything with 1, but fails in some way on a poisoned prompt.
-struct Brittle(Way);
+pub struct Brittle(pub Way);
 
 impl StepRunner for Brittle {
     fn execute(&mut self, step: &[StepItem<'_>]) -> Result<StepOutput, RunnerError> {
@@ -68,11 +68,11 @@ fn start(way: Way, config: EngineConfig) -> Engine {
     Engine::start(Box::new(Brittle(way)), config).unwrap()
 }
 
-fn poison() -> SequenceRequest {
+pub fn poison() -> SequenceRequest {
     SequenceRequest::new(vec![POISON, 2, 3], 5)
 }
 
-fn last_event(mut stream: SequenceStream) -> SequenceEvent {
+pub fn last_event(mut stream: SequenceStream) -> SequenceEvent {
     let mut last = None;
     while let Some(event) = stream.blocking_recv() {
         last = Some(event);

@@ -5,5 +5,6 @@ mod harness;
 mod identical;
 mod invariance;
 mod ranks;
+mod replicas;
 mod streams;
 mod way;

@@ -1,7 +1,7 @@
 //! What engines count, read at each scrape.
 
 use crate::api::state::Models;
-use crate::engine::{EncodingStats, EngineStats};
+use crate::engine::{EncodingStats, Engine, EngineStats};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
@@ -92,8 +92,9 @@ const OF_ENGINES: [Metric<EngineStats>; 11] = [
     ),
 ];
 
-/// Of each model by its id, under the names that dashboards and gateways built for vLLM ask for.
-const OF_EACH_ENGINE: [Metric<EngineStats>; 2] = [
+/// Of each model by its id, over its engines, under the names that dashboards and gateways built
+/// for vLLM ask for.
+const OF_EACH_MODEL: [Metric<EngineStats>; 2] = [
     gauge(
         "vllm:num_requests_running",
         "The same as guichet_requests_running",
@@ -106,6 +107,10 @@ const OF_EACH_ENGINE: [Metric<EngineStats>; 2] = [
     ),
 ];
 const VLLM_KV_USAGE: &str = "vllm:kv_cache_usage_perc";
+
+/// Of each engine of a model, by its number.
+const REPLICA_UP: &str = "guichet_replica_up";
+const REPLICA_REQUESTS: &str = "guichet_replica_requests";
 
 /// Of each encoder by its id.
 const OF_EACH_ENCODER: [Metric<EncodingStats>; 4] = [
@@ -147,11 +152,9 @@ impl Collector for EngineCollector {
         let Some(models) = self.models.get() else {
             return Ok(());
         };
-        let engines = || {
-            models
-                .generators
-                .iter()
-                .map(|served| (&*served.model.id, served.model.engine.stats()))
+        let generators = || {
+            let models = models.generators.iter();
+            models.map(|served| (&*served.model.id, served.model.engines.engines()))
         };
         let encoders = || {
             models
@@ -160,24 +163,70 @@ impl Collector for EngineCollector {
                 .map(|served| (&*served.model.id, served.model.engine.stats()))
         };
         for metric in &OF_ENGINES {
-            let sum = engines().map(|(_, stats)| metric.read(stats)).sum();
+            let sum = generators().map(|(_, engines)| metric.sum(engines)).sum();
             let to = encoder.encode_descriptor(metric.name, metric.help, None, metric.kind())?;
             metric.value(sum).encode_into(to)?;
         }
-        for metric in &OF_EACH_ENGINE {
-            metric.encode_each(&mut encoder, engines())?;
+        for metric in &OF_EACH_MODEL {
+            let sums = generators().map(|(model, engines)| (model, metric.sum(engines)));
+            metric.encode_each(&mut encoder, sums)?;
         }
         for metric in &OF_EACH_ENCODER {
-            metric.encode_each(&mut encoder, encoders())?;
+            let values = encoders().map(|(model, stats)| (model, metric.read(stats)));
+            metric.encode_each(&mut encoder, values)?;
         }
         let help = "Used share of the KV cache, 0 to 1";
         let mut family = encoder.encode_descriptor(VLLM_KV_USAGE, help, None, MetricType::Gauge)?;
-        for (model, stats) in engines() {
-            let read = |value: &AtomicU64| value.load(Ordering::Relaxed) as f64;
-            let usage = read(&stats.num_blocks_used) / read(&stats.num_blocks_total).max(1.0);
-            ConstGauge::new(usage).encode(family.encode_family(&[("model_name", model)])?)?;
+        for (model, engines) in generators() {
+            let sum = |of: fn(&EngineStats) -> &AtomicU64| {
+                let values = engines.iter().map(|engine| of(engine.stats()));
+                values.map(|v| v.load(Ordering::Relaxed)).sum::<u64>() as f64
+            };
+            let (used, all) = (sum(|s| &s.num_blocks_used), sum(|s| &s.num_blocks_total));
+            let labels = [("model_name", model)];
+            ConstGauge::new(used / all.max(1.0)).encode(family.encode_family(&labels)?)?;
         }
-        Ok(())
+        let help = "Whether an engine takes requests, 0 or 1";
+        let is_up = |engine: &Engine| i64::from(engine.is_alive());
+        encode_replicas(&mut encoder, REPLICA_UP, help, generators(), is_up)?;
+        let help = "Sequences that an engine computes or has waiting";
+        let num_requests = |engine: &Engine| {
+            let read = |value: &AtomicU64| value.load(Ordering::Relaxed);
+            let stats = engine.stats();
+            i64::try_from(read(&stats.num_running) + read(&stats.num_waiting)).unwrap_or(i64::MAX)
+        };
+        encode_replicas(
+            &mut encoder,
+            REPLICA_REQUESTS,
+            help,
+            generators(),
+            num_requests,
+        )
+    }
+}
+
+fn encode_replicas<'a>(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    generators: impl Iterator<Item = (&'a str, &'a [Engine])>,
+    value: impl Fn(&Engine) -> i64,
+) -> fmt::Result {
+    let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+    for (model, engines) in generators {
+        for (replica, engine) in engines.iter().enumerate() {
+            let replica = replica.to_string();
+            let labels = [("model_name", model), ("replica", &*replica)];
+            ConstGauge::new(value(engine)).encode(family.encode_family(&labels)?)?;
+        }
+    }
+    Ok(())
+}
+
+impl Metric<EngineStats> {
+    fn sum(&self, engines: &[Engine]) -> u64 {
+        let values = engines.iter().map(|engine| self.read(engine.stats()));
+        values.sum()
     }
 }
 
@@ -203,16 +252,13 @@ impl<S> Metric<S> {
     fn encode_each<'a>(
         &self,
         encoder: &mut DescriptorEncoder<'_>,
-        of: impl Iterator<Item = (&'a str, &'a S)>,
-    ) -> fmt::Result
-    where
-        S: 'a,
-    {
+        values: impl Iterator<Item = (&'a str, u64)>,
+    ) -> fmt::Result {
         let mut family = encoder.encode_descriptor(self.name, self.help, None, self.kind())?;
-        for (model, stats) in of {
+        for (model, value) in values {
             let labels = [("model_name", model)];
             let to = family.encode_family(&labels)?;
-            self.value(self.read(stats)).encode_into(to)?;
+            self.value(value).encode_into(to)?;
         }
         Ok(())
     }

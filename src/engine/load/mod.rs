@@ -2,19 +2,21 @@ mod blocks;
 mod memory;
 mod options;
 mod ranks;
+mod replicas;
 mod survey;
 mod warm_up;
 
 pub use options::{DeviceChoice, Dtype, ModelOptions, ModelTask, Quantize, StepTime};
+pub use replicas::{ReplicasError, load_replicas};
 pub use survey::{KvSurvey, Survey, survey_decoder, survey_encoder};
 
-use super::model_runner::ModelRunner;
 use super::{EngineConfig, KvGroup, PrefixCache, StepRunner};
 use crate::kernels::{KernelSet, Kernels, KvType, PoolError, UnknownKernelSet, WeightType};
 use crate::model::{
     Checkpoint, Decoder, DecoderConfig, DecoderLimits, KvCache, ModelError, Precision, Suggestion,
 };
 use blocks::{CacheLimits, longest_sequence, split_budget};
+use replicas::Loaded;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,6 +45,8 @@ pub enum LoadError {
          and set `dtype = \"bf16\"`, or `device = \"cpu\"`"
     )]
     GpuTypes,
+    #[error(transparent)]
+    Replicas(#[from] ReplicasError),
     #[error("models with {0} are not computed on a GPU: set `device = \"cpu\"`")]
     GpuFamily(&'static str),
     #[error(
@@ -79,8 +83,12 @@ pub struct LoadedModel {
     pub numerics: String,
 }
 
-/// Loads `config.json` and the safetensors of a checkpoint directory.
+/// Loads `config.json` and the safetensors of a checkpoint directory, for one engine.
 pub fn load(dir: &Path, options: &ModelOptions) -> Result<LoadedModel, LoadError> {
+    load_one(dir, options)?.ready()
+}
+
+fn load_one(dir: &Path, options: &ModelOptions) -> Result<Loaded, LoadError> {
     let config = DecoderConfig::from_dir(dir)?;
     let checkpoint = match options.random_weights {
         Some(seed) => Checkpoint::random(seed, config.num_parameters()),
@@ -199,7 +207,7 @@ pub fn load(dir: &Path, options: &ModelOptions) -> Result<LoadedModel, LoadError
         block_size,
         most_blocks,
     );
-    Ok(LoadedModel {
+    Ok(Loaded {
         config: EngineConfig {
             max_num_batched_tokens: limits.max_rows,
             max_num_seqs,
@@ -234,17 +242,15 @@ pub fn load(dir: &Path, options: &ModelOptions) -> Result<LoadedModel, LoadError
             quarantine_path: options.quarantine_path.clone(),
             ..defaults
         },
-        runner: Box::new(match followers.is_empty() {
-            true => ModelRunner::new(decoder, cache),
-            false => {
-                let ranks = followers.into_iter().map(|decoder| {
-                    let cache = cache_of(&decoder)?;
-                    Ok::<_, ModelError>((decoder, cache))
-                });
-                let followers = ranks::follow(ranks.collect::<Result<_, _>>()?)?;
-                ModelRunner::leading(decoder, cache, followers)
-            }
-        }),
+        followers: (followers.into_iter())
+            .map(|decoder| {
+                let cache = cache_of(&decoder)?;
+                Ok((decoder, cache))
+            })
+            .collect::<Result<_, ModelError>>()?,
+        decoder,
+        cache,
+        kv_type,
         description,
         numerics: match options.random_weights {
             None => format!("{} {numerics}", kernels.name()),
@@ -275,10 +281,11 @@ fn embeddings_of_ranks(config: &DecoderConfig, num_ranks: usize) -> u64 {
     embedding * (num_ranks as u64).saturating_sub(1)
 }
 
-/// Memory of a CPU for keys and values, in bytes, beside weights of so many.
+/// Memory of a CPU for the keys and values of an engine, in bytes, beside weights of so many.
 fn kv_budget(options: &ModelOptions, free: u64, weights: u64) -> u64 {
-    let rest = free.saturating_sub(weights);
-    options.kv_cache_bytes.unwrap_or(rest / 4)
+    let of_all = free.saturating_sub(weights) / 4;
+    let of_each = of_all / options.replicas.max(1) as u64;
+    options.kv_cache_bytes.unwrap_or(of_each)
 }
 
 /// What a GPU computes in so far.

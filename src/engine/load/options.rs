@@ -12,6 +12,8 @@ pub struct ModelOptions {
     pub device: DeviceChoice,
     /// How many GPUs, or parts of a CPU's threads, compute the model together; at least 1.
     pub tensor_parallel: usize,
+    /// Engines of the model, each on a device or on threads of its own.
+    pub replicas: usize,
     /// What the model is served for; `None`: what its files say.
     pub task: Option<ModelTask>,
     /// How an embedding is made of the vectors of tokens; `None`: as the checkpoint says.
@@ -60,6 +62,7 @@ impl Default for ModelOptions {
         Self {
             device: DeviceChoice::Auto,
             tensor_parallel: 1,
+            replicas: 1,
             task: None,
             pooling: None,
             deterministic: true,
@@ -142,8 +145,16 @@ impl ModelOptions {
 
     /// The threads that these options ask for.
     pub fn thread_pool(&self) -> Result<Arc<ThreadPool>, PoolError> {
-        let num_threads = self.num_threads.unwrap_or_else(available_threads);
-        ThreadPool::placed(num_threads, self.placement)
+        ThreadPool::placed(self.num_threads(), self.placement)
+    }
+
+    /// The same threads, divided among the replicas, each of which has one at least.
+    pub fn thread_pools(&self) -> Result<Vec<Arc<ThreadPool>>, PoolError> {
+        ThreadPool::divided(self.num_threads(), self.replicas, self.placement)
+    }
+
+    pub(super) fn num_threads(&self) -> usize {
+        self.num_threads.unwrap_or_else(available_threads)
     }
 }
 

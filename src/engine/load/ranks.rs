@@ -40,7 +40,7 @@ fn on_device(kernels: Kernels, options: &ModelOptions, rank: usize) -> Result<Ke
     match options.device {
         DeviceChoice::Cpu => Ok(kernels),
         #[cfg(feature = "cuda")]
-        DeviceChoice::Auto if !Kernels::has_cuda() => Ok(kernels),
+        DeviceChoice::Auto if Kernels::num_gpus() == 0 => Ok(kernels),
         #[cfg(feature = "cuda")]
         DeviceChoice::Auto | DeviceChoice::Cuda(_) => {
             let first = match options.device {

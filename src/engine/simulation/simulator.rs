@@ -276,7 +276,7 @@ impl Simulator {
         let scheduler = self.core.scheduler();
         let left = (
             scheduler.num_blocks_used(),
-            self.admission.num_open(),
+            self.admission.load().0,
             scheduler.num_running(),
             scheduler.flows.num_waiting(),
             scheduler.computing.len(),

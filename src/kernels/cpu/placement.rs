@@ -222,6 +222,29 @@ mod tests {
     }
 
     #[test]
+    fn pinned_threads_of_two_pools_have_different_processors() {
+        let placement = Placement {
+            pin_threads: true,
+            ..Placement::default()
+        };
+        let all = system::cpus().unwrap();
+        if all.len() < 2 {
+            return;
+        }
+        let pools = ThreadPool::divided(2, 2, placement).unwrap();
+        let seen = pools.iter().map(|pool| {
+            std::thread::scope(|scope| {
+                let placed = scope.spawn(|| {
+                    pool.place_caller();
+                    system::cpus().unwrap()
+                });
+                placed.join().unwrap()
+            })
+        });
+        assert_eq!(seen.collect::<Vec<_>>(), [vec![all[0]], vec![all[1]]]);
+    }
+
+    #[test]
     fn more_pinned_threads_than_processors_are_refused() {
         let placement = Placement {
             pin_threads: true,

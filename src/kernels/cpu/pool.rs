@@ -61,7 +61,36 @@ impl ThreadPool {
 
     /// The same with threads and their memory in certain places.
     pub fn placed(num_threads: usize, placement: Placement) -> Result<Arc<Self>, PoolError> {
-        let cpus: Arc<[usize]> = placement.cpus(num_threads)?.into();
+        let cpus = placement.cpus(num_threads)?;
+        Self::on_cpus(num_threads, placement, &cpus)
+    }
+
+    /// `num_pools` pools that have `num_threads` threads in all, or one each where those are
+    /// fewer. Pinned threads of two pools have different processors.
+    pub fn divided(
+        num_threads: usize,
+        num_pools: usize,
+        placement: Placement,
+    ) -> Result<Vec<Arc<Self>>, PoolError> {
+        let num_threads = num_threads.max(num_pools);
+        let cpus = placement.cpus(num_threads)?;
+        let first = |pool: usize| pool * num_threads / num_pools;
+        (0..num_pools)
+            .map(|pool| {
+                let range = first(pool)..first(pool + 1);
+                let cpus = cpus.get(range.clone()).unwrap_or_default();
+                Self::on_cpus(range.len(), placement, cpus)
+            })
+            .collect()
+    }
+
+    /// `cpus` of pinned threads, else none.
+    fn on_cpus(
+        num_threads: usize,
+        placement: Placement,
+        cpus: &[usize],
+    ) -> Result<Arc<Self>, PoolError> {
+        let cpus: Arc<[usize]> = cpus.into();
         let shared = Arc::new(Shared {
             task: AtomicPtr::new(std::ptr::null_mut()),
             num_tiles: AtomicUsize::new(0),
@@ -258,6 +287,18 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn threads_are_divided_and_each_pool_has_one() {
+        let divided = |num_threads, num_pools| -> Vec<usize> {
+            let pools = ThreadPool::divided(num_threads, num_pools, Placement::default());
+            pools.unwrap().iter().map(|p| p.num_threads()).collect()
+        };
+        assert_eq!(divided(8, 2), [4, 4]);
+        assert_eq!(divided(8, 3), [2, 3, 3]);
+        assert_eq!(divided(5, 1), [5]);
+        assert_eq!(divided(1, 3), [1, 1, 1]);
     }
 
     #[test]
