@@ -1,13 +1,16 @@
-//! The ops of decoders and encoders: one file an op, its CPU form in `cpu`.
+//! The ops of decoders and encoders: one file an op, its CPU form in `cpu`. Decoders have two more
+//! forms: `cuda`, for NVIDIA's GPUs, and `candle`, for every device of candle, of which Apple's GPUs
+//! are one.
 //!
 //! Every op writes in place into a tensor that its caller owns, so a step allocates
 //! no activations. Each row of an output depends on that row's inputs alone, and is summed in an
 //! order that does not depend on how many rows the step has, on threads or on tiles: this
-//! is what makes an answer independent of its batch mates.
+//! is what makes an answer independent of its batch mates. Of both rules `candle` is free.
 
 mod activation;
 mod array;
 mod attention;
+mod candle;
 mod cpu;
 #[cfg(feature = "cuda")]
 mod cuda;
@@ -31,7 +34,7 @@ pub use attention::{AttentionOptions, AttentionShape, AttentionSpan};
 pub(crate) use cpu::SplitMut;
 pub use cpu::elementwise::Activation;
 pub use cpu::gemm::Epilogue;
-pub use cpu::pointwise::XIELU_BETA;
+pub use cpu::pointwise::{XIELU_BETA, XIELU_EPS};
 pub use cpu::{
     Arrangement, Float, KernelSet, Matrix, MatrixRows, PackedWeight, Placement, PlacementError,
     PoolError, RowSource, Strided, ThreadPool, UnknownKernelSet, WeightType,
@@ -47,6 +50,8 @@ pub use step::{Batch, Indices, Spans, Step};
 pub use storage::KvType;
 pub use weight::Weight;
 
+#[cfg(feature = "metal")]
+use candle_core::Device;
 use std::sync::{Arc, Mutex};
 
 /// A device, and the kernels that compute on it: a kernel set and the threads that it runs on, and
@@ -61,6 +66,7 @@ pub struct Kernels {
     attention: Arc<Mutex<attention::Work>>,
     #[cfg(feature = "cuda")]
     cuda: Option<Arc<cuda::Cuda>>,
+    candle: Option<Arc<candle::Candle>>,
 }
 
 impl Kernels {
@@ -74,6 +80,7 @@ impl Kernels {
             attention: Arc::default(),
             #[cfg(feature = "cuda")]
             cuda: None,
+            candle: None,
         }
     }
 
@@ -84,16 +91,55 @@ impl Kernels {
         Ok(Self { cuda, ..self })
     }
 
+    /// Puts the model on a device of candle, as [`Kernels::on_metal`] does on a GPU of Apple.
+    pub fn on_candle(self, device: candle_core::Device) -> Self {
+        let candle = Some(Arc::new(candle::Candle::new(device)));
+        Self { candle, ..self }
+    }
+
+    /// Puts the model on the GPU of a Mac; what is drawn from its logits stays here.
+    #[cfg(feature = "metal")]
+    pub fn on_metal(self) -> candle_core::Result<Self> {
+        Ok(self.on_candle(candle::metal::open()?))
+    }
+
+    /// Whether there is a GPU for [`Kernels::on_metal`].
+    #[cfg(feature = "metal")]
+    pub fn has_metal() -> bool {
+        candle::metal::is_there()
+    }
+
+    /// Whether a row is summed in one order, whatever else a step holds.
+    pub fn is_deterministic(&self) -> bool {
+        #[cfg(feature = "cuda")]
+        if let Some(cuda) = &self.cuda {
+            return cuda.is_deterministic();
+        }
+        self.candle.is_none()
+    }
+
+    /// Whether hundreds of rows take the device hardly longer than one.
+    pub fn takes_large_steps(&self) -> bool {
+        #[cfg(feature = "cuda")]
+        return self.cuda.is_some();
+        #[cfg(not(feature = "cuda"))]
+        false
+    }
+
     /// What computes, as the log and a fingerprint name it.
     pub fn name(&self) -> String {
         #[cfg(feature = "cuda")]
-        if let Some(cuda) = &self.cuda {
-            return match cuda.is_deterministic() {
+        if self.cuda.is_some() {
+            return match self.is_deterministic() {
                 true => "cuda".into(),
                 false => "cuda-unordered".into(),
             };
         }
-        self.set.to_string()
+        match &self.candle {
+            Some(candle) if candle.device().is_metal() => "metal-unordered".into(),
+            Some(_) => "candle-unordered".into(),
+            None => self.set.to_string(),
+        }
     }
 
     /// The GPU that has the model.
@@ -102,15 +148,23 @@ impl Kernels {
         if let Some(cuda) = &self.cuda {
             return Some(cuda.device().name());
         }
+        #[cfg(feature = "metal")]
+        if let Some(Device::Metal(device)) = self.candle_device() {
+            return Some(candle::metal::name(device));
+        }
         None
     }
 
-    /// Memory of the GPU that nobody has, in bytes; `None` without one.
+    /// Memory of the GPU that nobody has and a KV cache may have, in bytes; `None` without one.
     pub fn free_gpu_memory(&self) -> candle_core::Result<Option<u64>> {
         #[cfg(feature = "cuda")]
         if let Some(cuda) = &self.cuda {
             let (free, _) = cuda.device().free_memory()?;
             return Ok(Some(free as u64));
+        }
+        #[cfg(feature = "metal")]
+        if let Some(Device::Metal(device)) = self.candle_device() {
+            return Ok(Some(candle::metal::free_memory(device)));
         }
         Ok(None)
     }
@@ -141,13 +195,21 @@ impl Kernels {
         Ok(())
     }
 
+    #[cfg(feature = "metal")]
+    fn candle_device(&self) -> Option<&Device> {
+        self.candle.as_ref().map(|candle| candle.device())
+    }
+
     /// Waits until the ops that were called are done; on a CPU they are.
     pub fn wait(&self) -> candle_core::Result<()> {
         #[cfg(feature = "cuda")]
         if let Some(cuda) = &self.cuda {
             return cuda.device().wait();
         }
-        Ok(())
+        match &self.candle {
+            Some(candle) => candle.wait(),
+            None => Ok(()),
+        }
     }
 
     pub fn set(&self) -> KernelSet {

@@ -21,50 +21,74 @@ impl Kernels {
     /// `num_used` experts that are best for it, the first of equals. Weights are probabilities
     /// among those used, or among all.
     pub fn route(&self, logits: &Array, num_used: usize, of_used: bool) -> Result<Vec<Routing>> {
+        if self.candle.is_some() {
+            let rows = logits.to_rows()?;
+            let num_experts = rows.first().map_or(0, Vec::len);
+            return Ok(routings(&rows.concat(), num_experts, num_used, of_used));
+        }
         let logits = logits.cpu("route")?;
         let (_, num_experts) = logits.dims2()?;
-        let mut routing = vec![Routing::default(); num_experts];
         let (storage, layout) = logits.storage_and_layout();
         let Storage::Cpu(values) = &*storage else {
             return Err(super::array::elsewhere("route"));
         };
         let logits = storage::f32s("route", values, layout)?;
-        for (row, logits) in logits.chunks_exact(num_experts).enumerate() {
-            for (expert, weight) in best(logits, num_used, of_used) {
-                routing[expert].rows.push(row as u32);
-                routing[expert].weights.push(weight);
-            }
-        }
-        Ok(routing)
+        Ok(routings(logits, num_experts, num_used, of_used))
     }
 
     /// Every token, weighed by the sigmoid of its number in `logits` `[rows, 1]`.
     pub fn gates(&self, logits: &Array) -> Result<Routing> {
+        if self.candle.is_some() {
+            return Ok(gated(&logits.to_rows()?.concat()));
+        }
         let (storage, layout) = logits.cpu("gates")?.storage_and_layout();
         let Storage::Cpu(values) = &*storage else {
             return Err(super::array::elsewhere("gates"));
         };
-        let logits = storage::f32s("gates", values, layout)?;
-        Ok(Routing {
-            rows: (0..logits.len() as u32).collect(),
-            weights: logits.iter().map(|x| 1.0 / (1.0 + (-x).exp())).collect(),
-        })
+        Ok(gated(storage::f32s("gates", values, layout)?))
     }
 
     /// Fills `x` with zeros.
     pub fn clear(&self, x: &Array) -> Result<()> {
+        if let Some(candle) = &self.candle {
+            return candle.clear(x.candle("clear")?);
+        }
         x.cpu("clear")?.inplace_op1(&Clear)
     }
 
     /// Adds each row of `y`, times its weight, to the row of `x` that `routing` names for it.
     pub fn scatter_rows(&self, x: &Array, y: &Array, routing: &Routing) -> Result<()> {
-        x.cpu("scatter_rows")?.inplace_op2(
-            y.cpu("scatter_rows")?,
+        let op = "scatter_rows";
+        if let Some(candle) = &self.candle {
+            return candle.scatter_rows(x.candle(op)?, y.candle(op)?, routing);
+        }
+        x.cpu(op)?.inplace_op2(
+            y.cpu(op)?,
             &ScatterRows {
                 kernels: self,
                 routing,
             },
         )
+    }
+}
+
+/// What [`Kernels::route`] says of `logits`, row after row.
+fn routings(logits: &[f32], num_experts: usize, num_used: usize, of_used: bool) -> Vec<Routing> {
+    let mut routing = vec![Routing::default(); num_experts];
+    for (row, logits) in logits.chunks_exact(num_experts.max(1)).enumerate() {
+        for (expert, weight) in best(logits, num_used, of_used) {
+            routing[expert].rows.push(row as u32);
+            routing[expert].weights.push(weight);
+        }
+    }
+    routing
+}
+
+/// What [`Kernels::gates`] says of a number for each token.
+fn gated(logits: &[f32]) -> Routing {
+    Routing {
+        rows: (0..logits.len() as u32).collect(),
+        weights: logits.iter().map(|x| 1.0 / (1.0 + (-x).exp())).collect(),
     }
 }
 

@@ -2,6 +2,7 @@
 //! `scripts/make_family_fixtures.py` wrote.
 
 mod bench;
+mod candle;
 
 use crate::golden::{argmax, fixtures, log_softmax};
 use bench::{Bench, Part};

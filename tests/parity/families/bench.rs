@@ -34,10 +34,16 @@ impl<'a> Part<'a> {
 }
 
 impl Bench {
+    /// With the kernels of a set.
     pub fn load(dir: &Path, set: KernelSet, weight_type: WeightType, max_positions: usize) -> Self {
+        let kernels = Kernels::new(set, ThreadPool::new(2).unwrap());
+        Self::on(kernels, dir, weight_type, max_positions)
+    }
+
+    /// On the device of `kernels`.
+    pub fn on(kernels: Kernels, dir: &Path, weight_type: WeightType, max_positions: usize) -> Self {
         let config = DecoderConfig::from_dir(dir).unwrap();
         let checkpoint = Checkpoint::open(dir).unwrap();
-        let kernels = Kernels::new(set, ThreadPool::new(2).unwrap());
         let limits = DecoderLimits {
             max_rows: 256,
             max_output_rows: 256,
