@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// Section `[model]`, and each of `[[models]]`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ModelConfig {
     /// A checkpoint directory, or the name of one under `weights/`.
@@ -20,8 +20,9 @@ pub struct ModelConfig {
     pub task: TaskChoice,
     pub pooling: PoolingChoice,
     pub device: DeviceConfig,
-    /// Whether a GPU sums every row in one order, whatever else a step holds.
-    pub deterministic: bool,
+    /// Whether a GPU sums every row in one order, whatever else a step holds; absent: where the
+    /// device can.
+    pub deterministic: Option<bool>,
     /// Absent: the checkpoint's.
     pub weights: Option<RandomWeights>,
     pub dtype: DtypeChoice,
@@ -105,7 +106,7 @@ pub enum KernelChoice {
     Named(String),
 }
 
-/// `auto`, `cpu`, `cuda` or `cuda:N`.
+/// `auto`, `cpu`, `cuda`, `cuda:N` or `metal`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct DeviceConfig(DeviceChoice);
@@ -115,30 +116,6 @@ pub struct DeviceConfig(DeviceChoice);
 #[serde(try_from = "String", into = "String")]
 pub struct RandomWeights(pub u32);
 
-impl Default for ModelConfig {
-    fn default() -> Self {
-        Self {
-            path: None,
-            id: None,
-            aliases: Vec::new(),
-            task: TaskChoice::default(),
-            pooling: PoolingChoice::default(),
-            device: DeviceConfig::default(),
-            deterministic: true,
-            weights: None,
-            dtype: DtypeChoice::default(),
-            quantize: QuantizeChoice::default(),
-            kv_cache_dtype: KvDtypeChoice::default(),
-            kernels: KernelChoice::default(),
-            max_model_len: None,
-            kv_cache_mib: None,
-            prompts: BTreeMap::new(),
-            default_prompt: None,
-            matryoshka_dimensions: Vec::new(),
-        }
-    }
-}
-
 impl TryFrom<String> for DeviceConfig {
     type Error = &'static str;
 
@@ -146,6 +123,7 @@ impl TryFrom<String> for DeviceConfig {
         let choice = match name.as_str() {
             "auto" => Some(DeviceChoice::Auto),
             "cpu" => Some(DeviceChoice::Cpu),
+            "metal" => Some(DeviceChoice::Metal),
             "cuda" => Some(DeviceChoice::Cuda(0)),
             other => other
                 .strip_prefix("cuda:")
@@ -154,7 +132,7 @@ impl TryFrom<String> for DeviceConfig {
         };
         choice
             .map(Self)
-            .ok_or("a device is auto, cpu, cuda or cuda:N")
+            .ok_or("a device is auto, cpu, cuda, cuda:N or metal")
     }
 }
 
@@ -163,6 +141,7 @@ impl From<DeviceConfig> for String {
         match choice {
             DeviceChoice::Auto => "auto".to_owned(),
             DeviceChoice::Cpu => "cpu".to_owned(),
+            DeviceChoice::Metal => "metal".to_owned(),
             DeviceChoice::Cuda(0) => "cuda".to_owned(),
             DeviceChoice::Cuda(ordinal) => format!("cuda:{ordinal}"),
         }

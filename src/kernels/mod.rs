@@ -91,7 +91,12 @@ impl Kernels {
         Ok(Self { cuda, ..self })
     }
 
-    /// Puts the model on a device of candle, as [`Kernels::on_metal`] does on a GPU of Apple.
+    /// Whether candle's operations compute the model.
+    pub fn is_on_candle(&self) -> bool {
+        self.candle.is_some()
+    }
+
+    /// Puts the model on a device of candle, as `on_metal` does on a GPU of Apple.
     pub fn on_candle(self, device: candle_core::Device) -> Self {
         let candle = Some(Arc::new(candle::Candle::new(device)));
         Self { candle, ..self }
@@ -121,9 +126,10 @@ impl Kernels {
     /// Whether hundreds of rows take the device hardly longer than one.
     pub fn takes_large_steps(&self) -> bool {
         #[cfg(feature = "cuda")]
-        return self.cuda.is_some();
+        let large = self.cuda.is_some();
         #[cfg(not(feature = "cuda"))]
-        false
+        let large = false;
+        large
     }
 
     /// What computes, as the log and a fingerprint name it.

@@ -1,5 +1,6 @@
 mod blocks;
 mod memory;
+mod metal;
 mod options;
 mod survey;
 mod warm_up;
@@ -39,6 +40,21 @@ pub enum LoadError {
         "this build has no CUDA: build with `--features cuda` (docs/gpu.md), or set `device = \"cpu\"`"
     )]
     NoCuda,
+    #[error(
+        "this build has no Metal: build it on a Mac with `--features metal` (docs/metal.md), or set \
+         `device = \"cpu\"`"
+    )]
+    NoMetal,
+    #[error(
+        "on Metal weights and KV cache are bf16 or f32: leave `quantize` and `kv_cache_dtype` out, or \
+         set `device = \"cpu\"`"
+    )]
+    MetalTypes,
+    #[error(
+        "on Metal the last bits of an answer depend on what else a step computes: leave \
+         `deterministic` out or set it to false, or set `device = \"cpu\"`"
+    )]
+    MetalOrder,
     #[error(
         "on a GPU weights and KV cache are bf16: leave `quantize` and `kv_cache_dtype` out and set \
          `dtype = \"bf16\"`, or `device = \"cpu\"`"
@@ -91,7 +107,9 @@ pub fn load(dir: &Path, options: &ModelOptions) -> Result<LoadedModel, LoadError
     if config.is_bidirectional {
         return Err(LoadError::Bidirectional);
     }
-    if kernels.gpu().is_some() {
+    if kernels.is_on_candle() {
+        metal::check(options.deterministic, precision, kv_type)?;
+    } else if kernels.gpu().is_some() {
         check_gpu_types(precision, kv_type)?;
         if let Some(what) = config.needs_cpu() {
             return Err(LoadError::GpuFamily(what));
@@ -100,9 +118,9 @@ pub fn load(dir: &Path, options: &ModelOptions) -> Result<LoadedModel, LoadError
     let mut numerics = numerics(precision, kv_type);
     let max_rows = options
         .max_num_batched_tokens
-        .unwrap_or(match kernels.gpu() {
-            Some(_) => MAX_BATCHED_ON_GPU,
-            None => EngineConfig::new(1, 1, 1, 1).max_num_batched_tokens,
+        .unwrap_or(match kernels.takes_large_steps() {
+            true => MAX_BATCHED_ON_GPU,
+            false => EngineConfig::new(1, 1, 1, 1).max_num_batched_tokens,
         });
     let max_rows = max_rows.max(1);
     let max_num_seqs = options.max_num_seqs.clamp(1, max_rows);
@@ -192,15 +210,15 @@ pub fn load(dir: &Path, options: &ModelOptions) -> Result<LoadedModel, LoadError
             max_waiting_tokens: options.max_waiting_tokens,
             max_kv_overcommit: options.max_kv_overcommit,
             max_queue: options.max_queue,
-            max_step: match (options.max_step, kernels.gpu()) {
-                (StepTime::Auto, None) => defaults.max_step,
-                (StepTime::Auto, Some(_)) => Some(MAX_STEP_ON_GPU),
+            max_step: match (options.max_step, kernels.takes_large_steps()) {
+                (StepTime::Auto, false) => defaults.max_step,
+                (StepTime::Auto, true) => Some(MAX_STEP_ON_GPU),
                 (StepTime::AtMost(time), _) => Some(time),
                 (StepTime::Unlimited, _) => None,
             },
-            first_prefill: match kernels.gpu() {
-                None => defaults.first_prefill,
-                Some(_) => FIRST_PREFILL_ON_GPU,
+            first_prefill: match kernels.takes_large_steps() {
+                false => defaults.first_prefill,
+                true => FIRST_PREFILL_ON_GPU,
             },
             prefix_cache: match options.prefix_cache {
                 false => PrefixCache::Off,
@@ -231,6 +249,8 @@ pub fn load(dir: &Path, options: &ModelOptions) -> Result<LoadedModel, LoadError
 fn on_device(kernels: Kernels, options: &ModelOptions) -> Result<Kernels, LoadError> {
     match options.device {
         DeviceChoice::Cpu => Ok(kernels),
+        DeviceChoice::Metal => metal::open(kernels),
+        DeviceChoice::Auto if metal::is_there() => metal::open(kernels),
         #[cfg(feature = "cuda")]
         DeviceChoice::Auto if !Kernels::has_cuda() => Ok(kernels),
         #[cfg(feature = "cuda")]
@@ -239,7 +259,7 @@ fn on_device(kernels: Kernels, options: &ModelOptions) -> Result<Kernels, LoadEr
                 DeviceChoice::Cuda(ordinal) => ordinal,
                 _ => 0,
             };
-            let deterministic = options.deterministic;
+            let deterministic = options.deterministic.unwrap_or(true);
             let on_cuda = kernels.on_cuda(CudaOptions {
                 ordinal,
                 deterministic,

@@ -79,8 +79,15 @@ impl Candle {
         let width = kv_width(shape);
         let kv = rows.narrow(1, shape.q_width(), width)?;
         let kv = kv.contiguous()?.to_dtype(cache.dtype())?;
+        let kv = match slots.num_cleared {
+            0 => kv,
+            num => {
+                let zeros = Tensor::zeros((num, width), kv.dtype(), kv.device())?;
+                Tensor::cat(&[&kv, &zeros], 0)?
+            }
+        };
         // The same memory, a row for each slot.
         let cache = cache.reshape((cache.dims()[0] * KV_BLOCK_SIZE, width))?;
-        cache.scatter_set(&slots, &kv, 0)
+        cache.scatter_set(&slots.places, &kv, 0)
     }
 }

@@ -18,6 +18,8 @@ mod plan;
 mod product;
 mod rows;
 mod step;
+#[cfg(test)]
+mod tests;
 mod weight;
 
 pub use array::Array;

@@ -64,12 +64,10 @@ impl Candle {
             }
         }
         let mut order = vec![None; num_rows];
-        let mut place = 0u32;
-        for row in groups.iter().flatten().flat_map(Piece::rows) {
+        for (row, place) in groups.iter().flatten().flat_map(Piece::rows).zip(0u32..) {
             if let Some(order) = order.get_mut(row) {
                 *order = Some(place);
             }
-            place += 1;
         }
         let order: Option<Vec<u32>> = order.into_iter().collect();
         let order = order.ok_or_else(|| Error::Msg("a row of a step has no sequence".into()))?;

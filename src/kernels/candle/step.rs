@@ -16,10 +16,20 @@ pub struct StepInputs {
 
 /// What attention takes of the layers of one KV group.
 pub struct SpanInputs {
-    /// For each row the slot of its key and value, once for each of their numbers.
-    slots: Tensor,
+    slots: Slots,
     /// Made by the first layer, for all: they see the same.
     plan: Mutex<Option<Arc<Plan>>>,
+}
+
+/// Where the keys and values of a step go.
+#[derive(Clone)]
+pub struct Slots {
+    /// The slot of each row, then those to clear, once for each number of a key and value:
+    /// `[rows + cleared, kv_width]`.
+    pub places: Tensor,
+    /// Slots that follow the step's in blocks which it begins. Attention multiplies whole blocks, and
+    /// what another sequence has left there may be no number.
+    pub num_cleared: usize,
 }
 
 impl StepInputs {
@@ -41,7 +51,7 @@ impl StepInputs {
 }
 
 impl SpanInputs {
-    pub fn slots(&self) -> &Tensor {
+    pub fn slots(&self) -> &Slots {
         &self.slots
     }
 
@@ -93,29 +103,39 @@ impl Candle {
         }
     }
 
-    /// [`SpanInputs::slots`] `[rows, kv_width]`.
+    /// Where the rows of these spans go.
     pub fn slots(
         &self,
         spans: &[AttentionSpan<'_>],
         num_rows: usize,
         shape: AttentionShape,
-    ) -> Result<Tensor> {
-        let mut slots = vec![None; num_rows];
+    ) -> Result<Slots> {
+        let mut places = vec![None; num_rows];
+        let mut cleared = Vec::new();
         for span in spans {
+            let slot = |position: usize| {
+                let block = span.block_table.get(position / KV_BLOCK_SIZE)?;
+                let first = block.checked_mul(KV_BLOCK_SIZE as u32)?;
+                first.checked_add((position % KV_BLOCK_SIZE) as u32)
+            };
+            let end = span.start + span.rows.len();
             for (row, position) in span.rows.clone().zip(span.start..) {
-                let block = span.block_table.get(position / KV_BLOCK_SIZE);
-                let slot =
-                    block.map(|b| b * KV_BLOCK_SIZE as u32 + (position % KV_BLOCK_SIZE) as u32);
-                if let Some(place) = slots.get_mut(row) {
-                    *place = slot;
+                if let Some(place) = places.get_mut(row) {
+                    *place = slot(position);
                 }
             }
+            let last = end / KV_BLOCK_SIZE * KV_BLOCK_SIZE;
+            if (span.start..end).contains(&last) {
+                cleared.extend((end..last + KV_BLOCK_SIZE).filter_map(slot));
+            }
         }
-        let slots: Option<Vec<u32>> = slots.into_iter().collect();
-        let slots = slots.ok_or_else(|| Error::Msg("a row of a step has no KV slot".into()))?;
-        let slots = self.vector(&slots)?.unsqueeze(1)?;
-        slots
-            .broadcast_as((num_rows, kv_width(shape)))?
-            .contiguous()
+        let places: Option<Vec<u32>> = places.into_iter().collect();
+        let places = places.ok_or_else(|| Error::Msg("a row of a step has no KV slot".into()))?;
+        let places = self.vector(&[&places[..], &cleared].concat())?;
+        let size = (num_rows + cleared.len(), kv_width(shape));
+        Ok(Slots {
+            places: places.unsqueeze(1)?.broadcast_as(size)?.contiguous()?,
+            num_cleared: cleared.len(),
+        })
     }
 }
