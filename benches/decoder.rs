@@ -6,7 +6,7 @@
 //!         [--kv-cache-dtype auto|int8] [--threads N]
 //!         [--prefill 512,2048] [--decode 1,16] [--context 512] [--rounds N] [--kernels NAME] [--json]
 //!         [--request 143,64 --streams 1,16,32]
-//!         [--device cuda [--deterministic false]] [--weights random:1] [--chunk 8192]
+//!         [--device cuda|metal [--deterministic false]] [--weights random:1] [--chunk 8192]
 
 mod machine;
 
@@ -53,11 +53,11 @@ struct Args {
     rounds: usize,
     #[arg(long)]
     kernels: Option<String>,
-    #[arg(long, default_value = "cpu", value_parser = ["cpu", "cuda"])]
+    #[arg(long, default_value = "cpu", value_parser = ["cpu", "cuda", "metal"])]
     device: String,
-    /// On a GPU.
-    #[arg(long, default_value_t = true, action = clap::ArgAction::Set)]
-    deterministic: bool,
+    /// On a GPU; left out: where it can.
+    #[arg(long, action = clap::ArgAction::Set)]
+    deterministic: Option<bool>,
     /// `random:SEED` in place of the checkpoint's.
     #[arg(long)]
     weights: Option<String>,
@@ -294,6 +294,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         max_num_seqs: widest.max(64),
         device: match args.device.as_str() {
             "cuda" => DeviceChoice::Cuda(0),
+            "metal" => DeviceChoice::Metal,
             _ => DeviceChoice::Cpu,
         },
         deterministic: args.deterministic,

@@ -33,7 +33,7 @@ pub struct ServeArgs {
     #[arg(long, value_name = "ID")]
     model_id: Option<String>,
 
-    /// What computes: auto, cpu, cuda or cuda:N [default: auto, a GPU if this build has one]
+    /// What computes: auto, cpu, cuda, cuda:N or metal [default: auto, a GPU if this build has one]
     #[arg(long, value_name = "DEVICE")]
     device: Option<String>,
 

@@ -27,8 +27,9 @@ pub struct ModelConfig {
     pub tensor_parallel: usize,
     /// Engines, each on a device or on threads of its own.
     pub replicas: usize,
-    /// Whether a GPU sums every row in one order, whatever else a step holds.
-    pub deterministic: bool,
+    /// Whether a GPU sums every row in one order, whatever else a step holds; absent: where the
+    /// device can.
+    pub deterministic: Option<bool>,
     /// Absent: the checkpoint's.
     pub weights: Option<RandomWeights>,
     pub dtype: DtypeChoice,
@@ -112,7 +113,7 @@ pub enum KernelChoice {
     Named(String),
 }
 
-/// `auto`, `cpu`, `cuda` or `cuda:N`.
+/// `auto`, `cpu`, `cuda`, `cuda:N` or `metal`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct DeviceConfig(DeviceChoice);
@@ -133,7 +134,7 @@ impl Default for ModelConfig {
             device: DeviceConfig::default(),
             tensor_parallel: 1,
             replicas: 1,
-            deterministic: true,
+            deterministic: None,
             weights: None,
             dtype: DtypeChoice::default(),
             quantize: QuantizeChoice::default(),
@@ -155,6 +156,7 @@ impl TryFrom<String> for DeviceConfig {
         let choice = match name.as_str() {
             "auto" => Some(DeviceChoice::Auto),
             "cpu" => Some(DeviceChoice::Cpu),
+            "metal" => Some(DeviceChoice::Metal),
             "cuda" => Some(DeviceChoice::Cuda(0)),
             other => other
                 .strip_prefix("cuda:")
@@ -163,7 +165,7 @@ impl TryFrom<String> for DeviceConfig {
         };
         choice
             .map(Self)
-            .ok_or("a device is auto, cpu, cuda or cuda:N")
+            .ok_or("a device is auto, cpu, cuda, cuda:N or metal")
     }
 }
 
@@ -172,6 +174,7 @@ impl From<DeviceConfig> for String {
         match choice {
             DeviceChoice::Auto => "auto".to_owned(),
             DeviceChoice::Cpu => "cpu".to_owned(),
+            DeviceChoice::Metal => "metal".to_owned(),
             DeviceChoice::Cuda(0) => "cuda".to_owned(),
             DeviceChoice::Cuda(ordinal) => format!("cuda:{ordinal}"),
         }

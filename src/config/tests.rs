@@ -102,6 +102,19 @@ fn a_value_of_the_wrong_type_is_refused_with_the_file_and_the_key() {
 }
 
 #[test]
+fn devices_are_read_and_shown_by_the_same_names() {
+    for name in ["auto", "cpu", "cuda", "cuda:1", "metal"] {
+        let config = load_file(&format!("[model]\ndevice = \"{name}\"")).unwrap();
+        let shown = serde_json::to_value(&config.model).unwrap();
+        assert_eq!(shown["device"], json!(name));
+    }
+    check_refused(
+        "[model]\ndevice = \"gpu\"",
+        &["model.device", "cpu, cuda, cuda:N or metal"],
+    );
+}
+
+#[test]
 fn values_that_cannot_work_are_refused() {
     check_refused(
         "[engine]\nmax_num_seqs = 0",

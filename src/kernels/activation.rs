@@ -9,6 +9,9 @@ impl Kernels {
         if let Some(cuda) = &self.cuda {
             return cuda.xielu(x, alpha_p, alpha_n);
         }
+        if let Some(candle) = &self.candle {
+            return candle.xielu(x.candle("xielu")?, alpha_p, alpha_n);
+        }
         self.change_rows("xielu", x, |_, row| {
             pointwise::xielu(self.set, row, alpha_p, alpha_n);
         })
@@ -23,9 +26,14 @@ impl Kernels {
         alpha: f32,
         limit: f32,
     ) -> Result<()> {
+        let op = "clamped_swiglu";
         #[cfg(feature = "cuda")]
         if let Some(cuda) = &self.cuda {
             return cuda.clamped_swiglu(out, gate_up, alpha, limit);
+        }
+        if let Some(candle) = &self.candle {
+            let (out, gate_up) = (out.candle(op)?, gate_up.candle(op)?);
+            return candle.clamped_swiglu(out, gate_up, alpha, limit);
         }
         self.write_rows("clamped_swiglu", out, gate_up, |row, out, gate_up| {
             let width = out.len();

@@ -1,6 +1,6 @@
 #[cfg(feature = "cuda")]
 use super::cuda;
-use super::{AttentionShape, Kernels, KvType, PagedLayout};
+use super::{AttentionShape, Kernels, KvType, PagedLayout, candle};
 use bytemuck::Zeroable;
 use candle_core::{Device, Error, Result, Tensor, WithDType};
 use half::bf16;
@@ -11,6 +11,7 @@ pub enum Array {
     Cpu(Tensor),
     #[cfg(feature = "cuda")]
     Cuda(cuda::Array),
+    Candle(candle::Array),
 }
 
 /// What an array is for. On a CPU all are f32; other devices keep what products take in the type
@@ -31,6 +32,7 @@ pub enum Vector {
     Cpu(Vec<f32>),
     #[cfg(feature = "cuda")]
     Cuda(cuda::Array),
+    Candle(Tensor),
 }
 
 impl From<Tensor> for Array {
@@ -46,6 +48,7 @@ impl Array {
             Self::Cpu(tensor) => Ok(Self::Cpu(tensor.narrow(0, 0, rows)?)),
             #[cfg(feature = "cuda")]
             Self::Cuda(array) => Ok(Self::Cuda(array.narrow(rows)?)),
+            Self::Candle(array) => Ok(Self::Candle(array.narrow(rows)?)),
         }
     }
 
@@ -54,6 +57,7 @@ impl Array {
             Self::Cpu(tensor) => tensor.dims().first().copied().unwrap_or(0),
             #[cfg(feature = "cuda")]
             Self::Cuda(array) => array.num_rows(),
+            Self::Candle(array) => array.num_rows(),
         }
     }
 
@@ -62,6 +66,7 @@ impl Array {
             Self::Cpu(tensor) => tensor.elem_count(),
             #[cfg(feature = "cuda")]
             Self::Cuda(array) => array.num_rows() * array.width(),
+            Self::Candle(array) => array.num_rows() * array.width(),
         }
     }
 
@@ -71,16 +76,15 @@ impl Array {
             Self::Cpu(tensor) => tensor.to_vec2(),
             #[cfg(feature = "cuda")]
             Self::Cuda(array) => array.to_rows(),
+            Self::Candle(array) => array.to_rows(),
         }
     }
 
     /// For an op that has a CPU form only, or for the CPU form of one.
     pub(super) fn cpu(&self, op: &'static str) -> Result<&Tensor> {
-        let _ = op;
         match self {
             Self::Cpu(tensor) => Ok(tensor),
-            #[cfg(feature = "cuda")]
-            Self::Cuda(_) => Err(elsewhere(op)),
+            _ => Err(elsewhere(op)),
         }
     }
 
@@ -88,7 +92,14 @@ impl Array {
     pub(super) fn cuda(&self, op: &'static str) -> Result<&cuda::Array> {
         match self {
             Self::Cuda(array) => Ok(array),
-            Self::Cpu(_) => Err(elsewhere(op)),
+            _ => Err(elsewhere(op)),
+        }
+    }
+
+    pub(super) fn candle(&self, op: &'static str) -> Result<&candle::Array> {
+        match self {
+            Self::Candle(array) => Ok(array),
+            _ => Err(elsewhere(op)),
         }
     }
 }
@@ -100,15 +111,14 @@ impl Vector {
             Self::Cpu(values) => Ok(values.clone()),
             #[cfg(feature = "cuda")]
             Self::Cuda(array) => Ok(array.to_rows()?.concat()),
+            Self::Candle(values) => values.to_vec1(),
         }
     }
 
     pub(super) fn cpu(&self, op: &'static str) -> Result<&[f32]> {
-        let _ = op;
         match self {
             Self::Cpu(values) => Ok(values),
-            #[cfg(feature = "cuda")]
-            Self::Cuda(_) => Err(elsewhere(op)),
+            _ => Err(elsewhere(op)),
         }
     }
 
@@ -116,7 +126,14 @@ impl Vector {
     pub(super) fn cuda(&self, op: &'static str) -> Result<&cuda::Array> {
         match self {
             Self::Cuda(array) => Ok(array),
-            Self::Cpu(_) => Err(elsewhere(op)),
+            _ => Err(elsewhere(op)),
+        }
+    }
+
+    pub(super) fn candle(&self, op: &'static str) -> Result<&Tensor> {
+        match self {
+            Self::Candle(values) => Ok(values),
+            _ => Err(elsewhere(op)),
         }
     }
 }
@@ -128,6 +145,9 @@ impl Kernels {
         if let Some(cuda) = &self.cuda {
             return Ok(Array::Cuda(cuda.zeros(rows, width, used_as)?));
         }
+        if let Some(candle) = &self.candle {
+            return Ok(Array::Candle(candle.zeros(rows, width)));
+        }
         let _ = used_as;
         zeros::<f32>(rows, width)
     }
@@ -138,6 +158,9 @@ impl Kernels {
         #[cfg(feature = "cuda")]
         if let Some(cuda) = &self.cuda {
             return Ok(Array::Cuda(cuda.rows(&values, width, used_as)?));
+        }
+        if let Some(candle) = &self.candle {
+            return Ok(Array::Candle(candle.rows(values, width)?));
         }
         let _ = used_as;
         let rows = values.len() / width.max(1);
@@ -157,6 +180,9 @@ impl Kernels {
         if let Some(cuda) = &self.cuda {
             return Ok(Array::Cuda(cuda.kv_cache(shape, kv_type, num_blocks)?));
         }
+        if let Some(candle) = &self.candle {
+            return Ok(Array::Candle(candle.kv_cache(shape, kv_type, num_blocks)?));
+        }
         let block_len = PagedLayout::new(shape, kv_type).block_len();
         match kv_type {
             KvType::F32 => zeros::<f32>(num_blocks, block_len),
@@ -171,6 +197,9 @@ impl Kernels {
         if let Some(cuda) = &self.cuda {
             return cuda.kv_block_bytes(shape);
         }
+        if let Some(candle) = &self.candle {
+            return candle.kv_block_bytes(shape, kv_type);
+        }
         PagedLayout::new(shape, kv_type).block_len() * kv_type.num_bytes()
     }
 
@@ -179,6 +208,9 @@ impl Kernels {
         #[cfg(feature = "cuda")]
         if let Some(cuda) = &self.cuda {
             return Ok(Vector::Cuda(cuda.vector(&values)?));
+        }
+        if let Some(candle) = &self.candle {
+            return Ok(Vector::Candle(candle.vector(&values)?));
         }
         Ok(Vector::Cpu(values))
     }

@@ -81,10 +81,15 @@ impl Kernels {
         if let Some(cuda) = &self.cuda {
             return cuda.paged_attention(out, qkv, cache, shape, scale, options, spans);
         }
-        let sinks = options.sinks.map(|sinks| sinks.cpu("paged_attention"));
-        out.cpu("paged_attention")?.inplace_op3(
-            qkv.cpu("paged_attention")?,
-            cache.cpu("paged_attention")?,
+        let op = "paged_attention";
+        if let Some(candle) = &self.candle {
+            let (out, qkv, cache) = (out.candle(op)?, qkv.candle(op)?, cache.candle(op)?);
+            return candle.paged_attention(out, qkv, cache, shape, scale, options, spans);
+        }
+        let sinks = options.sinks.map(|sinks| sinks.cpu(op));
+        out.cpu(op)?.inplace_op3(
+            qkv.cpu(op)?,
+            cache.cpu(op)?,
             &PagedAttention {
                 kernels: self,
                 shape,

@@ -6,6 +6,11 @@ use std::ops::Range;
 impl Kernels {
     /// `x = activation(x + bias)` for each row of `x`, in place.
     pub fn bias(&self, x: &Array, bias: &[f32], activation: Activation) -> Result<()> {
+        if let Some(candle) = &self.candle
+            && activation == Activation::None
+        {
+            return candle.add_bias(x.candle("bias")?, &candle.vector(bias)?);
+        }
         self.change_rows("bias", x, |_, row| {
             elementwise::bias(self.set, row, bias, activation);
         })

@@ -20,8 +20,12 @@ impl Kernels {
         if let Some(cuda) = &self.cuda {
             return cuda.embedding(out, ids, table);
         }
-        let table = table.cpu("embedding")?;
-        self.change_rows("embedding", out, |row, out| {
+        let op = "embedding";
+        if let Some(candle) = &self.candle {
+            return candle.embedding(out.candle(op)?, ids, table.candle(op)?);
+        }
+        let table = table.cpu(op)?;
+        self.change_rows(op, out, |row, out| {
             table.copy_row(ids.host[row] as usize, out);
         })
     }

@@ -18,9 +18,12 @@ impl Kernels {
         if let Some(cuda) = &self.cuda {
             return cuda.gather_rows(out, x, rows);
         }
-        let x = x.cpu("gather_rows")?;
-        out.cpu("gather_rows")?
-            .inplace_op2(x, &GatherRows { rows: rows.host })
+        let op = "gather_rows";
+        if let Some(candle) = &self.candle {
+            return candle.gather_rows(out.candle(op)?, x.candle(op)?, rows);
+        }
+        let x = x.cpu(op)?;
+        out.cpu(op)?.inplace_op2(x, &GatherRows { rows: rows.host })
     }
 }
 

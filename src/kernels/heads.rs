@@ -18,6 +18,10 @@ impl Kernels {
             return cuda.norm_heads(qkv, shape, norms);
         }
         let op = "norm_heads";
+        if let Some(candle) = &self.candle {
+            let weights = (norms.q.candle(op)?, norms.k.candle(op)?);
+            return candle.norm_heads(qkv.candle(op)?, shape, weights, norms.eps);
+        }
         let (q, k) = (norms.q.cpu(op)?, norms.k.cpu(op)?);
         let k_width = shape.num_kv_heads * shape.head_dim;
         self.change_rows(op, qkv, |_, row| {

@@ -24,6 +24,10 @@ impl Kernels {
         if let Some(cuda) = &self.cuda {
             return cuda.linear(out, x, weight, epilogue);
         }
+        if let Some(candle) = &self.candle {
+            let (out, x) = (out.candle("linear")?, x.candle("linear")?);
+            return candle.linear(out, x, weight.candle("linear")?, epilogue);
+        }
         self.product(out, x, None, weight, epilogue)
     }
 
@@ -42,7 +46,12 @@ impl Kernels {
         if let Some(cuda) = &self.cuda {
             return cuda.normed_linear(out, x, norm, eps, weight, epilogue);
         }
-        let weight_of_norm = norm.cpu("normed_linear")?;
+        let op = "normed_linear";
+        if let Some(candle) = &self.candle {
+            let (out, x, weight) = (out.candle(op)?, x.candle(op)?, weight.candle(op)?);
+            return candle.normed_linear(out, x, norm.candle(op)?, eps, weight, epilogue);
+        }
+        let weight_of_norm = norm.cpu(op)?;
         let norm = Norm {
             weight: weight_of_norm,
             eps,

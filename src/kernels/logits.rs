@@ -56,8 +56,13 @@ impl Kernels {
             return self.for_logits_of(cuda, logits, wants, with);
         }
         let _ = wants;
+        if let Some(candle) = &self.candle {
+            let values = candle.read(logits.candle("for_logits")?)?;
+            let vocab = logits.num_elements() / logits.num_rows().max(1);
+            return Ok(self.summarized(&values, vocab, with));
+        }
         let logits = logits.cpu("for_logits")?;
-        let (num_rows, vocab) = logits.dims2()?;
+        let (_, vocab) = logits.dims2()?;
         let (storage, layout) = logits.storage_and_layout();
         let values = match &*storage {
             Storage::Cpu(values @ CpuStorage::F32(_)) => {
@@ -69,10 +74,20 @@ impl Kernels {
                 ));
             }
         };
+        Ok(self.summarized(values, vocab, with))
+    }
+
+    /// What `with` makes of each row of `values`.
+    fn summarized<R: Default + Clone + Send>(
+        &self,
+        values: &[f32],
+        vocab: usize,
+        with: impl Fn(usize, &[f32], RowSummary) -> R + Sync,
+    ) -> Vec<R> {
         let row = |row: usize| &values[row * vocab..][..vocab];
-        Ok(self.for_each(num_rows, |index| {
+        self.for_each(values.len() / vocab.max(1), |index| {
             with(index, row(index), self.summarize(row(index)))
-        }))
+        })
     }
 
     #[cfg(feature = "cuda")]

@@ -1,13 +1,16 @@
-//! The ops of decoders and encoders: one file an op, its CPU form in `cpu`.
+//! The ops of decoders and encoders: one file an op, its CPU form in `cpu`. Decoders have two more
+//! forms: `cuda`, for NVIDIA's GPUs, and `candle`, for every device of candle, of which Apple's GPUs
+//! are one.
 //!
 //! Every op writes in place into a tensor that its caller owns, so a step allocates
 //! no activations. Each row of an output depends on that row's inputs alone, and is summed in an
 //! order that does not depend on how many rows the step has, on threads or on tiles: this
-//! is what makes an answer independent of its batch mates.
+//! is what makes an answer independent of its batch mates. Of both rules `candle` is free.
 
 mod activation;
 mod array;
 mod attention;
+mod candle;
 mod communicator;
 mod cpu;
 #[cfg(feature = "cuda")]
@@ -34,7 +37,7 @@ pub(crate) use communicator::panic_message;
 pub(crate) use cpu::SplitMut;
 pub use cpu::elementwise::Activation;
 pub use cpu::gemm::Epilogue;
-pub use cpu::pointwise::XIELU_BETA;
+pub use cpu::pointwise::{XIELU_BETA, XIELU_EPS};
 pub use cpu::{
     Arrangement, Float, Fp8Matrix, KernelSet, Matrix, MatrixRows, PackedWeight, Placement,
     PlacementError, PoolError, RandomRows, RowSource, Strided, ThreadPool, UnknownKernelSet,
@@ -51,6 +54,8 @@ pub use step::{Batch, Indices, Spans, Step};
 pub use storage::KvType;
 pub use weight::Weight;
 
+#[cfg(feature = "metal")]
+use candle_core::Device;
 use communicator::Communicator;
 use std::sync::{Arc, Mutex};
 
@@ -68,6 +73,7 @@ pub struct Kernels {
     cuda: Option<Arc<cuda::Cuda>>,
     /// There where others compute the rest of the model.
     communicator: Option<Communicator>,
+    candle: Option<Arc<candle::Candle>>,
 }
 
 impl Kernels {
@@ -82,6 +88,7 @@ impl Kernels {
             #[cfg(feature = "cuda")]
             cuda: None,
             communicator: None,
+            candle: None,
         }
     }
 
@@ -92,16 +99,61 @@ impl Kernels {
         Ok(Self { cuda, ..self })
     }
 
+    /// Whether candle's operations compute the model.
+    pub fn is_on_candle(&self) -> bool {
+        self.candle.is_some()
+    }
+
+    /// Puts the model on a device of candle, as `on_metal` does on a GPU of Apple.
+    pub fn on_candle(self, device: candle_core::Device) -> Self {
+        let candle = Some(Arc::new(candle::Candle::new(device)));
+        Self { candle, ..self }
+    }
+
+    /// Puts the model on the GPU of a Mac; what is drawn from its logits stays here.
+    #[cfg(feature = "metal")]
+    pub fn on_metal(self) -> candle_core::Result<Self> {
+        Ok(self.on_candle(candle::metal::open()?))
+    }
+
+    /// Whether there is a GPU for [`Kernels::on_metal`].
+    #[cfg(feature = "metal")]
+    pub fn has_metal() -> bool {
+        candle::metal::is_there()
+    }
+
+    /// Whether a row is summed in one order, whatever else a step holds.
+    pub fn is_deterministic(&self) -> bool {
+        #[cfg(feature = "cuda")]
+        if let Some(cuda) = &self.cuda {
+            return cuda.is_deterministic();
+        }
+        self.candle.is_none()
+    }
+
+    /// Whether hundreds of rows take the device hardly longer than one.
+    pub fn takes_large_steps(&self) -> bool {
+        #[cfg(feature = "cuda")]
+        let large = self.cuda.is_some();
+        #[cfg(not(feature = "cuda"))]
+        let large = false;
+        large
+    }
+
     /// What computes, as the log and a fingerprint name it.
     pub fn name(&self) -> String {
         #[cfg(feature = "cuda")]
-        if let Some(cuda) = &self.cuda {
-            return match cuda.is_deterministic() {
+        if self.cuda.is_some() {
+            return match self.is_deterministic() {
                 true => "cuda".into(),
                 false => "cuda-unordered".into(),
             };
         }
-        self.set.to_string()
+        match &self.candle {
+            Some(candle) if candle.device().is_metal() => "metal-unordered".into(),
+            Some(_) => "candle-unordered".into(),
+            None => self.set.to_string(),
+        }
     }
 
     /// The GPU that has the model.
@@ -110,15 +162,23 @@ impl Kernels {
         if let Some(cuda) = &self.cuda {
             return Some(cuda.device().name());
         }
+        #[cfg(feature = "metal")]
+        if let Some(Device::Metal(device)) = self.candle_device() {
+            return Some(candle::metal::name(device));
+        }
         None
     }
 
-    /// Memory of the GPU that nobody has, in bytes; `None` without one.
+    /// Memory of the GPU that nobody has and a KV cache may have, in bytes; `None` without one.
     pub fn free_gpu_memory(&self) -> candle_core::Result<Option<u64>> {
         #[cfg(feature = "cuda")]
         if let Some(cuda) = &self.cuda {
             let (free, _) = cuda.device().free_memory()?;
             return Ok(Some(free as u64));
+        }
+        #[cfg(feature = "metal")]
+        if let Some(Device::Metal(device)) = self.candle_device() {
+            return Ok(Some(candle::metal::free_memory(device)));
         }
         Ok(None)
     }
@@ -153,13 +213,21 @@ impl Kernels {
         Ok(())
     }
 
+    #[cfg(feature = "metal")]
+    fn candle_device(&self) -> Option<&Device> {
+        self.candle.as_ref().map(|candle| candle.device())
+    }
+
     /// Waits until the ops that were called are done; on a CPU they are.
     pub fn wait(&self) -> candle_core::Result<()> {
         #[cfg(feature = "cuda")]
         if let Some(cuda) = &self.cuda {
             return cuda.device().wait();
         }
-        Ok(())
+        match &self.candle {
+            Some(candle) => candle.wait(),
+            None => Ok(()),
+        }
     }
 
     pub fn set(&self) -> KernelSet {

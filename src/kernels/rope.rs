@@ -1,3 +1,4 @@
+use super::candle;
 use super::cpu::attention::MAX_HEAD_DIM;
 use super::cpu::kv::{self, KvElement};
 use super::cpu::{SplitMut, elementwise};
@@ -53,7 +54,16 @@ impl Kernels {
         positions: impl Into<Indices<'a>>,
         table: &RopeTable,
     ) -> Result<()> {
-        let positions = positions.into().host;
+        let positions = positions.into();
+        if let Some(candle) = &self.candle {
+            let table = candle::Rope {
+                cos: table.cos.candle("rope")?,
+                sin: table.sin.candle("rope")?,
+                num_frequencies: table.num_frequencies,
+            };
+            return candle.rope(qkv.candle("rope")?, shape, positions, &table);
+        }
+        let positions = positions.host;
         let (cos, sin) = (table.cos.cpu("rope")?, table.sin.cpu("rope")?);
         let num = table.num_frequencies;
         let num_rotated = shape.num_heads + shape.num_kv_heads;
@@ -75,12 +85,16 @@ impl Kernels {
         shape: AttentionShape,
         spans: impl Into<Spans<'a>>,
     ) -> Result<()> {
-        cache.cpu("write_kv")?.inplace_op2(
-            qkv.cpu("write_kv")?,
+        let (op, spans) = ("write_kv", spans.into());
+        if let Some(candle) = &self.candle {
+            return candle.write_kv(cache.candle(op)?, qkv.candle(op)?, shape, spans);
+        }
+        cache.cpu(op)?.inplace_op2(
+            qkv.cpu(op)?,
             &WriteKv {
                 kernels: self,
                 shape,
-                spans: spans.into().host,
+                spans: spans.host,
             },
         )
     }

@@ -1,7 +1,7 @@
 use super::cpu::pointwise;
 #[cfg(feature = "cuda")]
 use super::cuda;
-use super::{Activation, Array, Epilogue, Kernels, Vector, Weight, storage};
+use super::{Array, Epilogue, Kernels, Vector, Weight, storage};
 use candle_core::{CpuStorage, InplaceOp1, InplaceOp2, Layout, Result, Storage};
 
 /// The tokens that go through experts whose weights are one, and what becomes of the outputs: those
@@ -16,8 +16,8 @@ pub enum Routing {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Tokens {
     expert: usize,
-    rows: Vec<u32>,
-    weights: Vec<f32>,
+    pub(super) rows: Vec<u32>,
+    pub(super) weights: Vec<f32>,
 }
 
 struct Clear;
@@ -46,7 +46,8 @@ impl Routing {
         }
     }
 
-    fn cpu(&self, op: &'static str) -> Result<&Tokens> {
+    /// Those that the host knows, as it does but for a GPU that routes by itself.
+    pub(super) fn tokens(&self, op: &'static str) -> Result<&Tokens> {
         let _ = op;
         match self {
             Self::Cpu(tokens) => Ok(tokens),
@@ -97,25 +98,19 @@ impl Kernels {
         if let Some(cuda) = &self.cuda {
             return Ok(vec![Routing::Cuda(cuda.route(logits, num_used, of_used)?)]);
         }
+        if self.candle.is_some() {
+            let rows = logits.to_rows()?;
+            let num_experts = rows.first().map_or(0, Vec::len);
+            return Ok(routings(&rows.concat(), num_experts, num_used, of_used));
+        }
         let logits = logits.cpu("route")?;
         let (_, num_experts) = logits.dims2()?;
-        let of_expert = |expert| Tokens {
-            expert,
-            ..Tokens::default()
-        };
-        let mut experts: Vec<_> = (0..num_experts).map(of_expert).collect();
         let (storage, layout) = logits.storage_and_layout();
         let Storage::Cpu(values) = &*storage else {
             return Err(super::array::elsewhere("route"));
         };
         let logits = storage::f32s("route", values, layout)?;
-        for (row, logits) in logits.chunks_exact(num_experts).enumerate() {
-            for (expert, weight) in best(logits, num_used, of_used) {
-                experts[expert].rows.push(row as u32);
-                experts[expert].weights.push(weight);
-            }
-        }
-        Ok(experts.into_iter().map(Routing::Cpu).collect())
+        Ok(routings(logits, num_experts, num_used, of_used))
     }
 
     /// Every token, weighed by the sigmoid of its number in `logits` `[rows, 1]`, in whose place a
@@ -125,16 +120,14 @@ impl Kernels {
         if let Some(cuda) = &self.cuda {
             return Ok(Routing::Cuda(cuda.gates(logits)?));
         }
+        if self.candle.is_some() {
+            return Ok(gated(&logits.to_rows()?.concat()));
+        }
         let (storage, layout) = logits.cpu("gates")?.storage_and_layout();
         let Storage::Cpu(values) = &*storage else {
             return Err(super::array::elsewhere("gates"));
         };
-        let logits = storage::f32s("gates", values, layout)?;
-        Ok(Routing::Cpu(Tokens {
-            expert: 0,
-            rows: (0..logits.len() as u32).collect(),
-            weights: logits.iter().map(|x| 1.0 / (1.0 + (-x).exp())).collect(),
-        }))
+        Ok(gated(storage::f32s("gates", values, layout)?))
     }
 
     /// `out` `[routed rows, width]` = the rows of `x` that go through experts.
@@ -143,7 +136,7 @@ impl Kernels {
         if let Some(cuda) = &self.cuda {
             return cuda.gather_inputs(out, x, routing.cuda("gather_routed")?);
         }
-        self.gather_rows(out, x, &routing.cpu("gather_routed")?.rows)
+        self.gather_rows(out, x, &routing.tokens("gather_routed")?.rows)
     }
 
     /// [`Kernels::linear`] of each row with the weights of its expert.
@@ -171,7 +164,7 @@ impl Kernels {
             return cuda.add_expert_bias(x, biases, routing.cuda("add_routed_bias")?);
         }
         let _ = routing;
-        self.bias(x, biases.cpu("add_routed_bias")?, Activation::None)
+        self.add_bias(x, biases)
     }
 
     /// Fills `x` with zeros.
@@ -180,23 +173,56 @@ impl Kernels {
         if let Some(cuda) = &self.cuda {
             return cuda.change_rows("clear_rows", x, 0.0);
         }
+        if let Some(candle) = &self.candle {
+            return candle.clear(x.candle("clear")?);
+        }
         x.cpu("clear")?.inplace_op1(&Clear)
     }
 
     /// Adds each row of `y`, times its weight, to the row of `x` that `routing` names for it.
     pub fn scatter_rows(&self, x: &Array, y: &Array, routing: &Routing) -> Result<()> {
+        let op = "scatter_rows";
         #[cfg(feature = "cuda")]
         if let Some(cuda) = &self.cuda {
-            return cuda.scatter_rows(x, y, routing.cuda("scatter_rows")?);
+            return cuda.scatter_rows(x, y, routing.cuda(op)?);
         }
-        x.cpu("scatter_rows")?.inplace_op2(
-            y.cpu("scatter_rows")?,
+        let tokens = routing.tokens(op)?;
+        if let Some(candle) = &self.candle {
+            return candle.scatter_rows(x.candle(op)?, y.candle(op)?, tokens);
+        }
+        x.cpu(op)?.inplace_op2(
+            y.cpu(op)?,
             &ScatterRows {
                 kernels: self,
-                tokens: routing.cpu("scatter_rows")?,
+                tokens,
             },
         )
     }
+}
+
+/// What [`Kernels::route`] says of `logits`, row after row.
+fn routings(logits: &[f32], num_experts: usize, num_used: usize, of_used: bool) -> Vec<Routing> {
+    let of_expert = |expert| Tokens {
+        expert,
+        ..Tokens::default()
+    };
+    let mut experts: Vec<_> = (0..num_experts).map(of_expert).collect();
+    for (row, logits) in logits.chunks_exact(num_experts.max(1)).enumerate() {
+        for (expert, weight) in best(logits, num_used, of_used) {
+            experts[expert].rows.push(row as u32);
+            experts[expert].weights.push(weight);
+        }
+    }
+    experts.into_iter().map(Routing::Cpu).collect()
+}
+
+/// What [`Kernels::gates`] says of a number for each token.
+fn gated(logits: &[f32]) -> Routing {
+    Routing::Cpu(Tokens {
+        expert: 0,
+        rows: (0..logits.len() as u32).collect(),
+        weights: logits.iter().map(|x| 1.0 / (1.0 + (-x).exp())).collect(),
+    })
 }
 
 /// The best experts of a token with their weights.

@@ -1,7 +1,8 @@
+use super::candle;
 #[cfg(feature = "cuda")]
 use super::cuda;
 use super::{Array, AttentionShape, AttentionSpan, Kernels};
-use candle_core::Result;
+use candle_core::{Result, Tensor};
 
 /// A step as a decoder sees it: a ragged batch of token ranges, row by row.
 #[derive(Clone, Copy)]
@@ -20,6 +21,7 @@ pub struct Step<'a> {
     batch: Batch<'a>,
     #[cfg(feature = "cuda")]
     cuda: Option<cuda::StepInputs>,
+    candle: Option<candle::StepInputs>,
 }
 
 /// A number for each row of an op: ids, positions, rows of another array.
@@ -28,6 +30,7 @@ pub struct Indices<'a> {
     pub(super) host: &'a [u32],
     #[cfg(feature = "cuda")]
     pub(super) cuda: Option<cuda::Address>,
+    pub(super) candle: Option<&'a Tensor>,
 }
 
 /// The sequences of an op.
@@ -36,18 +39,23 @@ pub struct Spans<'a> {
     pub(super) host: &'a [AttentionSpan<'a>],
     #[cfg(feature = "cuda")]
     pub(super) cuda: Option<&'a cuda::SpanInputs>,
+    pub(super) candle: Option<&'a candle::SpanInputs>,
 }
 
 impl Kernels {
     /// Brings a batch to the device, for attention of this shape.
     pub fn begin<'a>(&self, batch: Batch<'a>, shape: AttentionShape) -> Result<Step<'a>> {
-        let _ = shape;
         Ok(Step {
             #[cfg(feature = "cuda")]
             cuda: self
                 .cuda
                 .as_ref()
                 .map(|cuda| cuda.upload(&batch, shape, self.shard().is_whole()))
+                .transpose()?,
+            candle: self
+                .candle
+                .as_ref()
+                .map(|candle| candle.upload(&batch, shape))
                 .transpose()?,
             batch,
         })
@@ -94,6 +102,7 @@ impl Step<'_> {
             host: self.batch.token_ids,
             #[cfg(feature = "cuda")]
             cuda: self.cuda.as_ref().map(cuda::StepInputs::token_ids),
+            candle: self.candle.as_ref().and_then(candle::StepInputs::token_ids),
         }
     }
 
@@ -102,6 +111,7 @@ impl Step<'_> {
             host: self.batch.positions,
             #[cfg(feature = "cuda")]
             cuda: self.cuda.as_ref().map(cuda::StepInputs::positions),
+            candle: self.candle.as_ref().and_then(candle::StepInputs::positions),
         }
     }
 
@@ -110,6 +120,10 @@ impl Step<'_> {
             host: self.batch.output_rows,
             #[cfg(feature = "cuda")]
             cuda: self.cuda.as_ref().map(cuda::StepInputs::output_rows),
+            candle: self
+                .candle
+                .as_ref()
+                .and_then(candle::StepInputs::output_rows),
         }
     }
 
@@ -118,6 +132,7 @@ impl Step<'_> {
             host: &self.batch.spans[kv_group],
             #[cfg(feature = "cuda")]
             cuda: self.cuda.as_ref().map(|inputs| inputs.spans(kv_group)),
+            candle: self.candle.as_ref().map(|inputs| inputs.spans(kv_group)),
         }
     }
 }
@@ -128,6 +143,7 @@ impl<'a> From<&'a [u32]> for Indices<'a> {
             host,
             #[cfg(feature = "cuda")]
             cuda: None,
+            candle: None,
         }
     }
 }
@@ -150,6 +166,7 @@ impl<'a> From<&'a [AttentionSpan<'a>]> for Spans<'a> {
             host,
             #[cfg(feature = "cuda")]
             cuda: None,
+            candle: None,
         }
     }
 }

@@ -1,6 +1,6 @@
 #[cfg(feature = "cuda")]
 use super::cuda;
-use super::{Arrangement, Kernels, PackedWeight, RowSource, WeightType};
+use super::{Arrangement, Kernels, PackedWeight, RowSource, WeightType, candle};
 use candle_core::Result;
 
 /// A weight `[n, k]` of a linear layer, on the device and in the order in which its kernels read
@@ -9,6 +9,7 @@ pub enum Weight {
     Cpu(PackedWeight),
     #[cfg(feature = "cuda")]
     Cuda(cuda::Weight),
+    Candle(candle::Weight),
 }
 
 impl Weight {
@@ -18,6 +19,7 @@ impl Weight {
             Self::Cpu(weight) => weight.n(),
             #[cfg(feature = "cuda")]
             Self::Cuda(weight) => weight.n(),
+            Self::Candle(weight) => weight.n(),
         }
     }
 
@@ -27,6 +29,7 @@ impl Weight {
             Self::Cpu(weight) => weight.k(),
             #[cfg(feature = "cuda")]
             Self::Cuda(weight) => weight.k(),
+            Self::Candle(weight) => weight.k(),
         }
     }
 
@@ -35,15 +38,14 @@ impl Weight {
             Self::Cpu(weight) => weight.num_bytes(),
             #[cfg(feature = "cuda")]
             Self::Cuda(weight) => weight.num_bytes(),
+            Self::Candle(weight) => weight.num_bytes(),
         }
     }
 
     pub(super) fn cpu(&self, op: &'static str) -> Result<&PackedWeight> {
-        let _ = op;
         match self {
             Self::Cpu(weight) => Ok(weight),
-            #[cfg(feature = "cuda")]
-            Self::Cuda(_) => Err(super::array::elsewhere(op)),
+            _ => Err(super::array::elsewhere(op)),
         }
     }
 
@@ -51,7 +53,14 @@ impl Weight {
     pub(super) fn cuda(&self, op: &'static str) -> Result<&cuda::Weight> {
         match self {
             Self::Cuda(weight) => Ok(weight),
-            Self::Cpu(_) => Err(super::array::elsewhere(op)),
+            _ => Err(super::array::elsewhere(op)),
+        }
+    }
+
+    pub(super) fn candle(&self, op: &'static str) -> Result<&candle::Weight> {
+        match self {
+            Self::Candle(weight) => Ok(weight),
+            _ => Err(super::array::elsewhere(op)),
         }
     }
 }
@@ -78,6 +87,10 @@ impl Kernels {
         if let Some(cuda) = &self.cuda {
             let weight = cuda.pack(sources, k, arrangement, weight_type, importance, self)?;
             return Ok(Weight::Cuda(weight));
+        }
+        if let Some(candle) = &self.candle {
+            let weight = candle.pack(sources, k, arrangement, weight_type, &self.pool)?;
+            return Ok(Weight::Candle(weight));
         }
         Ok(Weight::Cpu(PackedWeight::pack(
             sources,

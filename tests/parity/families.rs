@@ -2,6 +2,7 @@
 //! `scripts/make_family_fixtures.py` wrote.
 
 pub mod bench;
+mod candle;
 mod ranks;
 
 use crate::golden::{argmax, fixtures, log_softmax};

@@ -1,5 +1,6 @@
 mod blocks;
 mod memory;
+mod metal;
 mod options;
 mod ranks;
 mod replicas;
@@ -40,6 +41,26 @@ pub enum LoadError {
         "this build has no CUDA: build with `--features cuda` (docs/gpu.md), or set `device = \"cpu\"`"
     )]
     NoCuda,
+    #[error(
+        "this build has no Metal: build it on a Mac with `--features metal` (docs/metal.md), or set \
+         `device = \"cpu\"`"
+    )]
+    NoMetal,
+    #[error(
+        "on Metal weights and KV cache are bf16 or f32: leave `quantize` and `kv_cache_dtype` out, or \
+         set `device = \"cpu\"`"
+    )]
+    MetalTypes,
+    #[error(
+        "on Metal the last bits of an answer depend on what else a step computes: leave \
+         `deterministic` out or set it to false, or set `device = \"cpu\"`"
+    )]
+    MetalOrder,
+    #[error(
+        "on Metal one GPU computes a model: leave `tensor_parallel` and `replicas` out, or set \
+         `device = \"cpu\"`"
+    )]
+    MetalAlone,
     #[error(
         "on a GPU weights are bf16, int8 or int4 and the KV cache is bf16: leave `kv_cache_dtype` out \
          and set `dtype = \"bf16\"`, or `device = \"cpu\"`"
@@ -103,7 +124,9 @@ fn load_one(dir: &Path, options: &ModelOptions) -> Result<Loaded, LoadError> {
     if config.is_bidirectional {
         return Err(LoadError::Bidirectional);
     }
-    if kernels.gpu().is_some() {
+    if kernels.is_on_candle() {
+        metal::check(options, precision, kv_type)?;
+    } else if kernels.gpu().is_some() {
         check_gpu_types(precision, kv_type)?;
         if let Some(what) = config.needs_cpu() {
             return Err(LoadError::GpuFamily(what));
@@ -114,7 +137,7 @@ fn load_one(dir: &Path, options: &ModelOptions) -> Result<Loaded, LoadError> {
     if num_ranks > 1 {
         numerics += &format!(" tp{num_ranks}");
     }
-    let max_rows = max_batched_tokens(options, kernels.gpu().is_some());
+    let max_rows = max_batched_tokens(options, kernels.takes_large_steps());
     let max_num_seqs = options.max_num_seqs.clamp(1, max_rows);
     let mut limits = DecoderLimits {
         max_rows,
@@ -216,15 +239,15 @@ fn load_one(dir: &Path, options: &ModelOptions) -> Result<Loaded, LoadError> {
             max_waiting_tokens: options.max_waiting_tokens,
             max_kv_overcommit: options.max_kv_overcommit,
             max_queue: options.max_queue,
-            max_step: match (options.max_step, kernels.gpu()) {
-                (StepTime::Auto, None) => defaults.max_step,
-                (StepTime::Auto, Some(_)) => Some(MAX_STEP_ON_GPU),
+            max_step: match (options.max_step, kernels.takes_large_steps()) {
+                (StepTime::Auto, false) => defaults.max_step,
+                (StepTime::Auto, true) => Some(MAX_STEP_ON_GPU),
                 (StepTime::AtMost(time), _) => Some(time),
                 (StepTime::Unlimited, _) => None,
             },
-            first_prefill: match kernels.gpu() {
-                None => defaults.first_prefill,
-                Some(_) => FIRST_PREFILL_ON_GPU,
+            first_prefill: match kernels.takes_large_steps() {
+                false => defaults.first_prefill,
+                true => FIRST_PREFILL_ON_GPU,
             },
             prefix_cache: match options.prefix_cache {
                 false => PrefixCache::Off,

@@ -19,7 +19,8 @@ pub struct ModelOptions {
     /// How an embedding is made of the vectors of tokens; `None`: as the checkpoint says.
     pub pooling: Option<Pooling>,
     /// Whether a GPU sums every row in one order, whatever else a step holds; a CPU always does.
-    pub deterministic: bool,
+    /// `None`: where the device can.
+    pub deterministic: Option<bool>,
     /// Weights made of this seed in place of the checkpoint's.
     pub random_weights: Option<u32>,
     /// Type in memory of weights that are not quantized; `None` takes the checkpoint's.
@@ -39,7 +40,7 @@ pub struct ModelOptions {
     pub kv_cache_bytes: Option<u64>,
     /// Cuts the checkpoint's context length down; never raises it.
     pub max_model_len: Option<usize>,
-    /// `None`: 512 on a CPU, 8192 on a GPU.
+    /// `None`: 512 on a CPU or on Metal, 8192 on an NVIDIA GPU.
     pub max_num_batched_tokens: Option<usize>,
     pub max_num_seqs: usize,
     pub max_num_waiting: usize,
@@ -65,7 +66,7 @@ impl Default for ModelOptions {
             replicas: 1,
             task: None,
             pooling: None,
-            deterministic: true,
+            deterministic: None,
             random_weights: None,
             dtype: None,
             kv_type: None,
@@ -108,12 +109,14 @@ pub enum DeviceChoice {
     Cpu,
     /// The NVIDIA GPU of this number.
     Cuda(usize),
+    /// The GPU of a Mac.
+    Metal,
 }
 
 /// How long a step should take while streams wait for their next token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StepTime {
-    /// 100 ms on a CPU, 12 ms on a GPU.
+    /// 100 ms on a CPU or on Metal, 12 ms on an NVIDIA GPU.
     Auto,
     AtMost(Duration),
     /// As long as all its tokens take.

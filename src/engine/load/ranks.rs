@@ -1,6 +1,6 @@
 //! The ranks that compute one model together: their kernels, and the threads of all but the first.
 
-use super::{DeviceChoice, LoadError, ModelOptions, kernels};
+use super::{DeviceChoice, LoadError, ModelOptions, kernels, metal};
 use crate::engine::ranks::{Followers, Work};
 #[cfg(feature = "cuda")]
 use crate::kernels::CudaOptions;
@@ -39,6 +39,8 @@ fn on_device(kernels: Kernels, options: &ModelOptions, rank: usize) -> Result<Ke
     let _ = rank;
     match options.device {
         DeviceChoice::Cpu => Ok(kernels),
+        DeviceChoice::Metal => metal::open(kernels),
+        DeviceChoice::Auto if metal::is_there() => metal::open(kernels),
         #[cfg(feature = "cuda")]
         DeviceChoice::Auto if Kernels::num_gpus() == 0 => Ok(kernels),
         #[cfg(feature = "cuda")]
@@ -47,7 +49,7 @@ fn on_device(kernels: Kernels, options: &ModelOptions, rank: usize) -> Result<Ke
                 DeviceChoice::Cuda(ordinal) => ordinal,
                 _ => 0,
             };
-            let deterministic = options.deterministic;
+            let deterministic = options.deterministic.unwrap_or(true);
             let on_cuda = kernels.on_cuda(CudaOptions {
                 ordinal: first + rank,
                 deterministic,

@@ -80,6 +80,7 @@ fn devices(
         return Ok(vec![options.device]);
     }
     let num_gpus = match options.device {
+        DeviceChoice::Metal => return Err(LoadError::MetalAlone),
         DeviceChoice::Cpu => 0,
         DeviceChoice::Auto | DeviceChoice::Cuda(_) => num_gpus(),
     };
@@ -89,7 +90,7 @@ fn devices(
         }
         DeviceChoice::Cuda(first) => Some(first),
         DeviceChoice::Auto if num_gpus > 0 => Some(0),
-        DeviceChoice::Auto | DeviceChoice::Cpu => None,
+        DeviceChoice::Auto | DeviceChoice::Cpu | DeviceChoice::Metal => None,
     };
     if let Some(first) = first {
         let of_each = options.tensor_parallel.max(1);

@@ -43,12 +43,9 @@ fn free_memory_of(decoder: &Decoder, limits: DecoderLimits) -> Result<u64, Model
 fn largest_step(decoder: &Decoder, limits: DecoderLimits) -> Result<(), ModelError> {
     let num_tokens = limits.max_rows.min(limits.max_positions);
     let num_blocks = num_tokens.div_ceil(KvCache::block_size());
-    let cache = KvCache::new(
-        decoder.config(),
-        decoder.kernels(),
-        KvType::Bf16,
-        &[num_blocks],
-    )?;
+    let kernels = decoder.kernels();
+    let of_groups = vec![num_blocks; decoder.config().kv_groups().len()];
+    let cache = KvCache::new(decoder.config(), kernels, KvType::Bf16, &of_groups)?;
     let block_table: Vec<u32> = (0..num_blocks as u32).collect();
     let spans = vec![AttentionSpan {
         rows: 0..num_tokens,
@@ -91,7 +88,7 @@ fn step(decoder: &Decoder, cache: &KvCache, spans: &[AttentionSpan<'_>]) -> Resu
         &Batch {
             token_ids: &token_ids,
             positions: &positions,
-            spans: &[spans.to_vec()],
+            spans: &vec![spans.to_vec(); decoder.config().kv_groups().len()],
             output_rows: &output_rows,
         },
         cache,
@@ -105,4 +102,34 @@ fn step(decoder: &Decoder, cache: &KvCache, spans: &[AttentionSpan<'_>]) -> Resu
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::{KernelSet, Kernels, ThreadPool, WeightType};
+    use crate::model::{Checkpoint, DecoderConfig};
+    use candle_core::Device;
+    use std::path::Path;
+
+    /// Gemma's layers have two KV groups, each with blocks of its own.
+    #[test]
+    fn a_model_whose_layers_see_different_windows_takes_its_largest_step() {
+        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+        let dir = fixtures.join("families/gemma2");
+        let config = DecoderConfig::from_dir(&dir).unwrap();
+        assert_eq!(config.kv_groups().len(), 2);
+        let checkpoint = Checkpoint::open(&dir).unwrap();
+        let kernels = Kernels::new(KernelSet::best(), ThreadPool::new(1).unwrap());
+        let kernels = kernels.on_candle(Device::Cpu);
+        let limits = DecoderLimits {
+            max_rows: 100,
+            max_output_rows: 4,
+            max_positions: 128,
+        };
+        let weights = WeightType::Bf16.into();
+        let decoder = Decoder::load(config, &checkpoint, kernels, weights, limits).unwrap();
+        // A CPU has no memory of its own to fill.
+        assert_eq!(free_memory(&mut [decoder], limits).unwrap(), 0);
+    }
 }

@@ -6,7 +6,7 @@ use super::versions::versions;
 /// What xIELU adds of its input, in checkpoints always this.
 pub const XIELU_BETA: f32 = 0.5;
 /// Where the exponential of xIELU begins.
-const XIELU_EPS: f32 = -1e-6;
+pub const XIELU_EPS: f32 = -1e-6;
 
 /// `x += scale * y`.
 #[inline(always)]

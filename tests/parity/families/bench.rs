@@ -36,8 +36,14 @@ impl<'a> Part<'a> {
 }
 
 impl Bench {
+    /// With the kernels of a set.
     pub fn load(dir: &Path, set: KernelSet, weight_type: WeightType, max_positions: usize) -> Self {
         let kernels = Kernels::new(set, ThreadPool::new(2).unwrap());
+        Self::on(kernels, dir, weight_type, max_positions)
+    }
+
+    /// On the device of `kernels`.
+    pub fn on(kernels: Kernels, dir: &Path, weight_type: WeightType, max_positions: usize) -> Self {
         Self::load_ranks(dir, vec![kernels], weight_type, max_positions)
     }
 
