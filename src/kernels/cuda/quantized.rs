@@ -166,7 +166,7 @@ impl Cuda {
         let num_units = count * weight.k_padded() / 16;
         self.device.launch(
             &Launch {
-                name: weight.form.dequantize(),
+                name: weight.form.dequantize()?,
                 grid: [num_units.div_ceil(256).min(4096), 1, 1],
                 threads: 256,
                 shared: 0,
