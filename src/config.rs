@@ -372,6 +372,7 @@ impl Config {
     pub fn model_options(&self, model: &ModelConfig) -> ModelOptions {
         ModelOptions {
             device: model.device.into(),
+            tensor_parallel: model.tensor_parallel,
             task: model.task(),
             pooling: model.pooling(),
             deterministic: model.deterministic,

@@ -1,38 +1,25 @@
 //! What `ask` and `demo` need of an OpenAI-compatible server, spoken over HTTP.
 
+mod answer;
+mod question;
+
+pub use answer::{Answer, Finding, Occurrence, Quotation, Value};
+pub use question::{PromptName, Question, SentFile};
+
 use super::sse::EventReader;
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
+use answer::{Chunk, PartialAnswer, Progress};
 use futures_util::StreamExt as _;
+use question::ChatRequest;
 use reqwest::{RequestBuilder, Response, StatusCode};
-use serde::{Deserialize, Serialize};
-use serde_json::json;
-use std::collections::BTreeMap;
+use serde::Deserialize;
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 pub struct Client {
     http: reqwest::Client,
     /// Ends in `/v1`.
     base: String,
     api_key: Option<String>,
-}
-
-/// One chat of one message.
-#[derive(Debug, Clone)]
-pub struct Question {
-    pub model: String,
-    pub content: String,
-    /// Documents beside it.
-    pub files: Vec<SentFile>,
-    pub prompt: Option<PromptName>,
-    pub max_tokens: usize,
-    /// `None`: the model's default.
-    pub temperature: Option<f32>,
-    /// The answer begins with a quotation of its documents.
-    pub quotes: bool,
-    /// A regular expression that the answer matches.
-    pub form: Option<String>,
 }
 
 /// What a stream tells.
@@ -44,67 +31,6 @@ pub enum Told<'a> {
         total: u64,
     },
     Text(&'a str),
-}
-
-#[derive(Debug, Clone)]
-pub struct SentFile {
-    pub name: String,
-    pub bytes: Vec<u8>,
-}
-
-/// A prompt of the server.
-#[derive(Debug, Clone, Serialize)]
-pub struct PromptName {
-    pub id: String,
-    pub variables: BTreeMap<String, String>,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub struct Answer {
-    pub text: String,
-    pub quotations: Vec<Quotation>,
-    /// What the answer says otherwise than the documents.
-    pub findings: Vec<Finding>,
-    /// What the documents hold and the model was not given, a line each.
-    pub left_out: Vec<String>,
-    pub finish_reason: String,
-    pub num_prompt_tokens: usize,
-    pub num_completion_tokens: usize,
-    pub time_to_first_token: Duration,
-    /// From the first token to the end.
-    pub time_of_the_rest: Duration,
-}
-
-/// Words of a document in an answer.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-pub struct Quotation {
-    pub name: String,
-    /// In the answer, in code points.
-    pub start_index: usize,
-    pub end_index: usize,
-    pub occurrences: Vec<Occurrence>,
-}
-
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-pub struct Occurrence {
-    pub page: u32,
-    pub start_byte: usize,
-    pub end_byte: usize,
-}
-
-/// A value that an answer and its documents do not agree on.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-pub struct Finding {
-    pub kind: String,
-    pub status: String,
-    pub answer: Option<Value>,
-    pub source: Option<Value>,
-}
-
-/// As it stands in a text.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-pub struct Value {
-    pub text: String,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -121,17 +47,6 @@ pub enum ClientError {
     /// Whoever read the answer went away.
     #[error("cannot write the answer: {0}")]
     Output(#[from] io::Error),
-}
-
-impl Answer {
-    /// Tokens a second after the first; `None` for an answer of one token.
-    pub fn tokens_per_second(&self) -> Option<f64> {
-        let rest = self
-            .num_completion_tokens
-            .checked_sub(1)
-            .filter(|&n| n > 0)?;
-        Some(rest as f64 / self.time_of_the_rest.as_secs_f64().max(1e-9))
-    }
 }
 
 impl Client {
@@ -253,64 +168,6 @@ pub fn reason(error: &dyn std::error::Error) -> String {
     error.to_string()
 }
 
-#[derive(Serialize)]
-struct ChatRequest<'a> {
-    model: &'a str,
-    messages: serde_json::Value,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    prompt: Option<&'a PromptName>,
-    max_tokens: usize,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    temperature: Option<f32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    citations: Option<serde_json::Value>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    structured_outputs: Option<serde_json::Value>,
-    stream: bool,
-    stream_options: serde_json::Value,
-}
-
-impl<'a> From<&'a Question> for ChatRequest<'a> {
-    fn from(question: &'a Question) -> Self {
-        Self {
-            model: &question.model,
-            messages: messages(question),
-            prompt: question.prompt.as_ref(),
-            max_tokens: question.max_tokens,
-            temperature: question.temperature,
-            citations: (question.quotes).then(|| {
-                // A small model would be content with a numeral.
-                json!({"mode": "verbatim", "first": true, "min_chars": 20})
-            }),
-            structured_outputs: (question.form.as_ref()).map(|form| json!({"regex": form})),
-            stream: true,
-            stream_options: json!({ "include_usage": true }),
-        }
-    }
-}
-
-/// One message, or none where a prompt says all.
-fn messages(question: &Question) -> serde_json::Value {
-    if question.files.is_empty() && question.prompt.is_none() {
-        return json!([{"role": "user", "content": question.content}]);
-    }
-    let mut parts: Vec<_> = question
-        .files
-        .iter()
-        .map(|file| {
-            let data = BASE64_STANDARD.encode(&file.bytes);
-            json!({"type": "file", "file": {"filename": file.name, "file_data": data}})
-        })
-        .collect();
-    if !question.content.is_empty() {
-        parts.push(json!({"type": "text", "text": question.content}));
-    }
-    match parts.is_empty() {
-        true => json!([]),
-        false => json!([{"role": "user", "content": parts}]),
-    }
-}
-
 #[derive(Deserialize)]
 struct ModelList {
     data: Vec<Model>,
@@ -331,126 +188,9 @@ struct ErrorDetail {
     message: String,
 }
 
-#[derive(Deserialize)]
-struct Chunk {
-    #[serde(default)]
-    choices: Vec<Choice>,
-    usage: Option<Usage>,
-    error: Option<ErrorDetail>,
-    #[serde(default)]
-    documents: Vec<DocumentTold>,
-    progress: Option<Progress>,
-}
-
-#[derive(Deserialize)]
-struct Progress {
-    done: u64,
-    total: u64,
-}
-
-#[derive(Deserialize)]
-struct Checks {
-    findings: Vec<Finding>,
-}
-
-#[derive(Deserialize)]
-struct DocumentTold {
-    name: String,
-    left_out: Vec<LeftOut>,
-}
-
-#[derive(Deserialize)]
-struct LeftOut {
-    page: Option<u32>,
-    note: String,
-}
-
-#[derive(Deserialize)]
-struct Choice {
-    #[serde(default)]
-    delta: Delta,
-    finish_reason: Option<String>,
-    checks: Option<Checks>,
-}
-
-#[derive(Default, Deserialize)]
-struct Delta {
-    content: Option<String>,
-    #[serde(default)]
-    annotations: Vec<Quotation>,
-}
-
-#[derive(Deserialize)]
-struct Usage {
-    prompt_tokens: usize,
-    completion_tokens: usize,
-}
-
-#[derive(Default)]
-struct PartialAnswer {
-    text: String,
-    quotations: Vec<Quotation>,
-    findings: Vec<Finding>,
-    left_out: Vec<String>,
-    finish_reason: Option<String>,
-    usage: Option<Usage>,
-    first: Option<Instant>,
-}
-
-impl PartialAnswer {
-    /// The text that the chunk adds, if any.
-    fn add(&mut self, chunk: Chunk) -> Result<Option<String>, ClientError> {
-        if let Some(error) = chunk.error {
-            return Err(ClientError::BrokenOff(error.message));
-        }
-        for document in chunk.documents {
-            self.left_out
-                .extend(document.left_out.into_iter().map(|left_out| {
-                    let page = left_out.page.map(|page| format!(", page {page}"));
-                    let page = page.unwrap_or_default();
-                    format!("{}{page}: {}", document.name, left_out.note)
-                }));
-        }
-        self.usage = chunk.usage.or(self.usage.take());
-        let Some(choice) = chunk.choices.into_iter().next() else {
-            return Ok(None);
-        };
-        self.finish_reason = choice.finish_reason.or(self.finish_reason.take());
-        self.quotations.extend(choice.delta.annotations);
-        self.findings
-            .extend(choice.checks.into_iter().flat_map(|checks| checks.findings));
-        let text = choice.delta.content.filter(|text| !text.is_empty());
-        if let Some(text) = &text {
-            self.first.get_or_insert_with(Instant::now);
-            self.text.push_str(text);
-        }
-        Ok(text)
-    }
-
-    fn finish(self, started: Instant) -> Option<Answer> {
-        let usage = self.usage?;
-        let first = self.first.unwrap_or_else(Instant::now);
-        Some(Answer {
-            text: self.text,
-            quotations: self.quotations,
-            findings: self.findings,
-            left_out: self.left_out,
-            finish_reason: self.finish_reason.unwrap_or_default(),
-            num_prompt_tokens: usage.prompt_tokens,
-            num_completion_tokens: usage.completion_tokens,
-            time_to_first_token: first - started,
-            time_of_the_rest: first.elapsed(),
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn chunk(json: serde_json::Value) -> Chunk {
-        serde_json::from_value(json).unwrap()
-    }
 
     #[test]
     fn the_address_may_end_in_v1_or_a_slash() {
@@ -462,58 +202,5 @@ mod tests {
         ] {
             assert_eq!(Client::new(url, None).base, "http://h:1/v1");
         }
-    }
-
-    #[test]
-    fn the_pieces_of_a_stream_join_to_the_answer() {
-        let mut answer = PartialAnswer::default();
-        let choices = |delta: serde_json::Value, reason: Option<&str>| {
-            chunk(
-                json!({"choices": [{"index": 0, "delta": delta, "finish_reason": reason}], "usage": null}),
-            )
-        };
-        assert_eq!(
-            answer
-                .add(choices(json!({"role": "assistant", "content": ""}), None))
-                .unwrap(),
-            None
-        );
-        assert_eq!(
-            answer
-                .add(choices(json!({"content": "Bon"}), None))
-                .unwrap()
-                .as_deref(),
-            Some("Bon")
-        );
-        assert_eq!(
-            answer
-                .add(choices(json!({"content": "jour"}), None))
-                .unwrap()
-                .as_deref(),
-            Some("jour")
-        );
-        assert_eq!(answer.add(choices(json!({}), Some("stop"))).unwrap(), None);
-        let usage = json!({"choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}});
-        assert_eq!(answer.add(chunk(usage)).unwrap(), None);
-        let answer = answer.finish(Instant::now()).unwrap();
-        assert_eq!(
-            (answer.text.as_str(), answer.finish_reason.as_str()),
-            ("Bonjour", "stop")
-        );
-        assert_eq!(
-            (answer.num_prompt_tokens, answer.num_completion_tokens),
-            (7, 3)
-        );
-    }
-
-    #[test]
-    fn an_error_in_the_stream_ends_the_answer_with_the_servers_words() {
-        let error =
-            chunk(json!({"error": {"message": "the engine has stopped", "type": "server_error"}}));
-        let error = PartialAnswer::default().add(error).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "the server broke the answer off: the engine has stopped"
-        );
     }
 }

@@ -37,6 +37,10 @@ pub struct ServeArgs {
     #[arg(long, value_name = "DEVICE")]
     device: Option<String>,
 
+    /// How many GPUs, or parts of a CPU's threads, compute the model together [default: 1]
+    #[arg(long, value_name = "N")]
+    tensor_parallel: Option<usize>,
+
     /// Weights that are made and not loaded, to see how fast a shape is: random:SEED
     #[arg(long, value_name = "random:SEED")]
     weights: Option<String>,
@@ -91,6 +95,7 @@ impl ServeArgs {
             ("path", path),
             ("id", self.model_id.as_ref().map(|id| json!(id))),
             ("device", self.device.as_ref().map(|device| json!(device))),
+            ("tensor_parallel", self.tensor_parallel.map(|n| json!(n))),
             (
                 "weights",
                 self.weights.as_ref().map(|weights| json!(weights)),

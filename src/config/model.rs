@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+/// No machine has more GPUs that see each other.
+const MAX_RANKS: usize = 64;
+
 /// Section `[model]`, and each of `[[models]]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -20,6 +23,8 @@ pub struct ModelConfig {
     pub task: TaskChoice,
     pub pooling: PoolingChoice,
     pub device: DeviceConfig,
+    /// How many GPUs, or parts of a CPU's threads, compute the model together.
+    pub tensor_parallel: usize,
     /// Whether a GPU sums every row in one order, whatever else a step holds.
     pub deterministic: bool,
     /// Absent: the checkpoint's.
@@ -124,6 +129,7 @@ impl Default for ModelConfig {
             task: TaskChoice::default(),
             pooling: PoolingChoice::default(),
             device: DeviceConfig::default(),
+            tensor_parallel: 1,
             deterministic: true,
             weights: None,
             dtype: DtypeChoice::default(),
@@ -229,6 +235,12 @@ impl ModelConfig {
             return Err(ConfigError::Value {
                 key: "model.max_model_len",
                 must: "at least 1",
+            });
+        }
+        if !(1..=MAX_RANKS).contains(&self.tensor_parallel) {
+            return Err(ConfigError::Value {
+                key: "model.tensor_parallel",
+                must: "from 1 to 64",
             });
         }
         if self.matryoshka_dimensions.contains(&0) {

@@ -116,6 +116,12 @@ fn values_that_cannot_work_are_refused() {
         &["server.max_body_mib"],
     );
     check_refused("[log]\nlevel = \"=loud\"", &["log.level"]);
+    for number in [0, 65] {
+        check_refused(
+            &format!("[model]\ntensor_parallel = {number}"),
+            &["model.tensor_parallel", "from 1 to 64"],
+        );
+    }
     check_refused(
         "[[keys]]\nname = \"a\"\nhash = \"secret\"",
         &["`a`", "keys hash"],

@@ -4,7 +4,7 @@ use super::runner::{RunnerError, StepItem, StepOutput, StepRunner};
 use super::sequence::{EngineError, SequenceEvent};
 use super::shared::Shared;
 use super::step::Step;
-use std::any::Any;
+use crate::kernels::panic_message;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -198,10 +198,4 @@ fn step_failed(message: &str) -> Death {
         error: EngineError::Step(message.to_owned()),
         is_device_lost: false,
     }
-}
-
-fn panic_message(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-    text.unwrap_or("a panic without a message").to_owned()
 }

@@ -24,6 +24,7 @@ mod planning;
 mod prefix;
 mod prefix_tree;
 mod quarantine;
+mod ranks;
 mod runner;
 mod sampling;
 mod scheduler;

@@ -1,15 +1,19 @@
 use super::constraint::{ConstraintError, Forerunner};
+use super::ranks::Followers;
 use super::runner::{
     ItemOutput, RunnerError, SampleRequest, StepItem, StepOutput, StepRunner, TokenOutput,
 };
 use super::sampling::{needs_logits, sample, score};
 use crate::kernels::{AttentionSpan, Batch, Kernels};
 use crate::model::{Decoder, KvCache, ModelError};
+use std::fmt::Display;
 
 /// Computes steps with a decoder: the only place of the engine that touches a device.
 pub struct ModelRunner {
     decoder: Decoder,
     cache: KvCache,
+    /// Where others compute the rest of the model.
+    followers: Option<Followers>,
     token_ids: Vec<u32>,
     positions: Vec<u32>,
     output_rows: Vec<u32>,
@@ -39,10 +43,19 @@ impl ModelRunner {
         Self {
             decoder,
             cache,
+            followers: None,
             token_ids: Vec::new(),
             positions: Vec::new(),
             output_rows: Vec::new(),
             forerunner: None,
+        }
+    }
+
+    /// The first of several ranks, each of which has a part of the decoder and of the cache.
+    pub(super) fn leading(decoder: Decoder, cache: KvCache, followers: Followers) -> Self {
+        Self {
+            followers: Some(followers),
+            ..Self::new(decoder, cache)
         }
     }
 
@@ -105,7 +118,18 @@ impl StepRunner for ModelRunner {
         };
         let kernels = self.decoder.kernels();
         let error = |error: ModelError| runner_error(kernels, &error);
-        let logits = self.decoder.forward(&batch, &self.cache).map_err(error)?;
+        let forward = || self.decoder.forward(&batch, &self.cache);
+        let logits = match &mut self.followers {
+            None => forward().map_err(error)?,
+            Some(followers) => {
+                let computed = followers.step(kernels, &batch, || {
+                    let logits = forward()?;
+                    kernels.wait()?;
+                    Ok(logits)
+                });
+                computed.map_err(|error| runner_error(kernels, &error))?
+            }
+        };
         let mut items: Vec<ItemOutput> = step
             .iter()
             .map(|item| ItemOutput {
@@ -172,7 +196,7 @@ fn output_rows<'a>(
 }
 
 /// A GPU that has refused an op once refuses all that follow.
-fn runner_error(kernels: &Kernels, error: &ModelError) -> RunnerError {
+fn runner_error(kernels: &Kernels, error: &impl Display) -> RunnerError {
     match kernels.gpu() {
         Some(gpu) => RunnerError::Device(format!("{gpu}: {error}")),
         None => RunnerError::Step(error.to_string()),

@@ -3,14 +3,13 @@ use super::citation::{Quoting, QuotingConstraint};
 use super::logprobs::WaitingTokens;
 use super::reasoning_gate::ReasoningGate;
 use super::tools::ChatInput;
-use super::transcript::{Dialect, ToolFormat, Transcript};
+use super::transcript::{Dialect, Signatures, ToolFormat, Transcript};
 use super::{
     CompletionPrompt, Generation, GenerationError, GenerationParams, Grammars, SamplingDefaults,
     TopK,
 };
 use crate::engine::{Engine, SamplingParams, SequenceRequest, TokenConstraint};
 use crate::text::{ChatTemplate, Detokenizer, Ending, StopStrings, Tokenizer};
-use std::collections::BTreeSet;
 use std::iter::repeat_n;
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
@@ -39,7 +38,7 @@ pub struct ServedModel {
 struct Reading {
     dialect: Dialect,
     /// Names of the functions that may be called, if any may.
-    tools: Option<Arc<BTreeSet<String>>>,
+    tools: Option<Arc<Signatures>>,
     one_call: bool,
     prompt_end: String,
     /// A completion goes on where its prompt ends.
@@ -87,7 +86,7 @@ impl ServedModel {
                 Some(tools) => tools.dialect(dialect),
                 None => dialect.clone(),
             },
-            tools: tools.map(|tools| tools.names()),
+            tools: tools.map(|tools| tools.signatures()),
             one_call: tools.is_some_and(|tools| !tools.parallel),
             prompt_end: end(rendered.text.as_str()).to_owned(),
             continues: input.prompt.ending == Ending::Open,

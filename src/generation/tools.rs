@@ -1,8 +1,7 @@
 use super::grammar::{CallForm, Function};
-use super::transcript::{Dialect, ToolFormat};
+use super::transcript::{Dialect, Signatures, ToolFormat};
 use crate::text::{ChatMessage, ChatPrompt};
 use serde_json::Value;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// What a chat is asked with, beside the parameters of every generation.
@@ -37,7 +36,9 @@ impl Tools {
     /// its arguments does not let be enforced.
     pub(super) fn dialect(&self, dialect: &Dialect) -> Dialect {
         match dialect.tools() {
-            ToolFormat::Gemma | ToolFormat::Generic if self.is_enforced() => {
+            ToolFormat::Gemma | ToolFormat::FunctionTags | ToolFormat::Generic
+                if self.is_enforced() =>
+            {
                 dialect.with(ToolFormat::Hermes)
             }
             _ => dialect.clone(),
@@ -54,8 +55,13 @@ impl Tools {
         })
     }
 
-    pub(super) fn names(&self) -> Arc<BTreeSet<String>> {
-        Arc::new(self.functions.iter().map(|f| f.name.clone()).collect())
+    pub(super) fn signatures(&self) -> Arc<Signatures> {
+        let functions = self.functions.iter();
+        Arc::new(
+            functions
+                .map(|function| (function.name.clone(), function.parameters.clone()))
+                .collect(),
+        )
     }
 
     pub(super) fn is_enforced(&self) -> bool {

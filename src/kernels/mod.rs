@@ -8,6 +8,7 @@
 mod activation;
 mod array;
 mod attention;
+mod communicator;
 mod cpu;
 #[cfg(feature = "cuda")]
 mod cuda;
@@ -28,13 +29,16 @@ mod weight;
 
 pub use array::{Array, Use, Vector};
 pub use attention::{AttentionOptions, AttentionShape, AttentionSpan};
+pub use communicator::Shard;
+pub(crate) use communicator::panic_message;
 pub(crate) use cpu::SplitMut;
 pub use cpu::elementwise::Activation;
 pub use cpu::gemm::Epilogue;
 pub use cpu::pointwise::XIELU_BETA;
 pub use cpu::{
     Arrangement, Float, Fp8Matrix, KernelSet, Matrix, MatrixRows, PackedWeight, Placement,
-    PlacementError, PoolError, RowSource, Strided, ThreadPool, UnknownKernelSet, WeightType,
+    PlacementError, PoolError, RandomRows, RowSource, Strided, ThreadPool, UnknownKernelSet,
+    WeightType,
 };
 #[cfg(feature = "cuda")]
 pub use cuda::CudaOptions;
@@ -47,6 +51,7 @@ pub use step::{Batch, Indices, Spans, Step};
 pub use storage::KvType;
 pub use weight::Weight;
 
+use communicator::Communicator;
 use std::sync::{Arc, Mutex};
 
 /// A device, and the kernels that compute on it: a kernel set and the threads that it runs on, and
@@ -61,6 +66,8 @@ pub struct Kernels {
     attention: Arc<Mutex<attention::Work>>,
     #[cfg(feature = "cuda")]
     cuda: Option<Arc<cuda::Cuda>>,
+    /// There where others compute the rest of the model.
+    communicator: Option<Communicator>,
 }
 
 impl Kernels {
@@ -74,6 +81,7 @@ impl Kernels {
             attention: Arc::default(),
             #[cfg(feature = "cuda")]
             cuda: None,
+            communicator: None,
         }
     }
 
@@ -122,10 +130,12 @@ impl Kernels {
     }
 
     /// Numbers of rows under which the device records steps that only decode, in order; see
-    /// [`Kernels::run`].
+    /// [`Kernels::run`]. Steps in which ranks meet are not recorded.
     pub fn recorded_rows(&self) -> impl Iterator<Item = usize> {
         #[cfg(feature = "cuda")]
-        let recorded = self.cuda.iter().flat_map(|_| cuda::RECORDED);
+        let recorded = (self.cuda.iter())
+            .filter(|_| self.shard().is_whole())
+            .flat_map(|_| cuda::RECORDED);
         #[cfg(not(feature = "cuda"))]
         let recorded = std::iter::empty();
         recorded

@@ -47,7 +47,7 @@ impl Kernels {
             cuda: self
                 .cuda
                 .as_ref()
-                .map(|cuda| cuda.upload(&batch, shape))
+                .map(|cuda| cuda.upload(&batch, shape, self.shard().is_whole()))
                 .transpose()?,
             batch,
         })

@@ -1,4 +1,4 @@
-use super::config::{DecoderConfig, NormPlacement, QkNorm};
+use super::config::{DecoderConfig, NormPlacement, QkNorm, RankHeads};
 use super::family::{Qkv, WeightNames};
 use super::linear::{Linear, Loader, Part};
 use super::norm::RmsNorm;
@@ -38,7 +38,9 @@ impl Attention {
         index: usize,
         name: &dyn Fn(&str) -> String,
     ) -> Result<Self, ModelError> {
-        let (shape, layer, names) = (config.attention, &config.layers[index], &config.names);
+        let (layer, names) = (&config.layers[index], &config.names);
+        let heads = RankHeads::new(config.attention, loader.shard());
+        let shape = heads.shape();
         let hidden = config.hidden_size;
         let checkpoint = loader.checkpoint;
         let norm = RmsNorm::load_if(
@@ -48,21 +50,21 @@ impl Attention {
             &name(names.attention_norm),
         )?;
         let normed = importance::of_normed(loader, norm.as_ref())?;
-        let parts = qkv_parts(names.qkv, shape, name);
+        let parts = qkv_parts(names.qkv, &heads, name);
         let values = parts[2].take(checkpoint, hidden)?;
         let attended = importance::of_attended(loader, shape, values, &normed);
         let output_bias = WeightNames::bias(&name(names.o));
         let sinks = config
             .has_sinks
-            .then(|| checkpoint.take_vec(&name(names.sinks), shape.num_heads))
+            .then(|| checkpoint.take_vec(&name(names.sinks), heads.whole.num_heads))
             .transpose()?
-            .map(|sinks| loader.kernels.vector(sinks));
+            .map(|sinks| loader.kernels.vector(sinks[heads.queries.clone()].to_vec()));
         Ok(Self {
             norm,
             qkv: Linear::load_parts(loader, Arrangement::Stacked, &parts, hidden, &normed)?,
             qkv_bias: match config.has_qkv_bias {
                 true => {
-                    let bias = qkv_bias(loader, names.qkv, shape, name)?;
+                    let bias = qkv_bias(loader, names.qkv, &heads, name)?;
                     Some(loader.kernels.vector(bias)?)
                 }
                 false => None,
@@ -74,7 +76,8 @@ impl Attention {
             output: Output::load(
                 loader,
                 config,
-                Part::whole(name(names.o), hidden),
+                Part::whole(name(names.o), hidden)
+                    .of_columns(heads.q_rows(), heads.whole.q_width()),
                 shape.q_width(),
                 config.has_output_bias.then_some(&*output_bias),
                 &name(names.attention_output_norm),
@@ -136,9 +139,9 @@ impl Attention {
 }
 
 /// Queries, keys and values.
-fn qkv_parts(names: Qkv, shape: AttentionShape, name: &dyn Fn(&str) -> String) -> [Part; 3] {
-    let (q, kv) = (shape.q_width(), shape.num_kv_heads * shape.head_dim);
-    match names {
+fn qkv_parts(names: Qkv, heads: &RankHeads, name: &dyn Fn(&str) -> String) -> [Part; 3] {
+    let (q, kv) = (heads.whole.q_width(), heads.whole_kv_width());
+    let [queries, keys, values] = match names {
         Qkv::Separate {
             q: q_name,
             k: k_name,
@@ -152,26 +155,37 @@ fn qkv_parts(names: Qkv, shape: AttentionShape, name: &dyn Fn(&str) -> String) -
             let rows = |first, count| Part::rows(name(fused), q + 2 * kv, first, count);
             [rows(0, q), rows(q, kv), rows(q + kv, kv)]
         }
-    }
+    };
+    [
+        queries.of_rows(heads.q_rows()),
+        keys.of_rows(heads.kv_rows()),
+        values.of_rows(heads.kv_rows()),
+    ]
 }
 
 fn qkv_bias(
     loader: &Loader<'_>,
     names: Qkv,
-    shape: AttentionShape,
+    heads: &RankHeads,
     name: &dyn Fn(&str) -> String,
 ) -> Result<Vec<f32>, ModelError> {
     let take = |weight: &str, len| {
         let bias = WeightNames::bias(&name(weight));
         loader.checkpoint.take_vec(&bias, len)
     };
-    let kv = shape.num_kv_heads * shape.head_dim;
-    match names {
-        Qkv::Separate { q, k, v } => {
-            Ok([take(q, shape.q_width())?, take(k, kv)?, take(v, kv)?].concat())
-        }
-        Qkv::Fused(fused) => take(fused, shape.qkv_width()),
-    }
+    let (q_len, kv) = (heads.whole.q_width(), heads.whole_kv_width());
+    let all = match names {
+        Qkv::Separate { q, k, v } => [take(q, q_len)?, take(k, kv)?, take(v, kv)?].concat(),
+        Qkv::Fused(fused) => take(fused, heads.whole.qkv_width())?,
+    };
+    let (queries, rest) = all.split_at(q_len);
+    let (keys, values) = rest.split_at(kv);
+    Ok([
+        &queries[heads.q_rows()],
+        &keys[heads.kv_rows()],
+        &values[heads.kv_rows()],
+    ]
+    .concat())
 }
 
 fn head_norms(

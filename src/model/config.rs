@@ -1,12 +1,14 @@
 mod check;
 mod layer;
 mod rope;
+mod shard;
 
 pub(super) use check::MAX_LAYERS;
 pub use layer::{
     Activation, ExpertsConfig, LayerConfig, MlpConfig, NormPlacement, QkNorm, Weighting,
 };
 pub use rope::{RopeConfig, RopeScaling};
+pub(super) use shard::RankHeads;
 
 use super::family::{self, WeightNames};
 use super::{Checkpoint, ModelError};
@@ -89,17 +91,31 @@ impl DecoderConfig {
         groups.iter().position(|w| *w == window).unwrap_or(0)
     }
 
+    /// What each KV group takes over its layers, of which each takes `bytes`.
+    pub fn per_kv_group(&self, bytes: usize) -> Vec<usize> {
+        let of_group = |window: &Option<usize>| {
+            let layers = self.layers.iter();
+            bytes * layers.filter(|layer| layer.window == *window).count()
+        };
+        self.kv_groups().iter().map(of_group).collect()
+    }
+
+    /// Elements of the embedding and of an output head of its own.
+    pub fn num_table_elements(&self) -> u64 {
+        let num_tables = if self.tie_word_embeddings { 1 } else { 2 };
+        (self.vocab_size as u64 * self.hidden_size as u64).saturating_mul(num_tables)
+    }
+
     /// Elements of all weights.
     pub fn num_parameters(&self) -> usize {
         let hidden = self.hidden_size;
         let attention = self.attention.qkv_width() + self.attention.q_width();
-        let tables = if self.tie_word_embeddings { 1 } else { 2 };
         // A broken file may say more than can be counted, each number within its bounds.
         let layers = self.layers.iter().fold(hidden, |sum: usize, layer| {
             sum.saturating_add(hidden.saturating_mul(attention + 2))
                 .saturating_add(layer.mlp.num_parameters(hidden))
         });
-        layers.saturating_add(tables * self.vocab_size * hidden)
+        layers.saturating_add(self.num_table_elements() as usize)
     }
 
     /// What about this decoder ops of a GPU have no form for.

@@ -38,9 +38,10 @@ impl Outputs {
         rows: usize,
         wanted: Wanted,
     ) -> Result<Self, ModelError> {
-        let width = match wanted {
-            Wanted::Logits => config.vocab_size,
-            Wanted::Hidden => config.hidden_size,
+        let (rows, width) = match wanted {
+            Wanted::Logits => (rows, config.vocab_size),
+            Wanted::Hidden => (rows, config.hidden_size),
+            Wanted::Sums => (0, 0),
         };
         Ok(Self {
             wanted,
@@ -62,7 +63,8 @@ pub struct DecoderLimits {
 }
 
 impl Decoder {
-    /// Packs the weights of `checkpoint`; every tensor must have its place.
+    /// Packs the weights of `checkpoint`, of which every tensor must have its place: those that
+    /// the rank of `kernels` needs.
     pub fn load(
         config: DecoderConfig,
         checkpoint: &Checkpoint,
@@ -70,7 +72,10 @@ impl Decoder {
         precision: Precision,
         limits: DecoderLimits,
     ) -> Result<Self, ModelError> {
-        let wanted = Wanted::Logits;
+        let wanted = match kernels.shard().rank {
+            0 => Wanted::Logits,
+            _ => Wanted::Sums,
+        };
         Self::load_for(wanted, config, checkpoint, kernels, precision, limits)
     }
 
@@ -101,7 +106,9 @@ impl Decoder {
             precision,
             packs: true,
         };
-        let layers = Layers::load(&loader, &config, wanted)?;
+        let whole = config;
+        let config = whole.of_rank(kernels.shard())?;
+        let layers = Layers::load(&loader, &whole, wanted)?;
         checkpoint.finish()?;
         Ok(Self {
             layers,
@@ -146,6 +153,7 @@ impl Decoder {
         checkpoint.finish()
     }
 
+    /// Of one of several ranks, what it has of the model.
     pub fn config(&self) -> &DecoderConfig {
         &self.config
     }
@@ -168,8 +176,15 @@ impl Decoder {
 
     /// Computes a step: writes keys and values into `cache`, returns the logits
     /// `[output_rows, vocab]` in f32, which the next step overwrites.
+    ///
+    /// Ranks of one model compute a step side by side, each on a thread of its own; the first has
+    /// the logits, the others no rows.
     pub fn forward(&self, batch: &Batch<'_>, cache: &KvCache) -> Result<Array, ModelError> {
-        self.run(Wanted::Logits, batch, cache)
+        let wanted = match self.outputs.wanted {
+            Wanted::Sums => Wanted::Sums,
+            Wanted::Logits | Wanted::Hidden => Wanted::Logits,
+        };
+        self.run(wanted, batch, cache)
     }
 
     /// As [`Decoder::forward`], but what stands before the output head: `[output_rows, hidden]`
@@ -197,7 +212,10 @@ impl Decoder {
             self.compute(&step, cache)?;
             self.compute_outputs(&step)
         })?;
-        Ok(self.outputs.results.narrow(outputs)?)
+        Ok(match wanted {
+            Wanted::Sums => self.outputs.results.clone(),
+            Wanted::Logits | Wanted::Hidden => self.outputs.results.narrow(outputs)?,
+        })
     }
 
     fn compute(&self, step: &Step<'_>, cache: &KvCache) -> Result<(), ModelError> {
@@ -220,7 +238,7 @@ impl Decoder {
     /// small model.
     fn compute_outputs(&self, step: &Step<'_>) -> Result<(), ModelError> {
         let rows = step.num_outputs();
-        if rows == 0 {
+        if rows == 0 || self.outputs.wanted == Wanted::Sums {
             return Ok(());
         }
         let (kernels, layers) = (&self.kernels, &self.layers);

@@ -14,7 +14,8 @@ use std::ops::Range;
 /// A mixture of experts: `x += Σ weight · expert(norm(x))` over the experts that a router chooses
 /// for each token. Tokens are grouped by expert, so that each is read once a step; a token's
 /// experts are added in the order of their numbers, whatever else a step holds. A CPU takes one
-/// expert after the other, a GPU all at once.
+/// expert after the other, a GPU all at once. Each of several ranks has its part of every expert, and
+/// routes by itself.
 pub struct Experts {
     norm: Option<RmsNorm>,
     router: Linear,
@@ -86,7 +87,7 @@ impl Experts {
             router_bias: router_bias.transpose()?,
             num_used: experts.num_used,
             weighting: experts.weighting,
-            width: experts.width,
+            width: loader.shard().range(experts.width).len(),
             experts: loaded,
             shared: match experts.shared_width {
                 Some(width) => Some(Shared::load(loader, config, width, &normed, name)?),
@@ -132,6 +133,7 @@ impl Experts {
             let routing = kernels.gates(&room.gate)?;
             add(kernels, work, x, &shared.expert, shared.width, &routing)?;
         }
+        kernels.all_reduce(&work.branch)?;
         self.residual.add(kernels, work)
     }
 }
@@ -179,16 +181,20 @@ impl Expert {
         names: &[[String; 3]],
         normed: &Importance,
     ) -> Result<Self, ModelError> {
-        let part = |name: &String, n| Part::whole(name.clone(), n);
+        let own = loader.shard().range(width);
+        let rows = |name: &String| Part::whole(name.clone(), width).of_rows(own.clone());
         let parts: Vec<_> = names
             .iter()
-            .flat_map(|[gate, up, _]| [part(gate, width), part(up, width)])
+            .flat_map(|[gate, up, _]| [rows(gate), rows(up)])
             .collect();
         let (up, activated) = Up::gated(loader, Activation::SwiGlu, &parts, hidden, normed)?;
-        let down: Vec<_> = names.iter().map(|[.., down]| part(down, hidden)).collect();
+        let down: Vec<_> = names
+            .iter()
+            .map(|[.., down]| Part::whole(down.clone(), hidden).of_columns(own.clone(), width))
+            .collect();
         Ok(Self {
             up,
-            down: Linear::load_parts(loader, Arrangement::Stacked, &down, width, &activated)?,
+            down: Linear::load_parts(loader, Arrangement::Stacked, &down, own.len(), &activated)?,
             down_bias: None,
         })
     }
@@ -213,6 +219,7 @@ fn load_interleaved(
         ));
     };
     let (num, width) = (config.num_experts, config.width);
+    let (shard, own) = (loader.shard(), loader.shard().range(width));
     let stack = |n, k| Stack {
         num,
         n,
@@ -230,7 +237,7 @@ fn load_interleaved(
                 count: width,
             };
             let stack = stack(2 * width, hidden);
-            Part::stacked(gate_up.clone(), stack, index, every_second)
+            Part::stacked(gate_up.clone(), stack, index, every_second).of_rows(own.clone())
         })
     };
     let down_part = |index: usize| {
@@ -239,18 +246,26 @@ fn load_interleaved(
             step: 1,
             count: hidden,
         };
-        Part::stacked(down.clone(), stack(hidden, width), index, all)
+        let stack = stack(hidden, width);
+        Part::stacked(down.clone(), stack, index, all).of_columns(own.clone(), width)
     };
     // Gates, then ups, of each expert.
     let up_bias = |index: usize| {
         let bias = &gate_up_bias[2 * width * index..][..2 * width];
-        [0, 1].map(|first| bias.iter().skip(first).step_by(2).copied())
+        [0, 1].map(|first| {
+            let all = bias.iter().skip(first).step_by(2);
+            all.skip(own.start).take(own.len()).copied()
+        })
     };
     let load = |group: Range<usize>| {
         let up: Vec<_> = group.clone().flat_map(up_parts).collect();
         let down: Vec<_> = group.clone().map(down_part).collect();
         let up_bias = group.clone().flat_map(up_bias).flatten().collect();
-        let down_bias = down_bias[hidden * group.start..hidden * group.end].to_vec();
+        // Once in the sum over ranks.
+        let down_bias = (shard.rank == 0).then(|| {
+            let biases = &down_bias[hidden * group.start..hidden * group.end];
+            loader.kernels.vector(biases.to_vec())
+        });
         let stacked = Arrangement::Stacked;
         Ok(Expert {
             up: Up::Clamped {
@@ -259,8 +274,8 @@ fn load_interleaved(
                 alpha,
                 limit,
             },
-            down: Linear::load_parts(loader, stacked, &down, width, &None)?,
-            down_bias: Some(loader.kernels.vector(down_bias)?),
+            down: Linear::load_parts(loader, stacked, &down, own.len(), &None)?,
+            down_bias: down_bias.transpose()?,
         })
     };
     together(loader, num).map(load).collect()
@@ -278,7 +293,7 @@ impl Shared {
         let products = [names.gate, names.up, names.down].map(name);
         Ok(Self {
             expert: Expert::load(loader, hidden, width, &[products], normed)?,
-            width,
+            width: loader.shard().range(width).len(),
             gate: Linear::load_as(loader, WeightType::F32, name(names.weight), 1, hidden)?,
         })
     }

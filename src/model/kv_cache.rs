@@ -9,12 +9,7 @@ pub struct KvCache {
 impl KvCache {
     /// Memory that one block of each KV group takes over the group's layers, in bytes.
     pub fn block_bytes(config: &DecoderConfig, kernels: &Kernels, kv_type: KvType) -> Vec<usize> {
-        let bytes = kernels.kv_block_bytes(config.attention, kv_type);
-        let mut groups = vec![0; config.kv_groups().len()];
-        for layer in 0..config.num_layers {
-            groups[config.kv_group(layer)] += bytes;
-        }
-        groups
+        config.per_kv_group(kernels.kv_block_bytes(config.attention, kv_type))
     }
 
     /// `num_blocks` of each KV group.

@@ -25,6 +25,8 @@ pub enum Wanted {
     Logits,
     /// What stands before the output head, which a checkpoint then need not have.
     Hidden,
+    /// What it adds to the sums of other ranks, the first of which makes the logits.
+    Sums,
 }
 
 impl Layers {
@@ -41,7 +43,7 @@ impl Layers {
         let (vocab, hidden) = (config.vocab_size, config.hidden_size);
         let embedding = Linear::load_table(loader, &names.embedding(), vocab, hidden)?;
         let head = match wanted {
-            Wanted::Hidden => {
+            Wanted::Hidden | Wanted::Sums => {
                 checkpoint.skip(&names.head());
                 None
             }

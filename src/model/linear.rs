@@ -3,8 +3,9 @@ use super::importance::Importance;
 use super::norm::RmsNorm;
 use super::weights::{Checkpoint, Rows, Stack};
 use crate::kernels::{
-    Arrangement, Array, Epilogue, Kernels, Routing, RowSource, Weight, WeightType,
+    Arrangement, Array, Epilogue, Kernels, Routing, RowSource, Shard, Weight, WeightType,
 };
+use std::ops::Range;
 use std::sync::Arc;
 
 /// A linear layer without bias. Adapters will live here, so that neither the decoder nor a
@@ -42,10 +43,29 @@ pub struct Loader<'a> {
     pub packs: bool,
 }
 
+impl Loader<'_> {
+    /// Which part of the model is loaded.
+    pub fn shard(&self) -> Shard {
+        self.kernels.shard()
+    }
+}
+
 /// Where the rows of a weight stand in a checkpoint.
 pub struct Part {
     name: String,
     place: Place,
+    share: Share,
+}
+
+/// What of them is wanted.
+enum Share {
+    All,
+    Rows(Range<usize>),
+    Columns {
+        columns: Range<usize>,
+        /// How many a row has.
+        of: usize,
+    },
 }
 
 enum Place {
@@ -67,6 +87,7 @@ impl Part {
         Self {
             name,
             place: Place::Whole(n),
+            share: Share::All,
         }
     }
 
@@ -80,6 +101,7 @@ impl Part {
         Self {
             name,
             place: Place::Rows { n, rows },
+            share: Share::All,
         }
     }
 
@@ -88,7 +110,20 @@ impl Part {
         Self {
             name,
             place: Place::Stacked { stack, index, rows },
+            share: Share::All,
         }
+    }
+
+    /// Some of these rows, counted from the first of them.
+    pub fn of_rows(self, rows: Range<usize>) -> Self {
+        let share = Share::Rows(rows);
+        Self { share, ..self }
+    }
+
+    /// Some columns of these rows, of which each has `of`.
+    pub fn of_columns(self, columns: Range<usize>, of: usize) -> Self {
+        let share = Share::Columns { columns, of };
+        Self { share, ..self }
     }
 
     /// The rows, each of `k` elements.
@@ -97,13 +132,26 @@ impl Part {
         checkpoint: &'a Checkpoint,
         k: usize,
     ) -> Result<RowSource<'a>, ModelError> {
-        match self.place {
-            Place::Whole(n) => checkpoint.take(&self.name, &[n, k]),
-            Place::Rows { n, rows } => checkpoint.take_rows(&self.name, [n, k], rows),
-            Place::Stacked { stack, index, rows } => {
-                checkpoint.take_expert(&self.name, stack, index, rows)
+        let row_len = match self.share {
+            Share::All | Share::Rows(_) => k,
+            Share::Columns { of, .. } => of,
+        };
+        let (source, num_rows) = match self.place {
+            Place::Whole(n) => (checkpoint.take(&self.name, &[n, row_len])?, n),
+            Place::Rows { n, rows } => {
+                let source = checkpoint.take_rows(&self.name, [n, row_len], rows)?;
+                (source, rows.count)
             }
-        }
+            Place::Stacked { stack, index, rows } => {
+                let source = checkpoint.take_expert(&self.name, stack, index, rows)?;
+                (source, rows.count)
+            }
+        };
+        Ok(match &self.share {
+            Share::All => source,
+            Share::Rows(rows) => source.block(row_len, rows.clone(), 0..row_len),
+            Share::Columns { columns, .. } => source.block(row_len, 0..num_rows, columns.clone()),
+        })
     }
 }
 

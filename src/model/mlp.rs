@@ -19,6 +19,7 @@ pub enum Mlp {
 pub struct DenseMlp {
     norm: Option<RmsNorm>,
     up: Up,
+    /// Inputs of the last product that this rank has.
     width: usize,
     down: Output,
 }
@@ -91,6 +92,7 @@ impl DenseMlp {
     ) -> Result<Self, ModelError> {
         let (hidden, names) = (config.hidden_size, &config.names.mlp);
         let normed = importance::of_normed(loader, norm.as_ref())?;
+        let own = loader.shard().range(width);
         let (up, activated) = match activation {
             Activation::SwiGlu | Activation::GeGlu => {
                 let parts = match names.gate_up {
@@ -101,13 +103,14 @@ impl DenseMlp {
                         [0, width].map(|first| Part::rows(name(fused), 2 * width, first, width))
                     }
                 };
+                let parts = parts.map(|part| part.of_rows(own.clone()));
                 Up::gated(loader, activation, &parts, hidden, &normed)?
             }
             Activation::Xielu => {
                 let GateUp::Separate { up, .. } = names.gate_up else {
                     return Err(unsupported());
                 };
-                let parts = [Part::whole(name(up), width)];
+                let parts = [Part::whole(name(up), width).of_rows(own.clone())];
                 let alpha = |n: &str| -> Result<f32, ModelError> {
                     Ok(loader.checkpoint.take_vec(&name(n), 1)?[0])
                 };
@@ -130,12 +133,12 @@ impl DenseMlp {
         Ok(Self {
             norm,
             up,
-            width,
+            width: own.len(),
             down: Output::load(
                 loader,
                 config,
-                Part::whole(name(names.down), hidden),
-                width,
+                Part::whole(name(names.down), hidden).of_columns(own.clone(), width),
+                own.len(),
                 None,
                 &name(config.names.mlp_output_norm),
                 &activated,

@@ -45,7 +45,8 @@ impl Residual {
 }
 
 impl Output {
-    /// A product with `k` inputs; `bias` and `norm` name what some families have behind it.
+    /// A product with `k` inputs, the columns that this rank has; `bias` and `norm` name what some
+    /// families have behind it.
     pub fn load(
         loader: &Loader<'_>,
         config: &DecoderConfig,
@@ -71,22 +72,25 @@ impl Output {
         self.linear.num_bytes()
     }
 
-    /// Adds the product of `input` to the residual stream.
+    /// Adds the product of `input` to the residual stream: the sum of those of all ranks, before a
+    /// bias, a norm or a multiplier sees it.
     pub fn add(
         &self,
         kernels: &Kernels,
         work: &Workspace,
         input: &Array,
     ) -> Result<(), ModelError> {
-        let (out, epilogue) = match self.residual.is_plain() {
+        let adds_by_itself = self.residual.is_plain() && kernels.shard().is_whole();
+        let (out, epilogue) = match adds_by_itself {
             true => (&work.x, Epilogue::Add),
             false => (&work.branch, Epilogue::Store),
         };
         self.linear.forward(kernels, out, input, epilogue)?;
+        kernels.all_reduce(out)?;
         if let Some(bias) = &self.bias {
             kernels.add_bias(out, bias)?;
         }
-        match self.residual.is_plain() {
+        match adds_by_itself {
             true => Ok(()),
             false => self.residual.add(kernels, work),
         }

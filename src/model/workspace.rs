@@ -38,7 +38,9 @@ impl Workspace {
         let hidden = config.hidden_size;
         let is_branched = config.norm_placement != NormPlacement::Before
             || config.residual_scale != 1.0
-            || experts(config).is_some();
+            || experts(config).is_some()
+            // Sums over ranks are complete before they join it.
+            || !kernels.shard().is_whole();
         let mut widths: Vec<usize> = config
             .layers
             .iter()

@@ -99,7 +99,8 @@ void rms_norm(const float *x, const float *weight, bf16 *out, int hidden, int k_
 void swiglu(const bf16 *gate_up, bf16 *out, int ffn, int in_stride, int out_stride);
 void summarize(const float *logits, int vocab, int stride, Summary *partials);
 void summarize_finish(const Summary *partials, int num_parts, Summary *out);
-void fill_random_weights(bf16 *out, int num_rows, int k, int k_padded, uint32_t seed);
+void fill_random_weights(bf16 *out, int num_rows, int k, int k_padded, uint32_t seed, int first_row,
+                         int first_column, int row_len);
 void gather_rows(const float *x, const uint32_t *rows, float *out, int width);
 void rope_write_kv(bf16 *qkv, bf16 *cache, const float *cos, const float *sin,
                    const uint32_t *positions, const uint32_t *slots, int num_heads,

@@ -160,15 +160,18 @@ float random_weight(uint32_t seed, uint64_t at) {
   return float(sum - 510) * (0.02f / 147.8f);
 }
 
-void check_weights(Report &report, int rows, int k, uint32_t seed) {
-  const std::string what = shape({{"rows", rows}, {"k", k}});
+// A part of a matrix whose rows are longer by `left_out` numbers on either side.
+void check_weights(Report &report, int rows, int k, int left_out, uint32_t seed) {
+  const std::string what = shape({{"rows", rows}, {"k", k}, {"left out", left_out}});
+  const int first_row = left_out, row_len = k + 2 * left_out;
   const int k_padded = padded(k);
   Memory<bf16> out(size_t(rows) * k_padded);
   launch({"fill_random_weights", {2}, 256}, fill_random_weights, output(out), rows, k, k_padded,
-         seed);
+         seed, first_row, left_out, row_len);
   Worst worst;
   for (int i = 0; i < rows * k; i++) {
-    const bf16 expected = __float2bfloat16_rn(random_weight(seed, i));
+    const uint64_t at = uint64_t(first_row + i / k) * row_len + left_out + i % k;
+    const bf16 expected = __float2bfloat16_rn(random_weight(seed, at));
     worst.see(wide(out[size_t(i / k) * k_padded + i % k]), wide(expected), 1e-30);
   }
   report.compared("fill_random_weights", what, worst.error());
@@ -204,7 +207,8 @@ void check_rows(Report &report, bool is_long) {
     check_embedding(report, chance, width);
     check_rms_norm(report, chance, width);
     check_gather(report, chance, width);
-    check_weights(report, ROWS, width, 7 + width);
+    check_weights(report, ROWS, width, 0, 7 + width);
+    check_weights(report, ROWS, width, 37, 7 + width);
   }
   for (int ffn : {80, 83, 3000, 3001}) {
     for (int blocks : {1, 2}) {

@@ -126,6 +126,39 @@ fn scheduling_does_not_change_a_bit_with_any_kernel_set_and_number_of_threads() 
     }
 }
 
+/// Two decoders, each with half of the heads and of the MLPs.
+#[test]
+fn scheduling_does_not_change_a_bit_of_two_ranks() {
+    let families = root().join("tests/fixtures/families");
+    let mut num_preemptions = 0;
+    for (dir, vocab) in [
+        (tiny(), 320),
+        (families.join("gemma2"), 100),
+        (families.join("mixtral"), 100),
+    ] {
+        let base = ModelOptions {
+            tensor_parallel: 2,
+            dtype: Some(guichet::engine::Dtype::Bf16),
+            ..options()
+        };
+        let requests = long_requests(vocab);
+        check_invariance(&dir, &requests[..16], &[1, 7, 64], &base);
+        num_preemptions += check_preemption(&dir, &requests, &base);
+        let expected = alone(&start(&dir, &base), &requests[..6]);
+        let twice = [&requests[..6], &requests[..6]].concat();
+        let answers = alone(&start(&dir, &base), &twice);
+        check(&answers[..6], &expected, "before the cache has them");
+        check(&answers[6..], &expected, "from the cache");
+        let threads = ModelOptions {
+            num_threads: Some(5),
+            ..base
+        };
+        let answers = together(&start(&dir, &threads), &requests[..6]);
+        check(&answers, &expected, "with other threads");
+    }
+    assert!(num_preemptions > 0, "nothing was preempted");
+}
+
 /// Answers that grow over several KV blocks.
 fn long_requests(vocab: usize) -> Vec<SequenceRequest> {
     requests(32, 60, vocab, 72)

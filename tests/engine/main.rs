@@ -4,5 +4,6 @@ mod death;
 mod harness;
 mod identical;
 mod invariance;
+mod ranks;
 mod streams;
 mod way;

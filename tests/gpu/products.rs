@@ -1,7 +1,7 @@
 use super::devices::{Devices, Noise, assert_near, bits, bytes, numbers};
 use guichet::kernels::{
     Arrangement, Array, AttentionShape, Batch, Epilogue, Fp8Matrix, Kernels, Matrix, MatrixRows,
-    RowSource, Use, Weight, WeightType,
+    RandomRows, RowSource, Use, Weight, WeightType,
 };
 
 const SHAPES: [(usize, usize); 7] = [
@@ -216,6 +216,7 @@ fn what_is_kept_as_fp8_has_the_bits_of_the_bf16_that_it_rounds_to() {
     let wide = bytes(&rows);
     let kept = RowSource::Matrix(MatrixRows {
         matrix: &matrix,
+        column: 0,
         k,
         first: 0,
         step: 1,
@@ -280,10 +281,7 @@ fn rows_of_a_table_of_whole_numbers_are_near_those_of_the_cpu() {
 fn random_weights_are_the_same_on_every_device() {
     let Devices { cpu, gpu } = Devices::new(true);
     let (n, k) = (70, 100);
-    let source = RowSource::Random {
-        seed: 12_345,
-        len: n * k,
-    };
+    let source = RowSource::Random(RandomRows::all(12_345, n, k));
     let mut identity = vec![0.0; k * k];
     (0..k).for_each(|i| identity[i * k + i] = 1.0);
     let columns = |kernels: &Kernels| {

@@ -1,7 +1,8 @@
 //! Every family's tiny checkpoint against what `transformers` says of it, which
 //! `scripts/make_family_fixtures.py` wrote.
 
-mod bench;
+pub mod bench;
+mod ranks;
 
 use crate::golden::{argmax, fixtures, log_softmax};
 use bench::{Bench, Part};

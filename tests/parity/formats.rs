@@ -1,6 +1,7 @@
 //! Quantised checkpoints against `transformers`, which computed with the values that each format's
 //! published formula gives (`scripts/make_format_fixtures.py`).
 
+use crate::families::bench::{Bench as RankBench, Part};
 use crate::golden::{Bench, fixtures};
 use guichet::engine::{ModelOptions, Quantize, load};
 use guichet::kernels::{KernelSet, WeightType};
@@ -50,14 +51,13 @@ fn golden_values(dir: &Path, name: &str) -> Vec<f32> {
     values.iter().map(|b| f32::from_le_bytes(*b)).collect()
 }
 
-/// Largest difference of a logit to the golden one.
-fn largest_difference(name: &str, set: KernelSet) -> f32 {
+/// Largest difference to the golden logits of those that `compute` makes of a directory and ids.
+fn largest_difference(name: &str, compute: impl FnOnce(&Path, &[u32]) -> Vec<Vec<f32>>) -> f32 {
     let dir = directory(name);
     let golden = std::fs::read_to_string(dir.join("golden.json")).unwrap();
     let Golden { ids } = serde_json::from_str(&golden).unwrap();
     let expected = golden_values(&dir, "logits");
-    let logits = Bench::load(&dir, set, WeightType::F32).logits(&ids, 0);
-    let logits = logits.concat();
+    let logits = compute(&dir, &ids).concat();
     assert_eq!(logits.len(), expected.len());
     let differences = logits.iter().zip(&expected).map(|(a, b)| (a - b).abs());
     differences.fold(0.0, f32::max)
@@ -67,10 +67,23 @@ fn largest_difference(name: &str, set: KernelSet) -> f32 {
 fn logits_of_every_format_are_those_of_its_reference_with_every_kernel_set() {
     for (name, _) in FORMATS {
         for set in KernelSet::ALL.into_iter().filter(|set| set.is_supported()) {
-            let difference = largest_difference(name, set);
+            let difference = largest_difference(name, |dir, ids| {
+                Bench::load(dir, set, WeightType::F32).logits(ids, 0)
+            });
             println!("{name:28} {set:12} {difference:.1e}");
             assert!(difference < 1e-3, "{name} with {set}: {difference}");
         }
+    }
+}
+
+#[test]
+fn ranks_read_their_parts_of_every_format() {
+    for (name, _) in FORMATS {
+        let difference = largest_difference(name, |dir, ids| {
+            let bench = RankBench::split(dir, KernelSet::best(), WeightType::F32, 64, 2);
+            bench.step(&[Part::new(ids, 0, 0)]).remove(0)
+        });
+        assert!(difference < 1e-3, "{name}: {difference}");
     }
 }
 

@@ -90,6 +90,7 @@ pub fn load_encoder(
     options: &ModelOptions,
     answers: Option<AnswerTokens>,
 ) -> Result<LoadedEncoder, LoadError> {
+    options.check_whole()?;
     let loading = Loading {
         sentence: SentenceConfig::from_dir(dir)?,
         checkpoint: Checkpoint::open(dir)?,

@@ -250,6 +250,18 @@ fn what_a_model_is_served_for_stands_in_its_files_or_in_the_configuration() {
 }
 
 #[test]
+fn an_encoder_is_not_split() {
+    let options = ModelOptions {
+        tensor_parallel: 2,
+        ..ModelOptions::default()
+    };
+    let Err(error) = load_encoder(&fixture("tiny-bert"), &options, None) else {
+        panic!("it was loaded");
+    };
+    assert!(error.to_string().contains("`tensor_parallel`"), "{error}");
+}
+
+#[test]
 fn a_decoder_that_was_never_asked_is_refused_as_a_reranker() {
     let answers = Some(AnswerTokens { yes: 3, no: 4 });
     let options = ModelOptions::default();

@@ -2,6 +2,7 @@
 
 use super::LoadError;
 use crate::engine::KvGroup;
+use crate::kernels::KV_BLOCK_SIZE;
 use std::ops::RangeInclusive;
 
 /// What the cache is for.
@@ -74,6 +75,12 @@ pub fn split_budget(
             }
         },
     )
+}
+
+/// Longest sequence for which all groups have blocks, in tokens.
+pub fn longest_sequence(groups: &[KvGroup]) -> usize {
+    let of_group = |group: &KvGroup| group.max_sequence_len(KV_BLOCK_SIZE);
+    groups.iter().map(of_group).min().unwrap_or(usize::MAX)
 }
 
 impl CacheLimits {

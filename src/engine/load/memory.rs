@@ -1,21 +1,26 @@
-//! How much memory there is for the KV cache.
+//! How much memory weights take, and how much there is for the KV cache.
 
 use crate::kernels::WeightType;
 use crate::model::Precision;
 use std::path::Path;
 
-/// Memory that an element of the checkpoint takes at most, in bits.
-pub fn element_bits(precision: Precision) -> u64 {
-    [precision.layers, precision.tables]
-        .into_iter()
-        .map(|weight_type| match weight_type {
-            WeightType::F32 => 32,
-            WeightType::Bf16 => 16,
-            WeightType::Int8 => 9,
-            WeightType::Int4 => 5,
-        })
-        .max()
-        .unwrap_or(32)
+/// Memory of weights, in bytes: of the layers' elements, and of the tables of embeddings and the
+/// output head.
+pub fn weight_bytes(precision: Precision, in_layers: u64, in_tables: u64) -> u64 {
+    let in_layers = in_layers.saturating_mul(eighths_of_a_bit(precision.layers));
+    let in_tables = in_tables.saturating_mul(eighths_of_a_bit(precision.tables));
+    in_layers.saturating_add(in_tables) / 64
+}
+
+/// What an element takes with its share of a scale: 16 bits for 64 numbers of 8 bits, or for 32 of
+/// 4 bits.
+fn eighths_of_a_bit(weight_type: WeightType) -> u64 {
+    match weight_type {
+        WeightType::F32 => 32 * 8,
+        WeightType::Bf16 => 16 * 8,
+        WeightType::Int8 => 66,
+        WeightType::Int4 => 36,
+    }
 }
 
 /// What the machine says is available, 1 GiB where it does not say, and at most what the

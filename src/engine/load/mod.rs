@@ -1,6 +1,7 @@
 mod blocks;
 mod memory;
 mod options;
+mod ranks;
 mod survey;
 mod warm_up;
 
@@ -9,13 +10,11 @@ pub use survey::{KvSurvey, Survey, survey_decoder, survey_encoder};
 
 use super::model_runner::ModelRunner;
 use super::{EngineConfig, KvGroup, PrefixCache, StepRunner};
-#[cfg(feature = "cuda")]
-use crate::kernels::CudaOptions;
 use crate::kernels::{KernelSet, Kernels, KvType, PoolError, UnknownKernelSet, WeightType};
 use crate::model::{
     Checkpoint, Decoder, DecoderConfig, DecoderLimits, KvCache, ModelError, Precision, Suggestion,
 };
-use blocks::{CacheLimits, split_budget};
+use blocks::{CacheLimits, longest_sequence, split_budget};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,6 +45,11 @@ pub enum LoadError {
     GpuTypes,
     #[error("models with {0} are not computed on a GPU: set `device = \"cpu\"`")]
     GpuFamily(&'static str),
+    #[error(
+        "`tensor_parallel` splits models that write, and this one makes vectors or scores of texts: \
+         set it to 1"
+    )]
+    SplitEncoder,
     #[error(
         "the model's tokens see what follows them, so it makes vectors of texts and writes none: \
          serve it as an embedder"
@@ -82,12 +86,12 @@ pub fn load(dir: &Path, options: &ModelOptions) -> Result<LoadedModel, LoadError
         Some(seed) => Checkpoint::random(seed, config.num_parameters()),
         None => Checkpoint::open(dir)?,
     };
-    let kernels = on_device(kernels(options)?, options)?;
+    let ranks = ranks::kernels_of_ranks(options)?;
+    let num_ranks = ranks.len();
+    let kernels = ranks[0].clone();
     let num_threads = kernels.pool().num_threads();
     let _interleaved = kernels.pool().interleave_scope()?;
-    let dtype = options.dtype.unwrap_or_else(|| Dtype::of(&checkpoint));
-    let precision = precision(dtype, options.quantize);
-    let kv_type = options.kv_type.unwrap_or(dtype.kv_type());
+    let (precision, kv_type) = types(options, &checkpoint);
     if config.is_bidirectional {
         return Err(LoadError::Bidirectional);
     }
@@ -97,14 +101,12 @@ pub fn load(dir: &Path, options: &ModelOptions) -> Result<LoadedModel, LoadError
             return Err(LoadError::GpuFamily(what));
         }
     }
+    let own = config.of_rank(kernels.shard())?;
     let mut numerics = numerics(precision, kv_type);
-    let max_rows = options
-        .max_num_batched_tokens
-        .unwrap_or(match kernels.gpu() {
-            Some(_) => MAX_BATCHED_ON_GPU,
-            None => EngineConfig::new(1, 1, 1, 1).max_num_batched_tokens,
-        });
-    let max_rows = max_rows.max(1);
+    if num_ranks > 1 {
+        numerics += &format!(" tp{num_ranks}");
+    }
+    let max_rows = max_batched_tokens(options, kernels.gpu().is_some());
     let max_num_seqs = options.max_num_seqs.clamp(1, max_rows);
     let mut limits = DecoderLimits {
         max_rows,
@@ -117,7 +119,9 @@ pub fn load(dir: &Path, options: &ModelOptions) -> Result<LoadedModel, LoadError
             .min(config.max_position_embeddings),
     };
     let block_size = KvCache::block_size();
-    let block_bytes = KvCache::block_bytes(&config, &kernels, kv_type);
+    // Of all ranks together.
+    let mut block_bytes = KvCache::block_bytes(&own, &kernels, kv_type);
+    block_bytes.iter_mut().for_each(|bytes| *bytes *= num_ranks);
     let windows = config.kv_groups();
     let cache_limits = CacheLimits {
         block_size,
@@ -126,47 +130,59 @@ pub fn load(dir: &Path, options: &ModelOptions) -> Result<LoadedModel, LoadError
         max_num_batched_tokens: limits.max_rows,
     };
     let groups_within = |budget| split_budget(budget, &block_bytes, &windows, &cache_limits);
-    let longest = |groups: &[KvGroup]| {
-        let of_group = |group: &KvGroup| group.max_sequence_len(block_size);
-        groups.iter().map(of_group).min().unwrap_or(usize::MAX)
+    let load = |limits| -> Result<Vec<Decoder>, ModelError> {
+        let load = |kernels: &Kernels| {
+            let config = config.clone();
+            Decoder::load(config, &checkpoint, kernels.clone(), precision, limits)
+        };
+        ranks.iter().map(load).collect()
     };
-    let load = |limits| Decoder::load(config, &checkpoint, kernels.clone(), precision, limits);
-    let (decoder, groups) = if kernels.gpu().is_some() {
-        let decoder = load(limits)?;
+    let (mut decoders, groups) = if kernels.gpu().is_some() {
+        let mut decoders = load(limits)?;
         let budget = match options.kv_cache_bytes {
             Some(bytes) => bytes,
-            None => warm_up::free_memory(&decoder, limits)?,
+            None => warm_up::free_memory(&mut decoders, limits)?,
         };
-        (decoder, groups_within(budget)?)
+        (decoders, groups_within(budget)?)
     } else {
-        let weights = checkpoint.num_elements() as u64 * memory::element_bits(precision) / 8;
-        let budget = options
-            .kv_cache_bytes
-            .unwrap_or_else(|| memory::free_memory_bytes().saturating_sub(weights) / 4);
-        let groups = groups_within(budget)?;
-        limits.max_positions = limits.max_positions.min(longest(&groups));
+        let in_tables = config.num_table_elements();
+        let in_layers = (checkpoint.num_elements() as u64).saturating_sub(in_tables);
+        let in_tables = in_tables + embeddings_of_ranks(&config, num_ranks);
+        let weights = memory::weight_bytes(precision, in_layers, in_tables);
+        let free = memory::free_memory_bytes();
+        let groups = groups_within(kv_budget(options, free, weights))?;
+        limits.max_positions = limits.max_positions.min(longest_sequence(&groups));
         (load(limits)?, groups)
     };
-    limits.max_positions = limits.max_positions.min(longest(&groups));
+    limits.max_positions = limits.max_positions.min(longest_sequence(&groups));
+    let num_weight_bytes: usize = decoders.iter().map(Decoder::num_bytes).sum();
+    let followers = decoders.split_off(1);
+    let decoder = decoders.remove(0);
     if decoder.takes_long_factors() {
         numerics += " longrope";
     }
     let num_blocks: Vec<usize> = groups.iter().map(|group| group.num_blocks).collect();
     let most_blocks = num_blocks.iter().copied().max().unwrap_or(0);
-    let cache = KvCache::new(decoder.config(), &kernels, kv_type, &num_blocks)?;
+    let cache_of =
+        |decoder: &Decoder| KvCache::new(decoder.config(), decoder.kernels(), kv_type, &num_blocks);
+    let cache = cache_of(&decoder)?;
     if kernels.gpu().is_some() {
         warm_up::record(&decoder, &cache, max_num_seqs)?;
     }
+    let each = match num_ranks {
+        1 => String::new(),
+        num => format!(" for each of {num} ranks"),
+    };
     let place = match kernels.gpu() {
-        Some(gpu) => format!("kernels {} on {gpu}", kernels.name()),
-        None => format!("kernels {} on {num_threads} threads", kernels.name()),
+        Some(gpu) => format!("kernels {} on {gpu}{each}", kernels.name()),
+        None => format!("kernels {} on {num_threads} threads{each}", kernels.name()),
     };
     let description = format!(
         "{} decoder of {} layers, {} MiB of weights as {}, {place}, \
          KV blocks of {block_size} tokens: {} in {} MiB, context {} tokens",
         decoder.config().family,
         decoder.config().num_layers,
-        decoder.num_bytes() >> 20,
+        num_weight_bytes >> 20,
         weights(&numerics, precision, &checkpoint),
         described(&groups),
         num_blocks
@@ -218,7 +234,17 @@ pub fn load(dir: &Path, options: &ModelOptions) -> Result<LoadedModel, LoadError
             quarantine_path: options.quarantine_path.clone(),
             ..defaults
         },
-        runner: Box::new(ModelRunner::new(decoder, cache)),
+        runner: Box::new(match followers.is_empty() {
+            true => ModelRunner::new(decoder, cache),
+            false => {
+                let ranks = followers.into_iter().map(|decoder| {
+                    let cache = cache_of(&decoder)?;
+                    Ok::<_, ModelError>((decoder, cache))
+                });
+                let followers = ranks::follow(ranks.collect::<Result<_, _>>()?)?;
+                ModelRunner::leading(decoder, cache, followers)
+            }
+        }),
         description,
         numerics: match options.random_weights {
             None => format!("{} {numerics}", kernels.name()),
@@ -227,30 +253,32 @@ pub fn load(dir: &Path, options: &ModelOptions) -> Result<LoadedModel, LoadError
     })
 }
 
-/// Puts a decoder's kernels on the device that is asked for.
-fn on_device(kernels: Kernels, options: &ModelOptions) -> Result<Kernels, LoadError> {
-    match options.device {
-        DeviceChoice::Cpu => Ok(kernels),
-        #[cfg(feature = "cuda")]
-        DeviceChoice::Auto if !Kernels::has_cuda() => Ok(kernels),
-        #[cfg(feature = "cuda")]
-        DeviceChoice::Auto | DeviceChoice::Cuda(_) => {
-            let ordinal = match options.device {
-                DeviceChoice::Cuda(ordinal) => ordinal,
-                _ => 0,
-            };
-            let deterministic = options.deterministic;
-            let on_cuda = kernels.on_cuda(CudaOptions {
-                ordinal,
-                deterministic,
-            });
-            Ok(on_cuda.map_err(ModelError::from)?)
-        }
-        #[cfg(not(feature = "cuda"))]
-        DeviceChoice::Auto => Ok(kernels),
-        #[cfg(not(feature = "cuda"))]
-        DeviceChoice::Cuda(_) => Err(LoadError::NoCuda),
-    }
+/// In memory: of the weights, and of keys and values.
+fn types(options: &ModelOptions, checkpoint: &Checkpoint) -> (Precision, KvType) {
+    let dtype = options.dtype.unwrap_or_else(|| Dtype::of(checkpoint));
+    let kv_type = options.kv_type.unwrap_or(dtype.kv_type());
+    (precision(dtype, options.quantize), kv_type)
+}
+
+/// Most tokens of a step.
+fn max_batched_tokens(options: &ModelOptions, is_on_gpu: bool) -> usize {
+    let by_default = match is_on_gpu {
+        true => MAX_BATCHED_ON_GPU,
+        false => EngineConfig::new(1, 1, 1, 1).max_num_batched_tokens,
+    };
+    options.max_num_batched_tokens.unwrap_or(by_default).max(1)
+}
+
+/// Elements of the embeddings that the ranks beside the first have, too: each has it whole.
+fn embeddings_of_ranks(config: &DecoderConfig, num_ranks: usize) -> u64 {
+    let embedding = config.vocab_size as u64 * config.hidden_size as u64;
+    embedding * (num_ranks as u64).saturating_sub(1)
+}
+
+/// Memory of a CPU for keys and values, in bytes, beside weights of so many.
+fn kv_budget(options: &ModelOptions, free: u64, weights: u64) -> u64 {
+    let rest = free.saturating_sub(weights);
+    options.kv_cache_bytes.unwrap_or(rest / 4)
 }
 
 /// What a GPU computes in so far.

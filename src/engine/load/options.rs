@@ -1,3 +1,4 @@
+use super::LoadError;
 use crate::engine::EngineConfig;
 use crate::kernels::{KvType, Placement, PoolError, ThreadPool};
 use crate::model::Pooling;
@@ -9,6 +10,8 @@ use std::time::Duration;
 #[derive(Debug, Clone)]
 pub struct ModelOptions {
     pub device: DeviceChoice,
+    /// How many GPUs, or parts of a CPU's threads, compute the model together; at least 1.
+    pub tensor_parallel: usize,
     /// What the model is served for; `None`: what its files say.
     pub task: Option<ModelTask>,
     /// How an embedding is made of the vectors of tokens; `None`: as the checkpoint says.
@@ -56,6 +59,7 @@ impl Default for ModelOptions {
         let limits = EngineConfig::new(1, 1, 1, 1);
         Self {
             device: DeviceChoice::Auto,
+            tensor_parallel: 1,
             task: None,
             pooling: None,
             deterministic: true,
@@ -128,6 +132,14 @@ pub enum Quantize {
 }
 
 impl ModelOptions {
+    /// Fails where a model is to be split that no two ranks can compute yet.
+    pub(in crate::engine) fn check_whole(&self) -> Result<(), LoadError> {
+        match self.tensor_parallel {
+            1 => Ok(()),
+            _ => Err(LoadError::SplitEncoder),
+        }
+    }
+
     /// The threads that these options ask for.
     pub fn thread_pool(&self) -> Result<Arc<ThreadPool>, PoolError> {
         let num_threads = self.num_threads.unwrap_or_else(available_threads);

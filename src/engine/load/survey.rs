@@ -1,12 +1,13 @@
 //! What a checkpoint would take of this machine, and whether its tensors are those that its
 //! configuration implies: from the headers of its files, so that nothing is loaded.
 
+use super::blocks::{CacheLimits, longest_sequence, split_budget};
 use super::{
-    Dtype, LoadError, ModelOptions, encoder_precision, memory, numerics, precision, weight_name,
-    weights,
+    LoadError, ModelOptions, embeddings_of_ranks, encoder_precision, kv_budget, max_batched_tokens,
+    memory, numerics, types, weight_name, weights,
 };
-use crate::engine::TextModel;
-use crate::kernels::{KV_BLOCK_SIZE, KvType, PagedLayout, WeightType};
+use crate::engine::{KvGroup, TextModel};
+use crate::kernels::{KV_BLOCK_SIZE, KvType, PagedLayout, Shard, WeightType};
 use crate::model::{
     Checkpoint, Decoder, DecoderConfig, Encoder, EncoderConfig, ModelError, Precision,
 };
@@ -60,43 +61,48 @@ pub fn survey_decoder(
     if config.is_bidirectional && used_as.is_none() {
         return Err(LoadError::Bidirectional);
     }
+    if used_as.is_some() {
+        options.check_whole()?;
+    }
+    let size = options.tensor_parallel;
+    let of_rank = config.of_rank(Shard { rank: 0, size })?;
     let mut checkpoint = Checkpoint::open(dir)?;
-    let dtype = options.dtype.unwrap_or_else(|| Dtype::of(&checkpoint));
-    let precision = precision(dtype, options.quantize);
-    let kv_type = options.kv_type.unwrap_or(dtype.kv_type());
     checkpoint.survey();
     let num_parameters = config.num_parameters() as u64;
     let tensor_problems = problems(&checkpoint, num_parameters, || match used_as {
         Some(TextModel::DecoderVectors) => Decoder::survey_hidden(config, &checkpoint),
         _ => Decoder::survey(config, &checkpoint),
     });
-    let num_tables = if config.tie_word_embeddings { 1 } else { 2 };
-    let in_tables = (config.vocab_size * config.hidden_size) as u64 * num_tables;
-    let weight_bytes = weight_bytes(
-        precision,
-        num_parameters.saturating_sub(in_tables),
-        in_tables,
-    );
     let free_bytes = memory::free_memory_bytes();
-    let budget_bytes = options
-        .kv_cache_bytes
-        .unwrap_or(free_bytes.saturating_sub(weight_bytes) / 4);
-    let asked = options.max_model_len.unwrap_or(usize::MAX);
-    let context = config.max_position_embeddings.min(asked);
-    let sequence_bytes = kv_bytes(config, kv_type, context);
+    let in_layers = num_parameters.saturating_sub(config.num_table_elements());
+    let in_tables = match used_as {
+        // Vectors need no output head.
+        Some(TextModel::DecoderVectors) => (config.vocab_size * config.hidden_size) as u64,
+        _ => config.num_table_elements() + embeddings_of_ranks(config, size),
+    };
+    let (precision, in_memory, kv) = match used_as {
+        None => {
+            let (precision, kv_type) = types(options, &checkpoint);
+            let weight_bytes = memory::weight_bytes(precision, in_layers, in_tables);
+            let budget = kv_budget(options, free_bytes, weight_bytes);
+            let kv = KvSurvey::new(&of_rank, kv_type, options, budget);
+            let in_memory = weights(&numerics(precision, kv_type), precision, &checkpoint);
+            (precision, in_memory, Some(kv))
+        }
+        // Keys and values are those of one layer and one batch.
+        Some(_) => {
+            let precision = encoder_precision(options);
+            let name = weight_name(precision.layers);
+            (precision, weights(name, precision, &checkpoint), None)
+        }
+    };
     Ok(Survey {
         num_parameters,
         formats: checkpoint.formats(),
-        in_memory: weights(&numerics(precision, kv_type), precision, &checkpoint),
-        weight_bytes,
+        in_memory,
+        weight_bytes: memory::weight_bytes(precision, in_layers, in_tables),
         free_bytes,
-        kv: Some(KvSurvey {
-            sequence_bytes,
-            all_sequences_bytes: sequence_bytes.saturating_mul(options.max_num_seqs as u64),
-            budget_bytes,
-            context,
-            served_context: served_context(config, kv_type, context, budget_bytes),
-        }),
+        kv,
         tensor_problems,
     })
 }
@@ -107,6 +113,7 @@ pub fn survey_encoder(
     config: &EncoderConfig,
     options: &ModelOptions,
 ) -> Result<Survey, LoadError> {
+    options.check_whole()?;
     let mut checkpoint = Checkpoint::open(dir)?;
     checkpoint.survey();
     let tensor_problems = problems(&checkpoint, 0, || Encoder::survey(config, &checkpoint));
@@ -124,7 +131,7 @@ pub fn survey_encoder(
         num_parameters,
         formats: checkpoint.formats(),
         in_memory: weight_name(weight_type).to_owned(),
-        weight_bytes: weight_bytes(
+        weight_bytes: memory::weight_bytes(
             precision,
             num_parameters.saturating_sub(in_tables),
             in_tables,
@@ -160,65 +167,50 @@ fn problems(
     }
 }
 
-fn weight_bytes(precision: Precision, in_layers: u64, in_tables: u64) -> u64 {
-    let eighths = in_layers.saturating_mul(eighths_of_a_bit(precision.layers));
-    let in_tables = in_tables.saturating_mul(eighths_of_a_bit(precision.tables));
-    eighths.saturating_add(in_tables) / 64
-}
-
-/// What an element takes with its share of a scale: 16 bits for 64 numbers of 8 bits, or for 32 of
-/// 4 bits.
-fn eighths_of_a_bit(weight_type: WeightType) -> u64 {
-    match weight_type {
-        WeightType::F32 => 32 * 8,
-        WeightType::Bf16 => 16 * 8,
-        WeightType::Int8 => 66,
-        WeightType::Int4 => 36,
-    }
-}
-
-/// Keys and values of `len` tokens, in whole blocks; of layers with a window, those that are seen.
-fn kv_bytes(config: &DecoderConfig, kv_type: KvType, len: usize) -> u64 {
-    let layout = PagedLayout::new(config.attention, kv_type);
-    let block_bytes = (layout.block_len() * kv_type.num_bytes()) as u64;
-    let blocks = windows(config).map(|window| {
-        // The oldest block is held while some of it is seen.
-        let kept = window.map_or(len, |window| len.min(window + KV_BLOCK_SIZE));
-        kept.div_ceil(KV_BLOCK_SIZE) as u64
-    });
-    blocks.sum::<u64>().saturating_mul(block_bytes)
-}
-
-/// Of each layer: how many tokens a token sees, if not all before it.
-fn windows(config: &DecoderConfig) -> impl Iterator<Item = Option<usize>> {
-    config.layers.iter().map(|layer| layer.window)
-}
-
-/// The longest sequence up to `context` whose keys and values fit, in tokens.
-fn served_context(
-    config: &DecoderConfig,
-    kv_type: KvType,
-    context: usize,
-    budget_bytes: u64,
-) -> usize {
-    let fits = |blocks: usize| kv_bytes(config, kv_type, blocks * KV_BLOCK_SIZE) <= budget_bytes;
-    let all = context.div_ceil(KV_BLOCK_SIZE);
-    // More tokens never take less.
-    let (mut least, mut most) = (0, all);
-    while least < most {
-        let middle = (least + most).div_ceil(2);
-        match fits(middle) {
-            true => least = middle,
-            false => most = middle - 1,
+impl KvSurvey {
+    /// Of all ranks together; `config` is what each of them computes.
+    fn new(
+        config: &DecoderConfig,
+        kv_type: KvType,
+        options: &ModelOptions,
+        budget_bytes: u64,
+    ) -> Self {
+        let layout = PagedLayout::new(config.attention, kv_type);
+        let layer_bytes = layout.block_len() * kv_type.num_bytes() * options.tensor_parallel;
+        let block_bytes = config.per_kv_group(layer_bytes);
+        let windows = config.kv_groups();
+        let asked = options.max_model_len.unwrap_or(usize::MAX);
+        let context = config.max_position_embeddings.min(asked);
+        let of_sequence = windows.iter().zip(&block_bytes).map(|(window, bytes)| {
+            let group = KvGroup {
+                num_blocks: 0,
+                window: *window,
+            };
+            let num_blocks = group.max_held(context, KV_BLOCK_SIZE) as u64;
+            num_blocks.saturating_mul(*bytes as u64)
+        });
+        let sequence_bytes = of_sequence.fold(0, u64::saturating_add);
+        let limits = CacheLimits {
+            block_size: KV_BLOCK_SIZE,
+            max_model_len: context,
+            max_num_seqs: options.max_num_seqs,
+            max_num_batched_tokens: max_batched_tokens(options, false),
+        };
+        let groups = split_budget(budget_bytes, &block_bytes, &windows, &limits);
+        Self {
+            sequence_bytes,
+            all_sequences_bytes: sequence_bytes.saturating_mul(options.max_num_seqs as u64),
+            budget_bytes,
+            context,
+            served_context: groups.map_or(0, |groups| longest_sequence(&groups).min(context)),
         }
     }
-    context.min(least * KV_BLOCK_SIZE)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::Quantize;
+    use crate::engine::{Quantize, load};
 
     fn fixture() -> (std::path::PathBuf, DecoderConfig) {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -251,6 +243,29 @@ mod tests {
     }
 
     #[test]
+    fn ranks_divide_all_but_the_embedding_and_keys_that_several_need() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let survey = |name: &str, tensor_parallel| {
+            let dir = root.join("tests/fixtures/families").join(name);
+            let config = DecoderConfig::from_dir(&dir).unwrap();
+            let options = ModelOptions {
+                tensor_parallel,
+                ..options()
+            };
+            survey_decoder(&dir, &config, None, &options).unwrap()
+        };
+        let (one, two) = (survey("phi3", 1), survey("phi3", 2));
+        assert_eq!(two.weight_bytes - one.weight_bytes, 4 * 150 * 48);
+        assert_eq!(two.kv, one.kv);
+        // One head of keys, which both need.
+        let (one, two) = (
+            survey("qwen3", 1).kv.unwrap(),
+            survey("qwen3", 2).kv.unwrap(),
+        );
+        assert_eq!(two.sequence_bytes, 2 * one.sequence_bytes);
+    }
+
+    #[test]
     fn fewer_bits_take_less_memory_and_less_of_it_shortens_the_context() {
         let (dir, config) = fixture();
         let bytes = [None, Some(Quantize::Int8), Some(Quantize::Int4)].map(|quantize| {
@@ -273,6 +288,36 @@ mod tests {
             .kv
             .unwrap();
         assert_eq!(kv.served_context, 4 * 32);
+    }
+
+    #[test]
+    fn a_decoder_that_embeds_is_counted_as_it_would_be_loaded() {
+        let (dir, config) = fixture();
+        let vectors = Some(TextModel::DecoderVectors);
+        let survey = survey_decoder(&dir, &config, vectors, &options()).unwrap();
+        assert_eq!((survey.in_memory.as_str(), survey.kv), ("bf16", None));
+        // Without the output head, which is as large as the embedding.
+        let head = (config.vocab_size * config.hidden_size) as u64;
+        assert_eq!(survey.weight_bytes, 2 * (survey.num_parameters - head));
+    }
+
+    #[test]
+    fn a_windowed_decoder_is_told_the_context_that_it_would_be_served_with() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let dir = root.join("tests/fixtures/families/gemma3");
+        let config = DecoderConfig::from_dir(&dir).unwrap();
+        for kv_cache_bytes in [20_000, 50_000, 100_000, 1 << 20] {
+            let options = ModelOptions {
+                kv_cache_bytes: Some(kv_cache_bytes),
+                max_num_seqs: 4,
+                ..options()
+            };
+            let survey = survey_decoder(&dir, &config, None, &options).unwrap();
+            let told = survey.kv.unwrap().served_context;
+            let served = load(&dir, &options);
+            let served = served.map_or(0, |loaded| loaded.config.max_sequence_len());
+            assert_eq!(told, served, "of {kv_cache_bytes} bytes");
+        }
     }
 
     #[test]

@@ -1,28 +1,61 @@
 //! The first steps of a model on a GPU: they show how much memory a step takes beside the weights,
 //! and let the device record those that come most often.
 
-use crate::kernels::{AttentionSpan, Batch, KvType};
+use crate::kernels::{AttentionSpan, Batch, KvType, panic_message};
 use crate::model::{Decoder, DecoderLimits, KvCache, ModelError};
+use std::any::Any;
 
 /// Of what is free, the part that the KV cache leaves to the driver, in percent.
 const RESERVED: u64 = 8;
 
-/// Memory that the largest step leaves free, in bytes, less what the driver may still want.
-pub fn free_memory(decoder: &Decoder, limits: DecoderLimits) -> Result<u64, ModelError> {
+/// Memory that the largest step leaves free on the GPUs of all ranks, in bytes: as often what it
+/// leaves on the fullest, less what the driver may still want.
+pub fn free_memory(decoders: &mut [Decoder], limits: DecoderLimits) -> Result<u64, ModelError> {
+    if let [decoder] = decoders {
+        return free_memory_of(decoder, limits);
+    }
+    let num_ranks = decoders.len() as u64;
+    let of_each = std::thread::scope(|scope| {
+        let threads: Vec<_> = decoders
+            .iter_mut()
+            .map(|decoder| scope.spawn(move || free_memory_of(decoder, limits)))
+            .collect();
+        let joined = threads.into_iter().map(|thread| {
+            let panicked =
+                |panic: Box<dyn Any + Send>| Err(ModelError::Unsupported(panic_message(&*panic)));
+            thread.join().unwrap_or_else(panicked)
+        });
+        joined.collect::<Result<Vec<_>, _>>()
+    })?;
+    Ok(of_each.into_iter().min().unwrap_or(0) * num_ranks)
+}
+
+fn free_memory_of(decoder: &Decoder, limits: DecoderLimits) -> Result<u64, ModelError> {
+    let kernels = decoder.kernels();
+    kernels.in_lockstep(|| {
+        kernels.enter()?;
+        largest_step(decoder, limits)?;
+        let free = kernels.free_gpu_memory()?.unwrap_or(0);
+        Ok(free / 100 * (100 - RESERVED))
+    })
+}
+
+fn largest_step(decoder: &Decoder, limits: DecoderLimits) -> Result<(), ModelError> {
     let num_tokens = limits.max_rows.min(limits.max_positions);
     let num_blocks = num_tokens.div_ceil(KvCache::block_size());
-    let kernels = decoder.kernels();
-    let cache = KvCache::new(decoder.config(), kernels, KvType::Bf16, &[num_blocks])?;
+    let cache = KvCache::new(
+        decoder.config(),
+        decoder.kernels(),
+        KvType::Bf16,
+        &[num_blocks],
+    )?;
     let block_table: Vec<u32> = (0..num_blocks as u32).collect();
     let spans = vec![AttentionSpan {
         rows: 0..num_tokens,
         start: 0,
         block_table: &block_table,
     }];
-    step(decoder, &cache, &spans)?;
-    drop(cache);
-    let free = kernels.free_gpu_memory()?.unwrap_or(0);
-    Ok(free / 100 * (100 - RESERVED))
+    step(decoder, &cache, &spans)
 }
 
 /// Lets the device record the steps in which up to `max_num_seqs` sequences decode.
@@ -63,8 +96,13 @@ fn step(decoder: &Decoder, cache: &KvCache, spans: &[AttentionSpan<'_>]) -> Resu
         },
         cache,
     )?;
-    decoder
-        .kernels()
-        .for_logits(&logits, |_| false, |_, _, _| ())?;
+    // The first rank alone has logits.
+    match logits.num_rows() {
+        0 => decoder.kernels().wait()?,
+        _ => {
+            let kernels = decoder.kernels();
+            kernels.for_logits(&logits, |_| false, |_, _, _| ())?;
+        }
+    }
     Ok(())
 }

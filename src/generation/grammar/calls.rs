@@ -76,6 +76,7 @@ impl Syntax<'_> {
             ToolFormat::Hermes
             | ToolFormat::Generic
             | ToolFormat::Gemma
+            | ToolFormat::FunctionTags
             | ToolFormat::Granite
             | ToolFormat::Functools => member("arguments"),
             ToolFormat::Llama => member("parameters"),
@@ -113,7 +114,10 @@ impl Syntax<'_> {
         let is_token = self.dialect.open().is_some_and(Marker::is_token);
         // Behind the opening tag.
         let body = match self.dialect.tools() {
-            ToolFormat::Hermes | ToolFormat::Generic | ToolFormat::Gemma => {
+            ToolFormat::Hermes
+            | ToolFormat::Generic
+            | ToolFormat::Gemma
+            | ToolFormat::FunctionTags => {
                 format!("\"\\n\" call \"\\n\" {close}")
             }
             ToolFormat::Mistral if self.dialect.names_calls() => "call".to_owned(),

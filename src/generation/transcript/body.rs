@@ -1,9 +1,9 @@
-use super::Sink;
 use super::calls::{CallReader, Read, Style};
 use super::dialect::{ARGS, ToolFormat};
+use super::function_tags::FunctionTagReader;
 use super::gemma::GemmaReader;
 use super::marker::Marker;
-use std::collections::BTreeSet;
+use super::{Signatures, Sink};
 use std::mem::take;
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ pub struct Calls {
     pub close: Option<Marker>,
     pub format: ToolFormat,
     /// The functions that may be called.
-    pub names: Arc<BTreeSet<String>>,
+    pub signatures: Arc<Signatures>,
 }
 
 /// A call that is being read.
@@ -28,22 +28,26 @@ pub struct Body {
 pub enum Reader {
     Json(CallReader),
     Gemma(GemmaReader),
+    FunctionTags(FunctionTagReader),
 }
 
 impl Body {
     /// `has_tag`: that it is a call needs no other proof.
     pub fn new(calls: &Calls, lead: String, has_tag: bool) -> Self {
-        let names = (!has_tag).then(|| Arc::clone(&calls.names));
+        let known = (!has_tag).then(|| Arc::clone(&calls.signatures));
         let reader = match calls.format {
             ToolFormat::Gemma => Reader::Gemma(GemmaReader::default()),
-            ToolFormat::Mistral => Reader::Json(CallReader::new(Style::Prefixed, names)),
-            ToolFormat::Apertus => Reader::Json(CallReader::new(Style::Keyed, names)),
+            ToolFormat::FunctionTags => {
+                Reader::FunctionTags(FunctionTagReader::new(Arc::clone(&calls.signatures)))
+            }
+            ToolFormat::Mistral => Reader::Json(CallReader::new(Style::Prefixed, known)),
+            ToolFormat::Apertus => Reader::Json(CallReader::new(Style::Keyed, known)),
             ToolFormat::Hermes
             | ToolFormat::Llama
             | ToolFormat::Granite
             | ToolFormat::Functools
             | ToolFormat::Generic
-            | ToolFormat::Harmony => Reader::Json(CallReader::new(Style::Members, names)),
+            | ToolFormat::Harmony => Reader::Json(CallReader::new(Style::Members, known)),
         };
         Self {
             reader,
@@ -58,8 +62,10 @@ impl Body {
         if !self.reader.has_begun() {
             return take(&mut self.lead) + &raw;
         }
-        if let Reader::Json(reader) = &mut self.reader {
-            reader.finish(sink);
+        match &mut self.reader {
+            Reader::Json(reader) => reader.finish(sink),
+            Reader::FunctionTags(reader) => reader.finish(sink),
+            Reader::Gemma(_) => {}
         }
         raw
     }
@@ -70,6 +76,7 @@ impl Reader {
         match self {
             Self::Json(reader) => reader.push(character, sink),
             Self::Gemma(reader) => reader.push(character, sink),
+            Self::FunctionTags(reader) => reader.push(character, sink),
         }
     }
 
@@ -77,6 +84,7 @@ impl Reader {
         match self {
             Self::Json(reader) => reader.has_begun(),
             Self::Gemma(reader) => reader.has_begun(),
+            Self::FunctionTags(reader) => reader.has_begun(),
         }
     }
 
@@ -84,6 +92,7 @@ impl Reader {
         match self {
             Self::Json(reader) => reader.is_certain(),
             Self::Gemma(reader) => reader.has_begun(),
+            Self::FunctionTags(reader) => reader.has_begun(),
         }
     }
 

@@ -1,6 +1,5 @@
-use super::Sink;
 use super::json_value::{Place, ValueScan, ended};
-use std::collections::BTreeSet;
+use super::{Signatures, Sink};
 use std::mem::take;
 use std::sync::Arc;
 
@@ -12,7 +11,7 @@ const MAX_NAME_BYTES: usize = 256;
 pub struct CallReader {
     style: Style,
     /// Only these are calls, where no tag says so.
-    names: Option<Arc<BTreeSet<String>>>,
+    known: Option<Arc<Signatures>>,
     at: At,
     in_array: bool,
     /// Inside of `"function": {…}`.
@@ -86,10 +85,10 @@ enum Keep {
 }
 
 impl CallReader {
-    pub fn new(style: Style, names: Option<Arc<BTreeSet<String>>>) -> Self {
+    pub fn new(style: Style, known: Option<Arc<Signatures>>) -> Self {
         Self {
             style,
-            names,
+            known,
             at: At::Outside,
             in_array: false,
             is_nested: false,
@@ -321,9 +320,9 @@ impl CallReader {
 
     fn named(&mut self, name: String, sink: &mut Sink<'_>) -> Read {
         let is_known = self
-            .names
+            .known
             .as_ref()
-            .is_none_or(|names| names.contains(&name));
+            .is_none_or(|known| known.contains_key(&name));
         if name.is_empty() || !is_known {
             return Read::Refused;
         }
@@ -332,7 +331,7 @@ impl CallReader {
             let text = take(text);
             self.begin(sink);
             self.show(text, sink);
-        } else if self.names.is_none() {
+        } else if self.known.is_none() {
             self.begin(sink);
         }
         Read::More

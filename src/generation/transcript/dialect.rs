@@ -43,6 +43,9 @@ pub enum ToolFormat {
     Harmony,
     /// `<start_function_call>call:name{…}<end_function_call>`: FunctionGemma.
     Gemma,
+    /// `<tool_call><function=name><parameter=key>value</parameter></function></tool_call>`:
+    /// Qwen3-Coder.
+    FunctionTags,
     /// The template knows no tools: the model is told to write as [`Self::Hermes`], and JSON
     /// without the tags is a call too.
     Generic,
@@ -71,6 +74,7 @@ impl ToolFormat {
             Self::Functools => "functools",
             Self::Harmony => "harmony",
             Self::Gemma => "gemma",
+            Self::FunctionTags => "qwen3-coder",
             Self::Generic => "generic",
         }
     }
@@ -108,6 +112,7 @@ impl Dialect {
             _ if has("[TOOL_CALLS]") => ToolFormat::Mistral,
             _ if has("<|tools_prefix|>") => ToolFormat::Apertus,
             _ if has("<start_function_call>") => ToolFormat::Gemma,
+            _ if has("<tool_call>") && has("<function=") => ToolFormat::FunctionTags,
             _ if has("<tool_call>") => ToolFormat::Hermes,
             _ if has("<|tool_call|>") => ToolFormat::Granite,
             _ if has("functools[") => ToolFormat::Functools,
@@ -184,7 +189,9 @@ impl ToolFormat {
     /// What calls stand between.
     fn tags(self) -> (Option<&'static str>, Option<&'static str>) {
         match self {
-            Self::Hermes | Self::Generic => (Some("<tool_call>"), Some("</tool_call>")),
+            Self::Hermes | Self::FunctionTags | Self::Generic => {
+                (Some("<tool_call>"), Some("</tool_call>"))
+            }
             Self::Llama => (Some("<|python_tag|>"), None),
             Self::Mistral => (Some("[TOOL_CALLS]"), None),
             Self::Apertus => (Some("<|tools_prefix|>"), Some("<|tools_suffix|>")),

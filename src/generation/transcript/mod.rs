@@ -7,6 +7,7 @@ mod answer_tags;
 mod body;
 mod calls;
 mod dialect;
+mod function_tags;
 mod gemma;
 mod harmony;
 mod held;
@@ -17,10 +18,10 @@ mod tagged;
 mod tests;
 
 pub use dialect::{Dialect, ToolFormat};
+pub use function_tags::Signatures;
 pub use marker::Marker;
 
 use harmony::Harmony;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use tagged::Tagged;
 
@@ -59,8 +60,8 @@ pub enum Transcript {
 
 impl Transcript {
     /// For an answer whose prompt ends with `prompt_end`: a template may open the reasoning
-    /// there. `tools`: names of the functions that may be called, if any may.
-    pub fn new(dialect: &Dialect, tools: Option<Arc<BTreeSet<String>>>, prompt_end: &str) -> Self {
+    /// there. `tools`: the functions that may be called, if any may.
+    pub fn new(dialect: &Dialect, tools: Option<Arc<Signatures>>, prompt_end: &str) -> Self {
         if dialect.is_harmony() {
             return Self::Harmony(Harmony::new(tools.is_some()));
         }

@@ -6,8 +6,7 @@ use super::calls::Read;
 use super::dialect::{Dialect, ToolFormat};
 use super::held::Held;
 use super::marker::{Marker, Search};
-use super::{Part, Piece, Sink};
-use std::collections::BTreeSet;
+use super::{Part, Piece, Signatures, Sink};
 use std::mem::{replace, take};
 use std::ops::Range;
 use std::sync::Arc;
@@ -38,15 +37,15 @@ impl Tagged {
     /// `None` if everything is text.
     pub fn new(
         dialect: &Dialect,
-        tools: Option<Arc<BTreeSet<String>>>,
+        tools: Option<Arc<Signatures>>,
         prompt_end: &str,
     ) -> Option<Self> {
         let reasoning = dialect.reasoning_tags();
-        let calls = tools.map(|names| Calls {
+        let calls = tools.map(|signatures| Calls {
             open: dialect.open().cloned(),
             close: dialect.close().cloned(),
             format: dialect.tools(),
-            names,
+            signatures,
         });
         if reasoning.is_none() && calls.is_none() {
             return None;

@@ -15,6 +15,7 @@ pub mod gemm;
 mod kernel_set;
 pub mod kv;
 pub mod math;
+mod meeting;
 mod packed;
 mod placement;
 pub mod pointwise;
@@ -24,8 +25,10 @@ mod versions;
 
 pub use buffer::AlignedBuffer;
 pub use kernel_set::{KernelSet, UnknownKernelSet};
+pub use meeting::{Meeting, MeetingError};
 pub use packed::{
-    Arrangement, Float, Fp8Matrix, Matrix, MatrixRows, PackedWeight, RowSource, Strided, WeightType,
+    Arrangement, Float, Fp8Matrix, Matrix, MatrixRows, PackedWeight, RandomRows, RowSource,
+    Strided, WeightType,
 };
 #[cfg(feature = "cuda")]
 pub use packed::{Importance, Int4, Int8, Quantized, int4_groups, int8_groups};

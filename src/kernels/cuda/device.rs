@@ -118,6 +118,11 @@ impl Device {
         unsafe { result::ctx::set_current(self.context) }.map_err(failed("the CUDA context"))
     }
 
+    /// Its number among those that the driver shows.
+    pub fn ordinal(&self) -> i32 {
+        self.device
+    }
+
     /// Shared memory that a block may have, in bytes.
     pub fn max_shared(&self) -> usize {
         self.max_shared

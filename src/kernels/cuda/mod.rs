@@ -1,8 +1,8 @@
 //! CUDA forms of the ops.
 //!
 //! Owns one GPU's stream, memory and kernels, as one model uses them. The kernels are in the `.cu`
-//! files beside this, compiled when the binary is built; the driver, and cuBLASLt where sums need
-//! not be in order, are found when it runs. Refuses to know models, like all of [`super`].
+//! files beside this, compiled when the binary is built; the driver, cuBLASLt where sums need not be
+//! in order, and NCCL where a model has several GPUs, are found when it runs. Refuses to know models, like all of [`super`].
 //!
 //! Activations that feed a product are bf16, the residual stream and logits f32. The host only
 //! adds to the stream; it waits where results are read, and before a step's numbers are written
@@ -17,6 +17,7 @@ mod functions;
 mod graphs;
 mod library;
 mod memory;
+mod nccl;
 mod product;
 mod quantized;
 mod rows;
@@ -27,6 +28,7 @@ mod weight;
 pub use array::Array;
 pub use device::{Address, Device};
 pub use experts::Routing;
+pub use nccl::Nccl;
 pub use step::{RECORDED, SpanInputs, StepInputs};
 pub use weight::Weight;
 
@@ -84,6 +86,8 @@ enum Scratch {
     Parts,
     /// Summaries of rows of logits.
     Summaries,
+    /// What each rank adds to a sum.
+    Ranks,
 }
 
 impl Cuda {

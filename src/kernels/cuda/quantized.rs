@@ -60,9 +60,9 @@ fn pack_row(
             };
             let row = rows.first + row * rows.step;
             for (step, out) in scales.as_chunks_mut().0.iter_mut().enumerate() {
-                let mut scale = matrix.scale(row, step * STEP);
+                let mut scale = matrix.scale(row, rows.column + step * STEP);
                 for i in step * STEP..k.min((step + 1) * STEP) {
-                    let code = matrix.code(row, i);
+                    let code = matrix.code(row, rows.column + i);
                     codes[place(form, i)] = code;
                     // What is no number has no place among the kernel's: its step is none.
                     scale = if code & 0x7f == 0x7f { f32::NAN } else { scale };
@@ -285,6 +285,7 @@ mod tests {
     fn fp8_is_kept_as_it_is_and_what_is_no_number_stays_none() {
         let source = RowSource::Matrix(MatrixRows {
             matrix: &Counting,
+            column: 0,
             k: K,
             first: 1,
             step: 2,

@@ -105,12 +105,18 @@ struct Group {
 }
 
 impl Cuda {
-    /// Copies what the kernels of a step must know.
-    pub fn upload(&self, batch: &Batch<'_>, shape: AttentionShape) -> Result<StepInputs> {
+    /// Copies what the kernels of a step must know; `records` whether it may be one of those that
+    /// are recorded.
+    pub fn upload(
+        &self,
+        batch: &Batch<'_>,
+        shape: AttentionShape,
+        records: bool,
+    ) -> Result<StepInputs> {
         self.device.enter()?;
         // What the step before copies from, or computes with, is written anew.
         self.device.wait()?;
-        let recorded = recorded_rows(batch);
+        let recorded = recorded_rows(batch).filter(|_| records);
         let num_rows = recorded.unwrap_or(batch.token_ids.len());
         let num_outputs = recorded.unwrap_or(batch.output_rows.len());
         let mut tables = Vec::new();

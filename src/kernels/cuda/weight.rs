@@ -3,7 +3,7 @@ use super::array::padded;
 use super::device::{Address, Argument, Launch};
 use super::memory::Memory;
 use crate::kernels::cpu::SplitMut;
-use crate::kernels::{Arrangement, Kernels, RowSource, WeightType};
+use crate::kernels::{Arrangement, Fp8Matrix, Kernels, RowSource, WeightType};
 use candle_core::{Error, Result};
 use half::bf16;
 
@@ -190,7 +190,7 @@ impl Cuda {
         let (form, k) = (weight.form, weight.k);
         let num_rows = source.num_elements() / k.max(1);
         match source {
-            RowSource::Random { seed, .. } if form == Form::Bf16 => self.device.launch(
+            RowSource::Random(random) if form == Form::Bf16 => self.device.launch(
                 &Launch {
                     name: "fill_random_weights",
                     grid: [num_rows.min(1 << 16), 1, 1],
@@ -202,7 +202,10 @@ impl Cuda {
                     num_rows.into(),
                     k.into(),
                     padded(k).into(),
-                    (*seed as usize).into(),
+                    (random.seed as usize).into(),
+                    random.first.into(),
+                    random.column.into(),
+                    random.row_len.into(),
                 ],
             ),
             // As it lies in the file.
@@ -231,8 +234,12 @@ impl Cuda {
     }
 }
 
+/// Whether a source is FP8 whose scales are those of a kernel's steps.
 fn is_fp8(source: &RowSource<'_>) -> bool {
-    matches!(source, RowSource::Matrix(rows) if rows.matrix.fp8().is_some())
+    let RowSource::Matrix(rows) = source else {
+        return false;
+    };
+    rows.column.is_multiple_of(<dyn Fp8Matrix>::GROUP) && rows.matrix.fp8().is_some()
 }
 
 /// Numbers in the type of a form, little-endian.

@@ -7,7 +7,7 @@
 
 constexpr int NUM_THREADS = 256;
 
-// The same number as `random_weight` in cpu/packed/source.rs.
+// The same number as `random_weight` in cpu/packed/random.rs.
 static __device__ __forceinline__ float random_weight(uint32_t seed, uint64_t at) {
   uint32_t hash = seed ^ static_cast<uint32_t>(at);
   hash += static_cast<uint32_t>(at >> 32) * 0x9e3779b9u;
@@ -20,14 +20,16 @@ static __device__ __forceinline__ float random_weight(uint32_t seed, uint64_t at
   return __fmul_rn(static_cast<float>(sum) - 510.0f, 0.02f / 147.8f);
 }
 
-// Rows of k numbers, each in the memory of k_padded.
+// Rows of k numbers, each in the memory of k_padded: those of a matrix with rows of row_len numbers,
+// from row first_row and column first_column on.
 extern "C" __global__ void __launch_bounds__(NUM_THREADS)
-    fill_random_weights(bf16 *out, int num_rows, int k, int k_padded, uint32_t seed) {
+    fill_random_weights(bf16 *out, int num_rows, int k, int k_padded, uint32_t seed, int first_row,
+                        int first_column, int row_len) {
   let_next_kernel_start();
   wait_for_previous_kernel();
   for (int row = blockIdx.x; row < num_rows; row += gridDim.x) {
     for (int i = threadIdx.x; i < k; i += NUM_THREADS) {
-      const uint64_t at = static_cast<uint64_t>(row) * k + i;
+      const uint64_t at = (static_cast<uint64_t>(first_row) + row) * row_len + first_column + i;
       out[static_cast<size_t>(row) * k_padded + i] = __float2bfloat16_rn(random_weight(seed, at));
     }
   }

@@ -122,6 +122,7 @@ pub(super) fn of_matrix<'a>(
 ) -> RowSource<'a> {
     RowSource::Matrix(MatrixRows {
         matrix,
+        column: 0,
         k,
         first: index * n + rows.first,
         step: rows.step,

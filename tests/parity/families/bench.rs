@@ -1,5 +1,7 @@
 use guichet::engine::NO_BLOCK;
-use guichet::kernels::{AttentionSpan, Batch, KernelSet, Kernels, KvType, ThreadPool, WeightType};
+use guichet::kernels::{
+    Array, AttentionSpan, Batch, KernelSet, Kernels, KvType, ThreadPool, WeightType,
+};
 use guichet::model::{Checkpoint, Decoder, DecoderConfig, DecoderLimits, KvCache};
 use std::path::Path;
 
@@ -10,8 +12,8 @@ const NUM_BLOCKS: usize = 4;
 
 /// A decoder on its own, whose sequences have a block table for each of its KV groups.
 pub struct Bench {
-    decoder: Decoder,
-    cache: KvCache,
+    /// Its ranks, the first of which has the logits.
+    ranks: Vec<(Decoder, KvCache)>,
     windows: Vec<Option<usize>>,
     keeps_all_blocks: bool,
 }
@@ -35,9 +37,42 @@ impl<'a> Part<'a> {
 
 impl Bench {
     pub fn load(dir: &Path, set: KernelSet, weight_type: WeightType, max_positions: usize) -> Self {
+        let kernels = Kernels::new(set, ThreadPool::new(2).unwrap());
+        Self::load_ranks(dir, vec![kernels], weight_type, max_positions)
+    }
+
+    /// The same for so many ranks.
+    pub fn split(
+        dir: &Path,
+        set: KernelSet,
+        weight_type: WeightType,
+        max_positions: usize,
+        num_ranks: usize,
+    ) -> Self {
+        let kernels = |_| Kernels::new(set, ThreadPool::new(1).unwrap());
+        let ranks = Kernels::connect((0..num_ranks).map(kernels).collect()).unwrap();
+        Self::load_ranks(dir, ranks, weight_type, max_positions)
+    }
+
+    fn load_ranks(
+        dir: &Path,
+        ranks: Vec<Kernels>,
+        weight_type: WeightType,
+        max_positions: usize,
+    ) -> Self {
         let config = DecoderConfig::from_dir(dir).unwrap();
         let checkpoint = Checkpoint::open(dir).unwrap();
-        let kernels = Kernels::new(set, ThreadPool::new(2).unwrap());
+        Self::of(config, &checkpoint, ranks, weight_type, max_positions)
+    }
+
+    /// Of kernels that are connected.
+    pub fn of(
+        config: DecoderConfig,
+        checkpoint: &Checkpoint,
+        ranks: Vec<Kernels>,
+        weight_type: WeightType,
+        max_positions: usize,
+    ) -> Self {
         let limits = DecoderLimits {
             max_rows: 256,
             max_output_rows: 256,
@@ -49,12 +84,16 @@ impl Bench {
         };
         let windows = config.kv_groups();
         let num_blocks = vec![NUM_PLACES * NUM_BLOCKS; windows.len()];
-        let cache = KvCache::new(&config, &kernels, kv_type, &num_blocks).unwrap();
-        let decoder =
-            Decoder::load(config, &checkpoint, kernels, weight_type.into(), limits).unwrap();
+        let rank = |kernels| {
+            let precision = weight_type.into();
+            let decoder = Decoder::load(config.clone(), checkpoint, kernels, precision, limits);
+            let decoder = decoder.unwrap();
+            let (config, kernels) = (decoder.config(), decoder.kernels());
+            let cache = KvCache::new(config, kernels, kv_type, &num_blocks).unwrap();
+            (decoder, cache)
+        };
         Self {
-            decoder,
-            cache,
+            ranks: ranks.into_iter().map(rank).collect(),
             windows,
             keeps_all_blocks: false,
         }
@@ -92,12 +131,27 @@ impl Bench {
             spans: &spans,
             output_rows: &output_rows,
         };
-        let logits = self.decoder.forward(&batch, &self.cache).unwrap();
+        let logits = self.forward(&batch);
         let mut rows = logits.to_rows().unwrap().into_iter();
         parts
             .iter()
             .map(|part| rows.by_ref().take(part.ids.len()).collect())
             .collect()
+    }
+
+    /// All ranks side by side.
+    fn forward(&self, batch: &Batch<'_>) -> Array {
+        let compute = |(decoder, cache): &(Decoder, KvCache)| {
+            let step = || decoder.forward(batch, cache);
+            decoder.kernels().in_lockstep(step).unwrap()
+        };
+        let compute = &compute;
+        std::thread::scope(|scope| {
+            for rank in &self.ranks[1..] {
+                scope.spawn(move || assert_eq!(compute(rank).num_rows(), 0));
+            }
+            compute(&self.ranks[0])
+        })
     }
 
     /// Blocks that a sequence which goes on at `start` does not have any more, in all groups.

@@ -5,6 +5,7 @@ mod fixtures;
 
 use super::*;
 use fixtures::{FUNCTIONS, Format, Message, Token, formats};
+use serde_json::Value;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::LazyLock;
 
@@ -18,8 +19,8 @@ impl Format {
     }
 
     fn transcript(&self, with_tools: bool) -> Transcript {
-        let names = FUNCTIONS.map(str::to_owned);
-        let tools = with_tools.then(|| Arc::new(BTreeSet::from(names)));
+        let functions = FUNCTIONS.map(|name| (name.to_owned(), Value::Null));
+        let tools = with_tools.then(|| Arc::new(Signatures::from(functions)));
         Transcript::new(&self.dialect(), tools, &self.prompt_end)
     }
 
@@ -175,6 +176,7 @@ proptest::proptest! {
                 "[TOOL_CALLS]", "[ARGS]", "{\"name\": \"clock\", \"arguments\": {}}", "<|python_tag|>",
                 "[THINK]", "[/THINK]", "<|tools_prefix|>", "<|tools_suffix|>", "<|channel|>", "<|message|>",
                 "commentary to=functions.clock", "<start_function_call>", "call:clock{", "<escape>",
+                "<function=clock>", "<parameter=city>", "</parameter>", "</function>",
             ]),
             0..24,
         ),

@@ -4,6 +4,7 @@ mod form;
 mod memory;
 mod packing;
 mod quantize;
+mod random;
 mod rotation;
 mod source;
 #[cfg(test)]
@@ -13,6 +14,7 @@ pub use form::{Form, Int4, Int8, Quantized, STRIP};
 #[cfg(feature = "cuda")]
 pub use packing::{Importance, int4_groups, int8_groups};
 pub use quantize::largest_bits;
+pub use random::RandomRows;
 pub use rotation::{ROTATION, rotate_inline};
 pub use source::{Float, Fp8Matrix, Matrix, MatrixRows, RowSource, Strided};
 

@@ -1,5 +1,7 @@
+use super::RandomRows;
 use half::{bf16, f16};
 use std::fmt::Debug;
+use std::ops::Range;
 
 /// Rows of a checkpoint tensor, little-endian, as they lie in its file.
 #[derive(Debug, Clone, Copy)]
@@ -11,11 +13,8 @@ pub enum RowSource<'a> {
     Strided(Strided<'a>),
     /// Rows of a matrix that is worked out as it is read.
     Matrix(MatrixRows<'a>),
-    /// Numbers made of a seed, in place of a tensor of so many elements.
-    Random {
-        seed: u32,
-        len: usize,
-    },
+    /// Numbers made of a seed, in place of a tensor.
+    Random(RandomRows),
     Ones {
         len: usize,
     },
@@ -66,10 +65,11 @@ impl dyn Fp8Matrix {
     pub const GROUP: usize = 64;
 }
 
-/// `count` rows of a matrix of `k` columns: `first`, `first + step` and so on.
+/// `k` columns from `column` on of `count` rows of a matrix: `first`, `first + step` and so on.
 #[derive(Debug, Clone, Copy)]
 pub struct MatrixRows<'a> {
     pub matrix: &'a dyn Matrix,
+    pub column: usize,
     pub k: usize,
     pub first: usize,
     pub step: usize,
@@ -132,7 +132,8 @@ impl<'a> RowSource<'a> {
             Self::F16(bytes) | Self::Bf16(bytes) => bytes.len() / 2,
             Self::Strided(strided) => strided.num_rows * strided.k,
             Self::Matrix(rows) => rows.count * rows.k,
-            Self::Random { len, .. } | Self::Ones { len } => *len,
+            Self::Random(rows) => rows.count * rows.k,
+            Self::Ones { len } => *len,
         }
     }
 
@@ -144,13 +145,12 @@ impl<'a> RowSource<'a> {
             Self::Bf16(bytes) => Float::Bf16.read(&bytes[2 * start..], out),
             Self::Strided(strided) => strided.read(start, out),
             Self::Matrix(rows) => by_row(rows.k, start, out, |row, column, out| {
-                rows.matrix.read(rows.first + row * rows.step, column, out);
+                let row = rows.first + row * rows.step;
+                rows.matrix.read(row, rows.column + column, out);
             }),
-            Self::Random { seed, len } => {
-                for (out, at) in out.iter_mut().zip(start..*len) {
-                    *out = random_weight(*seed, at as u64);
-                }
-            }
+            Self::Random(rows) => by_row(rows.k, start, out, |row, column, out| {
+                rows.read(row, column, out);
+            }),
             Self::Ones { .. } => out.fill(1.0),
         }
     }
@@ -159,6 +159,73 @@ impl<'a> RowSource<'a> {
         let mut value = [0.0];
         self.read(i, &mut value);
         value[0]
+    }
+
+    /// Some columns of some rows, of which each has `k` elements.
+    ///
+    /// # Panics
+    /// If there are no such rows or columns.
+    pub fn block(self, k: usize, rows: Range<usize>, columns: Range<usize>) -> Self {
+        let num_rows = self.num_elements() / k.max(1);
+        assert!(
+            rows.end <= num_rows && columns.end <= k,
+            "a part of a weight"
+        );
+        if rows.len() == num_rows && columns.len() == k {
+            return self;
+        }
+        let plain = |float: Float, bytes: &'a [u8]| {
+            let strided = Strided {
+                bytes,
+                float,
+                num_rows,
+                k,
+                row_step: k,
+                step: 1,
+            };
+            strided.block(rows.clone(), columns.clone())
+        };
+        match self {
+            Self::F32(bytes) => plain(Float::F32, bytes),
+            Self::F16(bytes) => plain(Float::F16, bytes),
+            Self::Bf16(bytes) => plain(Float::Bf16, bytes),
+            Self::Strided(strided) => strided.block(rows, columns),
+            Self::Matrix(matrix) => Self::Matrix(MatrixRows {
+                column: matrix.column + columns.start,
+                k: columns.len(),
+                first: matrix.first + rows.start * matrix.step,
+                count: rows.len(),
+                ..matrix
+            }),
+            Self::Random(random) => Self::Random(RandomRows {
+                column: random.column + columns.start,
+                k: columns.len(),
+                first: random.first + rows.start,
+                count: rows.len(),
+                ..random
+            }),
+            Self::Ones { .. } => Self::Ones {
+                len: rows.len() * columns.len(),
+            },
+        }
+    }
+}
+
+impl<'a> Strided<'a> {
+    fn block(self, rows: Range<usize>, columns: Range<usize>) -> RowSource<'a> {
+        let first = rows.start * self.row_step + columns.start * self.step;
+        let bytes = &self.bytes[(self.float.num_bytes() * first).min(self.bytes.len())..];
+        // Rows that follow each other are read in one go.
+        if self.step == 1 && self.row_step == columns.len() {
+            let len = rows.len() * columns.len() * self.float.num_bytes();
+            return RowSource::plain(self.float, &bytes[..len]);
+        }
+        RowSource::Strided(Self {
+            bytes,
+            num_rows: rows.len(),
+            k: columns.len(),
+            ..self
+        })
     }
 }
 
@@ -196,45 +263,9 @@ fn by_row(
     }
 }
 
-/// Standard deviation of random weights, as models are initialised with.
-const DEVIATION: f32 = 0.02;
-
-/// The number at a place of a tensor of random weights: the sum of four random bytes, which is
-/// nearly normally distributed. The same on every device (`fill_random_weights` in `cuda/weights.cu`).
-fn random_weight(seed: u32, at: u64) -> f32 {
-    let mut hash = seed ^ at as u32;
-    hash = hash.wrapping_add(((at >> 32) as u32).wrapping_mul(0x9E37_79B9));
-    hash ^= hash >> 16;
-    hash = hash.wrapping_mul(0x7FEB_352D);
-    hash ^= hash >> 15;
-    hash = hash.wrapping_mul(0x846C_A68B);
-    hash ^= hash >> 16;
-    let sum: u32 = hash.to_le_bytes().iter().map(|byte| u32::from(*byte)).sum();
-    // The deviation of the sum of four uniform bytes is 147.8.
-    (sum as f32 - 510.0) * (DEVIATION / 147.8)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn random_weights_are_spread_as_a_models_are_and_differ_by_seed() {
-        let mut values = vec![0.0; 100_000];
-        RowSource::Random {
-            seed: 7,
-            len: 200_000,
-        }
-        .read(100, &mut values);
-        let n = values.len() as f32;
-        let mean = values.iter().sum::<f32>() / n;
-        let variance = values.iter().map(|x| (x - mean).powi(2)).sum::<f32>() / n;
-        assert!(mean.abs() < 3e-4, "{mean}");
-        assert!((variance.sqrt() - DEVIATION).abs() < 2e-4, "{variance}");
-        assert_eq!(values[5], random_weight(7, 105));
-        assert_ne!(values[5], random_weight(8, 105));
-        assert_ne!(random_weight(7, 1), random_weight(7, 1 + (1 << 32)));
-    }
 
     /// A matrix whose elements say where they stand.
     #[derive(Debug)]
@@ -252,6 +283,7 @@ mod tests {
     fn every_second_row_of_a_matrix_is_read_across_the_ends_of_rows() {
         let source = RowSource::Matrix(MatrixRows {
             matrix: &Places,
+            column: 0,
             k: 3,
             first: 1,
             step: 2,
@@ -261,6 +293,65 @@ mod tests {
         let mut values = [0.0; 5];
         source.read(1, &mut values);
         assert_eq!(values, [101.0, 102.0, 300.0, 301.0, 302.0]);
+    }
+
+    #[test]
+    fn a_part_is_read_as_the_whole_has_it_from_every_kind_of_source() {
+        let values: Vec<u8> = (0..60u8).collect();
+        let floats: Vec<u8> = values
+            .iter()
+            .flat_map(|x| f32::from(*x).to_le_bytes())
+            .collect();
+        let halves: Vec<u8> = values
+            .iter()
+            .flat_map(|x| bf16::from_f32(f32::from(*x)).to_le_bytes())
+            .collect();
+        let columns_first = Strided {
+            bytes: &floats,
+            float: Float::F32,
+            num_rows: 12,
+            k: 5,
+            row_step: 1,
+            step: 12,
+        };
+        let matrix = MatrixRows {
+            matrix: &Places,
+            column: 0,
+            k: 5,
+            first: 1,
+            step: 2,
+            count: 12,
+        };
+        for source in [
+            RowSource::F32(&floats),
+            RowSource::Bf16(&halves),
+            RowSource::Strided(columns_first),
+            RowSource::Matrix(matrix),
+            RowSource::Random(RandomRows::all(9, 12, 5)),
+            RowSource::Ones { len: 60 },
+        ] {
+            for (rows, columns) in [(0..12, 0..5), (3..7, 0..5), (0..12, 2..4), (5..11, 1..5)] {
+                let part = source.block(5, rows.clone(), columns.clone());
+                // A part of a part is one, too.
+                let (last_row, last_column) = (rows.len() - 1, columns.len() - 1);
+                let corner = part.block(
+                    columns.len(),
+                    last_row..last_row + 1,
+                    last_column..last_column + 1,
+                );
+                assert_eq!(corner.num_elements(), 1);
+                assert_eq!(
+                    corner.get(0),
+                    source.get((rows.end - 1) * 5 + columns.end - 1)
+                );
+                assert_eq!(part.num_elements(), rows.len() * columns.len());
+                let mut read = vec![0.0; part.num_elements()];
+                part.read(0, &mut read);
+                let places = rows.flat_map(|row| columns.clone().map(move |c| row * 5 + c));
+                let expected: Vec<f32> = places.map(|at| source.get(at)).collect();
+                assert_eq!(read, expected, "{part:?}");
+            }
+        }
     }
 
     #[test]
