@@ -14,8 +14,8 @@ use std::ops::Range;
 /// A mixture of experts: `x += Σ weight · expert(norm(x))` over the experts that a router chooses
 /// for each token. Tokens are grouped by expert, so that each is read once a step; a token's
 /// experts are added in the order of their numbers, whatever else a step holds. A CPU takes one
-/// expert after the other, a GPU all at once. Each of several ranks has its part of every expert,
-/// and routes by itself.
+/// expert after the other, a GPU all at once. Each of several ranks has its part of every expert, and
+/// routes by itself.
 pub struct Experts {
     norm: Option<RmsNorm>,
     router: Linear,
@@ -182,15 +182,16 @@ impl Expert {
         normed: &Importance,
     ) -> Result<Self, ModelError> {
         let own = loader.shard().range(width);
-        let inner = |name: &String| Part::whole(name.clone(), width).of_rows(own.clone());
+        let rows = |name: &String| Part::whole(name.clone(), width).of_rows(own.clone());
         let parts: Vec<_> = names
             .iter()
-            .flat_map(|[gate, up, _]| [inner(gate), inner(up)])
+            .flat_map(|[gate, up, _]| [rows(gate), rows(up)])
             .collect();
         let (up, activated) = Up::gated(loader, Activation::SwiGlu, &parts, hidden, normed)?;
-        let outer =
-            |name: &String| Part::whole(name.clone(), hidden).of_columns(own.clone(), width);
-        let down: Vec<_> = names.iter().map(|[.., down]| outer(down)).collect();
+        let down: Vec<_> = names
+            .iter()
+            .map(|[.., down]| Part::whole(down.clone(), hidden).of_columns(own.clone(), width))
+            .collect();
         Ok(Self {
             up,
             down: Linear::load_parts(loader, Arrangement::Stacked, &down, own.len(), &activated)?,
@@ -245,7 +246,8 @@ fn load_interleaved(
             step: 1,
             count: hidden,
         };
-        Part::stacked(down.clone(), stack(hidden, width), index, all).of_columns(own.clone(), width)
+        let stack = stack(hidden, width);
+        Part::stacked(down.clone(), stack, index, all).of_columns(own.clone(), width)
     };
     // Gates, then ups, of each expert.
     let up_bias = |index: usize| {
@@ -259,7 +261,11 @@ fn load_interleaved(
         let up: Vec<_> = group.clone().flat_map(up_parts).collect();
         let down: Vec<_> = group.clone().map(down_part).collect();
         let up_bias = group.clone().flat_map(up_bias).flatten().collect();
-        let down_bias = down_bias[hidden * group.start..hidden * group.end].to_vec();
+        // Once in the sum over ranks.
+        let down_bias = (shard.rank == 0).then(|| {
+            let biases = &down_bias[hidden * group.start..hidden * group.end];
+            loader.kernels.vector(biases.to_vec())
+        });
         let stacked = Arrangement::Stacked;
         Ok(Expert {
             up: Up::Clamped {
@@ -269,11 +275,7 @@ fn load_interleaved(
                 limit,
             },
             down: Linear::load_parts(loader, stacked, &down, own.len(), &None)?,
-            // Once in the sum over ranks.
-            down_bias: match shard.rank {
-                0 => Some(loader.kernels.vector(down_bias)?),
-                _ => None,
-            },
+            down_bias: down_bias.transpose()?,
         })
     };
     together(loader, num).map(load).collect()

@@ -78,22 +78,6 @@ impl Cuda {
         )
     }
 
-    /// `x += part`, which has as many numbers of f32, in rows as far apart.
-    pub fn add_part(&self, x: &Array, part: Address) -> Result<()> {
-        let op = "add_branch";
-        self.device.launch(
-            &by_rows(op, x.num_rows(), 1),
-            &[
-                x.expect(Type::F32, op)?.into(),
-                part.into(),
-                Argument::Null,
-                x.stride.into(),
-                0.0.into(),
-                1.0.into(),
-            ],
-        )
-    }
-
     pub fn rms_norm(
         &self,
         out: &kernels::Array,
@@ -111,6 +95,22 @@ impl Cuda {
                 out.expect(Type::F32, op)?.into(),
                 x.width().into(),
                 eps.into(),
+            ],
+        )
+    }
+
+    /// `x += part`, which has as many numbers of f32, in rows as far apart.
+    pub fn add_part(&self, x: &Array, part: Address) -> Result<()> {
+        let op = "add_branch";
+        self.device.launch(
+            &by_rows(op, x.num_rows(), 1),
+            &[
+                x.expect(Type::F32, op)?.into(),
+                part.into(),
+                Argument::Null,
+                x.stride.into(),
+                0.0.into(),
+                1.0.into(),
             ],
         )
     }

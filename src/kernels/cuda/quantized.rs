@@ -167,7 +167,7 @@ impl Cuda {
         let num_units = count * weight.k_padded() / 16;
         self.device.launch(
             &Launch {
-                name: weight.form.dequantize(),
+                name: weight.form.dequantize()?,
                 grid: [num_units.div_ceil(256).min(4096), 1, 1],
                 threads: 256,
                 shared: 0,
@@ -286,6 +286,7 @@ mod tests {
     fn fp8_is_kept_as_it_is_and_what_is_no_number_stays_none() {
         let source = RowSource::Matrix(MatrixRows {
             matrix: &Counting,
+            column: 0,
             k: K,
             first: 1,
             step: 2,

@@ -24,7 +24,7 @@ impl Cuda {
         ]);
         self.device.launch(
             &Launch {
-                name: table.form.embedding(),
+                name: table.form.embedding()?,
                 grid: [out.num_rows(), 1, 1],
                 threads: 256,
                 shared: 0,

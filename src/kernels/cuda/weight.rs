@@ -4,7 +4,7 @@ use super::device::{Address, Argument, Launch};
 use super::memory::Memory;
 use crate::kernels::cpu::SplitMut;
 use crate::kernels::{Arrangement, Fp8Matrix, Kernels, RowSource, WeightType};
-use candle_core::Result;
+use candle_core::{Error, Result};
 use half::bf16;
 
 /// A weight `[n, k]`, row by row, each filled up to a multiple of 64 inputs; the scales of codes
@@ -73,21 +73,24 @@ impl Form {
         }
     }
 
-    pub fn embedding(self) -> &'static str {
+    /// The kernel that looks rows up.
+    pub fn embedding(self) -> Result<&'static str> {
         match self {
-            Self::F32 | Self::Bf16 => "embedding",
-            Self::Int8 => "embedding_int8",
-            Self::Int4 => "embedding_int4",
-            Self::Fp8 => "embedding_fp8",
+            Self::F32 => Err(Error::Msg("on CUDA no table of ids is f32".into())),
+            Self::Bf16 => Ok("embedding"),
+            Self::Int8 => Ok("embedding_int8"),
+            Self::Int4 => Ok("embedding_int4"),
+            Self::Fp8 => Ok("embedding_fp8"),
         }
     }
 
     /// The kernel that makes bf16 weights of codes.
-    pub fn dequantize(self) -> &'static str {
+    pub fn dequantize(self) -> Result<&'static str> {
         match self {
-            Self::Int4 => "dequantize_int4",
-            Self::Fp8 => "dequantize_fp8",
-            Self::F32 | Self::Bf16 | Self::Int8 => "dequantize_int8",
+            Self::F32 | Self::Bf16 => Err(Error::Msg(format!("on CUDA {self:?} is no code"))),
+            Self::Int8 => Ok("dequantize_int8"),
+            Self::Int4 => Ok("dequantize_int4"),
+            Self::Fp8 => Ok("dequantize_fp8"),
         }
     }
 }
@@ -231,7 +234,7 @@ impl Cuda {
     }
 }
 
-/// Whether it is FP8, and of columns that begin with a group that shares a scale.
+/// Whether a source is FP8 whose scales are those of a kernel's steps.
 fn is_fp8(source: &RowSource<'_>) -> bool {
     let RowSource::Matrix(rows) = source else {
         return false;
