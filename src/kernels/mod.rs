@@ -8,6 +8,7 @@
 mod activation;
 mod array;
 mod attention;
+mod choice;
 mod cpu;
 #[cfg(feature = "cuda")]
 mod cuda;
@@ -28,6 +29,7 @@ mod weight;
 
 pub use array::{Array, Use, Vector};
 pub use attention::{AttentionOptions, AttentionShape, AttentionSpan};
+pub use choice::{Choice, ChoiceLimits, Chosen, Draw, LogitEdit, RowResult, RowUse, TokenChoice};
 pub(crate) use cpu::SplitMut;
 pub use cpu::elementwise::Activation;
 pub use cpu::gemm::Epilogue;

@@ -10,6 +10,7 @@ struct Group {
 
 constexpr Group GROUPS[] = {{"products", check_products},
                             {"rows", check_rows},
+                            {"choices", check_choices},
                             {"rope", check_rope},
                             {"blocks", check_blocks},
                             {"attention", check_attention}};

@@ -133,6 +133,7 @@ pub fn load(dir: &Path, options: &ModelOptions) -> Result<LoadedModel, LoadError
     let load = |limits| Decoder::load(config, &checkpoint, kernels.clone(), precision, limits);
     let (decoder, groups) = if kernels.gpu().is_some() {
         let decoder = load(limits)?;
+        warm_up::reserve(&decoder, limits)?;
         let budget = match options.kv_cache_bytes {
             Some(bytes) => bytes,
             None => warm_up::free_memory(&decoder, limits)?,

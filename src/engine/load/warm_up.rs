@@ -7,6 +7,16 @@ use crate::model::{Decoder, DecoderLimits, KvCache, ModelError};
 /// Of what is free, the part that the KV cache leaves to the driver, in percent.
 const RESERVED: u64 = 8;
 
+/// Takes the memory for whatever may be asked of the logits of a step: before that of the KV cache is
+/// measured, and before steps are recorded, which memory that moves would undo.
+pub fn reserve(decoder: &Decoder, limits: DecoderLimits) -> Result<(), ModelError> {
+    let vocab = decoder.config().vocab_size;
+    decoder
+        .kernels()
+        .reserve_logits(limits.max_output_rows, vocab)?;
+    Ok(())
+}
+
 /// Memory that the largest step leaves free, in bytes, less what the driver may still want.
 pub fn free_memory(decoder: &Decoder, limits: DecoderLimits) -> Result<u64, ModelError> {
     let num_tokens = limits.max_rows.min(limits.max_positions);
@@ -63,8 +73,6 @@ fn step(decoder: &Decoder, cache: &KvCache, spans: &[AttentionSpan<'_>]) -> Resu
         },
         cache,
     )?;
-    decoder
-        .kernels()
-        .for_logits(&logits, |_| false, |_, _, _| ())?;
+    decoder.kernels().for_logits(&logits, &[], |_, _| ())?;
     Ok(())
 }

@@ -11,10 +11,12 @@
 mod array;
 mod attention;
 mod blocks;
+mod choices;
 mod device;
 mod functions;
 mod graphs;
 mod library;
+mod logits;
 mod memory;
 mod product;
 mod rows;
@@ -23,7 +25,9 @@ mod variants;
 mod weight;
 
 pub use array::Array;
+pub use choices::CHOICE_LIMITS;
 pub use device::{Address, Device};
+pub use logits::ROWS_AT_ONCE;
 pub use step::{RECORDED, SpanInputs, StepInputs};
 pub use weight::Weight;
 
@@ -60,6 +64,9 @@ struct State {
     graphs: Graphs,
     inputs: Inputs,
     scratch: HashMap<Scratch, Memory>,
+    /// Choices on their way to the device.
+    choices: Pinned,
+    choice_words: Vec<u32>,
     /// Where results are read to.
     results: Pinned,
 }
@@ -77,6 +84,12 @@ enum Scratch {
     Parts,
     /// Summaries of rows of logits.
     Summaries,
+    /// What is to be chosen from rows of logits.
+    Choices,
+    /// What was chosen.
+    Chosen,
+    /// The most probable tokens of rows.
+    Top,
 }
 
 impl Cuda {
@@ -91,6 +104,8 @@ impl Cuda {
                 graphs: Graphs::default(),
                 inputs: Inputs::new(&device)?,
                 scratch: HashMap::new(),
+                choices: Pinned::new(&device, 1 << 16)?,
+                choice_words: Vec::new(),
                 results: Pinned::new(&device, 1 << 16)?,
             }),
             library,
