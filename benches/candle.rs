@@ -86,11 +86,10 @@ impl Guichet {
             output_rows: &[ids.len() as u32 - 1],
         };
         let logits = self.decoder.forward(&batch, &self.cache)?;
-        let best = self.decoder.kernels().for_logits(
-            &logits,
-            |_| false,
-            |_, _, summary| summary.argmax,
-        )?;
+        let best = self
+            .decoder
+            .kernels()
+            .for_logits(&logits, &[], |_, row| row.summary.argmax)?;
         Ok(best[0] as u32)
     }
 }

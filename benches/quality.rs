@@ -6,7 +6,9 @@
 //! `+kv8` keeps keys and values as 8 bits too.
 
 use clap::Parser;
-use guichet::kernels::{AttentionSpan, Batch, KernelSet, Kernels, KvType, ThreadPool, WeightType};
+use guichet::kernels::{
+    AttentionSpan, Batch, KernelSet, Kernels, KvType, RowUse, ThreadPool, WeightType,
+};
 use guichet::model::{Checkpoint, Decoder, DecoderConfig, DecoderLimits, KvCache, Precision};
 use guichet::text::Tokenizer;
 use std::error::Error;
@@ -99,16 +101,14 @@ impl Model {
             output_rows: &output_rows,
         };
         let logits = self.decoder.forward(&batch, &self.cache)?;
-        let rows = self.decoder.kernels().for_logits(
-            &logits,
-            |_| true,
-            |_, logits, summary| {
-                logits
-                    .iter()
-                    .map(|logit| logit - summary.log_sum_exp)
-                    .collect::<Vec<f32>>()
-            },
-        )?;
+        let uses = vec![RowUse::Values; ids.len()];
+        let kernels = self.decoder.kernels();
+        let rows = kernels.for_logits(&logits, &uses, |_, row| {
+            row.values
+                .iter()
+                .map(|logit| logit - row.summary.log_sum_exp)
+                .collect::<Vec<f32>>()
+        })?;
         Ok(rows)
     }
 }

@@ -1,4 +1,5 @@
-//! What a step costs beside computing it: `schedule` and `commit` at 256 running sequences.
+//! What a step costs beside computing it: `schedule`, what the runner is given of it, and `commit`,
+//! at 1, 64 and 256 running sequences.
 
 use guichet::engine::{
     EngineConfig, FlowId, ItemOutput, KvGroup, Namespace, Origin, PrefillLimits, Scheduler,
@@ -6,13 +7,18 @@ use guichet::engine::{
 };
 use std::time::{Duration, Instant};
 
-const NUM_RUNNING: usize = 256;
 const NUM_STEPS: usize = 4000;
 
 fn main() {
-    let whole = KvGroup::without_window(NUM_RUNNING * 40);
+    for num_running in [1, 64, 256] {
+        measure(num_running);
+    }
+}
+
+fn measure(num_running: usize) {
+    let whole = KvGroup::without_window(num_running * 40);
     let window = KvGroup {
-        num_blocks: NUM_RUNNING * 7,
+        num_blocks: num_running * 7,
         window: Some(128),
     };
     for (name, num_flows, num_waiting, kv_groups) in [
@@ -21,11 +27,11 @@ fn main() {
         ("eight flows, 1,000 waiting", 8, 1000, vec![whole]),
         ("eight flows, a window beside", 8, 0, vec![whole, window]),
     ] {
-        let mut times = run(num_flows, num_waiting, kv_groups);
+        let mut times = run(num_running, num_flows, num_waiting, kv_groups);
         times.sort_unstable();
         let at = |share: f64| times[(times.len() as f64 * share) as usize].as_secs_f64() * 1e6;
         println!(
-            "schedule + commit, {NUM_RUNNING} running, {name}: median {:.1} us, p90 {:.1} us, p99 {:.1} us over {} steps",
+            "schedule + commit, {num_running} running, {name}: median {:.1} us, p90 {:.1} us, p99 {:.1} us over {} steps",
             at(0.5),
             at(0.9),
             at(0.99),
@@ -35,11 +41,16 @@ fn main() {
 }
 
 /// How long each step took to decide and to apply, prefills and ends of sequences included.
-fn run(num_flows: u32, num_waiting: usize, kv_groups: Vec<KvGroup>) -> Vec<Duration> {
+fn run(
+    num_running: usize,
+    num_flows: u32,
+    num_waiting: usize,
+    kv_groups: Vec<KvGroup>,
+) -> Vec<Duration> {
     let config = EngineConfig {
         kv_groups,
-        max_num_seqs: NUM_RUNNING,
-        max_num_outputs: NUM_RUNNING,
+        max_num_seqs: num_running,
+        max_num_outputs: num_running,
         max_num_batched_tokens: 1024,
         ..EngineConfig::new(1000, 4096, 32, 1)
     };
@@ -63,17 +74,17 @@ fn run(num_flows: u32, num_waiting: usize, kv_groups: Vec<KvGroup>) -> Vec<Durat
         scheduler.add(SequenceId(next_id), next_id, request, false);
         next_id += 1;
     };
-    for _ in 0..NUM_RUNNING + num_waiting {
+    for _ in 0..num_running + num_waiting {
         add(&mut scheduler);
     }
     let mut times = Vec::new();
     while times.len() < NUM_STEPS {
-        let is_full = scheduler.num_running() == NUM_RUNNING;
+        let is_full = scheduler.num_running() == num_running;
         let begin = Instant::now();
         let step = scheduler.schedule(PrefillLimits::NONE);
+        let items = scheduler.step_items(&step);
         let decided = begin.elapsed();
         // The model's part is not ours to measure.
-        let items = scheduler.step_items(&step);
         let output = StepOutput {
             items: items
                 .iter()

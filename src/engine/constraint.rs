@@ -110,6 +110,11 @@ impl TokenMask {
         (id as usize) < self.vocab_size && self.words[id as usize / 64] >> (id % 64) & 1 == 1
     }
 
+    /// 64 ids a word, the first in its lowest bit. Bits past the vocabulary may have any value.
+    pub(super) fn into_words(self) -> Vec<u64> {
+        self.words
+    }
+
     /// Writes −∞ over what is not allowed. Whole words of 64 ids are taken at once: a grammar
     /// allows nearly all tokens or nearly none.
     pub(super) fn apply(&self, logits: &mut [f32]) {

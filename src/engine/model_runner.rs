@@ -3,8 +3,8 @@ use super::ranks::Followers;
 use super::runner::{
     ItemOutput, RunnerError, SampleRequest, StepItem, StepOutput, StepRunner, TokenOutput,
 };
-use super::sampling::{needs_logits, sample, score};
-use crate::kernels::{AttentionSpan, Batch, Kernels};
+use super::sampling::{on_device, sample, score};
+use crate::kernels::{AttentionSpan, Batch, ChoiceLimits, Kernels, RowResult, RowUse};
 use crate::model::{Decoder, KvCache, ModelError};
 use std::fmt::Display;
 
@@ -36,6 +36,45 @@ struct OutputRow<'a> {
 struct RowOutput {
     sampled: Option<Result<TokenOutput, ConstraintError>>,
     scored: Option<TokenOutput>,
+}
+
+impl OutputRow<'_> {
+    /// What is needed of the row where a device may choose within `limits`.
+    fn use_of_row(&self, vocab: usize, limits: ChoiceLimits) -> RowUse {
+        match (&self.sample, self.score) {
+            (Some((request, position)), None) => {
+                on_device::use_to_sample(vocab, request, *position, limits)
+            }
+            (None, Some((id, num_top))) => on_device::use_to_score(vocab, id, num_top, limits),
+            // A device answers one question a row.
+            (Some(_), Some(_)) => RowUse::Values,
+            (None, None) => RowUse::Summary,
+        }
+    }
+
+    fn output(&self, kernels: &Kernels, row: RowResult<'_>) -> RowOutput {
+        let RowResult {
+            summary, values, ..
+        } = row;
+        if let Some(chosen) = row.chosen {
+            let output = on_device::output(chosen, summary);
+            return match self.sample {
+                Some(_) => RowOutput {
+                    sampled: Some(output),
+                    scored: None,
+                },
+                None => RowOutput {
+                    sampled: None,
+                    scored: output.ok(),
+                },
+            };
+        }
+        RowOutput {
+            sampled: (self.sample)
+                .map(|(request, position)| sample(kernels, values, summary, &request, position)),
+            scored: (self.score).map(|(id, num_top)| score(values, summary, id, num_top)),
+        }
+    }
 }
 
 impl ModelRunner {
@@ -141,22 +180,17 @@ impl StepRunner for ModelRunner {
             kernels.wait().map_err(|e| error(e.into()))?;
             return Ok(StepOutput { items });
         }
-        let wants = |row: usize| {
-            let wanted: &OutputRow<'_> = &wanted[row];
-            let samples = wanted.sample.as_ref();
-            wanted.score.is_some() || samples.is_some_and(|(request, _)| needs_logits(request))
+        // A device that computes the logits still does so while it is worked out what it shall choose.
+        let vocab = self.decoder.config().vocab_size;
+        let uses = match kernels.choice_limits() {
+            Some(limits) => {
+                kernels.for_each(wanted.len(), |row| wanted[row].use_of_row(vocab, limits))
+            }
+            None => Vec::new(),
         };
         let computed = kernels
-            .for_logits(&logits, wants, |row, logits, summary| {
-                let wanted: &OutputRow<'_> = &wanted[row];
-                RowOutput {
-                    sampled: wanted.sample.map(|(request, position)| {
-                        sample(kernels, logits, summary, &request, position)
-                    }),
-                    scored: wanted
-                        .score
-                        .map(|(id, num_top)| score(logits, summary, id, num_top)),
-                }
+            .for_logits(&logits, &uses, |row, result| {
+                wanted[row].output(kernels, result)
             })
             .map_err(|e| error(e.into()))?;
         for (OutputRow { item, .. }, computed) in wanted.iter().zip(computed) {

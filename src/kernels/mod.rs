@@ -11,6 +11,7 @@ mod activation;
 mod array;
 mod attention;
 mod candle;
+mod choice;
 mod communicator;
 mod cpu;
 #[cfg(feature = "cuda")]
@@ -32,6 +33,7 @@ mod weight;
 
 pub use array::{Array, Use, Vector};
 pub use attention::{AttentionOptions, AttentionShape, AttentionSpan};
+pub use choice::{Choice, ChoiceLimits, Chosen, Draw, LogitEdit, RowResult, RowUse, TokenChoice};
 pub use communicator::Shard;
 pub(crate) use communicator::panic_message;
 pub(crate) use cpu::SplitMut;

@@ -14,6 +14,7 @@ void check_products(Report &report, bool is_long);
 void check_quantized(Report &report, bool is_long);
 void check_experts(Report &report, bool is_long);
 void check_rows(Report &report, bool is_long);
+void check_choices(Report &report, bool is_long);
 void check_rope(Report &report, bool is_long);
 void check_blocks(Report &report, bool is_long);
 void check_attention(Report &report, bool is_long);

@@ -14,6 +14,26 @@ struct alignas(16) Summary {
   uint32_t unused;
 };
 
+// As src/kernels/cuda/choice.cuh says what each is.
+struct alignas(16) Choice {
+  uint32_t row, kind, known, num_top, has_mask, mask_start, num_edits, edits_start;
+  float scale;
+  uint32_t top_k;
+  float top_p, min_weight, repetition, frequency, presence;
+  uint32_t has_bans;
+  double u;
+  uint32_t unused[2];
+};
+struct alignas(16) Chosen {
+  uint32_t id;
+  float logit;
+  uint32_t is_stuck, unused;
+};
+struct alignas(8) TopLogit {
+  uint32_t id;
+  float logit;
+};
+
 typedef void ProductKernel(const bf16 *weight, const bf16 *x, void *out, int num_rows, int n,
                            int k_padded, int out_stride);
 typedef void QuantizedKernel(const uint8_t *codes, const void *scales, const bf16 *x, void *out,
@@ -99,6 +119,8 @@ void rms_norm(const float *x, const float *weight, bf16 *out, int hidden, int k_
 void swiglu(const bf16 *gate_up, bf16 *out, int ffn, int in_stride, int out_stride);
 void summarize(const float *logits, int vocab, int stride, Summary *partials);
 void summarize_finish(const Summary *partials, int num_parts, Summary *out);
+void choose(float *logits, int vocab, int stride, const Summary *summaries, uint32_t *words,
+            Chosen *out, TopLogit *top);
 void fill_random_weights(bf16 *out, int num_rows, int k, int k_padded, uint32_t seed, int first_row,
                          int first_column, int row_len);
 void gather_rows(const float *x, const uint32_t *rows, float *out, int width);

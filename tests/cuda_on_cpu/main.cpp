@@ -12,6 +12,7 @@ constexpr Group GROUPS[] = {{"products", check_products},
                             {"quantized", check_quantized},
                             {"experts", check_experts},
                             {"rows", check_rows},
+                            {"choices", check_choices},
                             {"rope", check_rope},
                             {"blocks", check_blocks},
                             {"attention", check_attention}};

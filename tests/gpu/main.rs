@@ -5,6 +5,7 @@
 #![cfg(feature = "cuda")]
 
 mod attention;
+mod choices;
 mod decoder;
 mod devices;
 mod experts;

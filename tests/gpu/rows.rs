@@ -1,5 +1,5 @@
 use super::devices::{Devices, Noise};
-use guichet::kernels::{Kernels, RowSummary, Use};
+use guichet::kernels::{Kernels, RowSummary, RowUse, Use};
 
 fn summaries(
     kernels: &Kernels,
@@ -9,12 +9,14 @@ fn summaries(
     let logits = kernels
         .rows(rows.concat(), rows[0].len(), Use::Sums)
         .unwrap();
+    let uses: Vec<_> = (0..rows.len())
+        .map(|row| match wanted.contains(&row) {
+            true => RowUse::Values,
+            false => RowUse::Summary,
+        })
+        .collect();
     kernels
-        .for_logits(
-            &logits,
-            |row| wanted.contains(&row),
-            |_, values, summary| (summary, values.to_vec()),
-        )
+        .for_logits(&logits, &uses, |_, row| (row.summary, row.values.to_vec()))
         .unwrap()
 }
 

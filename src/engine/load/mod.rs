@@ -170,6 +170,9 @@ fn load_one(dir: &Path, options: &ModelOptions) -> Result<Loaded, LoadError> {
     };
     let (mut decoders, groups) = if kernels.gpu().is_some() {
         let mut decoders = load(limits)?;
+        if let Some(first) = decoders.first() {
+            warm_up::reserve(first, limits)?;
+        }
         let budget = match options.kv_cache_bytes {
             Some(bytes) => bytes,
             None => warm_up::free_memory(&mut decoders, limits)?,

@@ -8,6 +8,17 @@ use std::any::Any;
 /// Of what is free, the part that the KV cache leaves to the driver, in percent.
 const RESERVED: u64 = 8;
 
+/// Takes the memory for whatever may be asked of the logits of a step: before that of the KV cache is
+/// measured, and before steps are recorded, which memory that moves would undo. Of several ranks the
+/// first alone has logits.
+pub fn reserve(decoder: &Decoder, limits: DecoderLimits) -> Result<(), ModelError> {
+    let vocab = decoder.config().vocab_size;
+    decoder
+        .kernels()
+        .reserve_logits(limits.max_output_rows, vocab)?;
+    Ok(())
+}
+
 /// Memory that the largest step leaves free on the GPUs of all ranks, in bytes: as often what it
 /// leaves on the fullest, less what the driver may still want.
 pub fn free_memory(decoders: &mut [Decoder], limits: DecoderLimits) -> Result<u64, ModelError> {
@@ -97,8 +108,7 @@ fn step(decoder: &Decoder, cache: &KvCache, spans: &[AttentionSpan<'_>]) -> Resu
     match logits.num_rows() {
         0 => decoder.kernels().wait()?,
         _ => {
-            let kernels = decoder.kernels();
-            kernels.for_logits(&logits, |_| false, |_, _, _| ())?;
+            decoder.kernels().for_logits(&logits, &[], |_, _| ())?;
         }
     }
     Ok(())

@@ -37,9 +37,7 @@ impl Edits {
         if max == f32::NEG_INFINITY {
             return match request.constraint {
                 None => Ok(None),
-                Some(_) => Err(ConstraintError(
-                    "the model rules out all that is allowed".to_owned(),
-                )),
+                Some(_) => Err(rules_out_all()),
             };
         }
         Ok(Some(Row {
@@ -134,6 +132,11 @@ impl Edits {
             }
         }
     }
+}
+
+/// Nothing that a constraint allows is possible.
+pub fn rules_out_all() -> ConstraintError {
+    ConstraintError("the model rules out all that is allowed".to_owned())
 }
 
 /// Whether a copy of the row has to be made.

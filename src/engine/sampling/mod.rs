@@ -26,6 +26,7 @@
 
 mod draw;
 mod edits;
+pub mod on_device;
 mod params;
 mod philox;
 mod top;

@@ -11,11 +11,13 @@
 mod array;
 mod attention;
 mod blocks;
+mod choices;
 mod device;
 mod experts;
 mod functions;
 mod graphs;
 mod library;
+mod logits;
 mod memory;
 mod nccl;
 mod product;
@@ -26,8 +28,10 @@ mod variants;
 mod weight;
 
 pub use array::Array;
+pub use choices::CHOICE_LIMITS;
 pub use device::{Address, Device};
 pub use experts::Routing;
+pub use logits::ROWS_AT_ONCE;
 pub use nccl::Nccl;
 pub use step::{RECORDED, SpanInputs, StepInputs};
 pub use weight::Weight;
@@ -65,6 +69,9 @@ struct State {
     graphs: Graphs,
     inputs: Inputs,
     scratch: HashMap<Scratch, Memory>,
+    /// Choices on their way to the device.
+    choices: Pinned,
+    choice_words: Vec<u32>,
     /// Where results are read to.
     results: Pinned,
 }
@@ -88,6 +95,12 @@ enum Scratch {
     Summaries,
     /// What each rank adds to a sum.
     Ranks,
+    /// What is to be chosen from rows of logits.
+    Choices,
+    /// What was chosen.
+    Chosen,
+    /// The most probable tokens of rows.
+    Top,
 }
 
 impl Cuda {
@@ -102,6 +115,8 @@ impl Cuda {
                 graphs: Graphs::default(),
                 inputs: Inputs::new(&device)?,
                 scratch: HashMap::new(),
+                choices: Pinned::new(&device, 1 << 16)?,
+                choice_words: Vec::new(),
                 results: Pinned::new(&device, 1 << 16)?,
             }),
             library,

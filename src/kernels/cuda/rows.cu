@@ -4,6 +4,7 @@
 // Sums are taken in an order that depends on a row's length alone.
 #include <math_constants.h>
 
+#include "summary.cuh"
 #include "sums.cuh"
 
 // Four neighbouring numbers of a row of `len`, zeros past its end. QUADS says that the row is whole
@@ -169,16 +170,6 @@ static __device__ __forceinline__ Largest largest_of_warp(Largest largest) {
   }
   return largest;
 }
-
-// A part's record in `partials`, and a row's result: the index of the largest logit, the first of
-// equals, and that logit; then for a part the sum of e^(logit - max), for a row ln of the sum of
-// e^logit.
-struct __align__(16) Summary {
-  uint32_t index;
-  float max;
-  float sum;
-  uint32_t unused;
-};
 
 template <bool QUADS>
 static __device__ __forceinline__ void summarize_part(const float *logits, int vocab, int stride,

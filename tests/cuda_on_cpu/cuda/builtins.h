@@ -81,11 +81,42 @@ template <class T> static inline T __shfl_up_sync(unsigned, T value, int distanc
   return take_from_lane(value, lane < distance ? lane : lane - distance);
 }
 
-// One thread runs at a time, and gives way only where threads meet.
-static inline uint32_t atomicAdd(uint32_t *to, uint32_t value) {
-  const uint32_t before = *to;
-  *to += value;
+// One bit a lane: whether what it gives holds.
+static inline uint32_t __ballot_sync(unsigned, bool holds) {
+  Shuffle<uint32_t> own = {holds, 0, 0};
+  machine::meet_in_warp(&own, [](void *const *lanes) {
+    uint32_t bits = 0;
+    for (int lane = 0; lane < 32; lane++) {
+      bits |= static_cast<Shuffle<uint32_t> *>(lanes[lane])->given << lane;
+    }
+    for (int lane = 0; lane < 32; lane++) {
+      static_cast<Shuffle<uint32_t> *>(lanes[lane])->taken = bits;
+    }
+  });
+  return own.taken;
+}
+
+// Threads change places only where they meet, so nothing comes between.
+template <class T> static inline T atomicAdd(T *at, T number) {
+  const T before = *at;
+  *at += number;
   return before;
+}
+template <class T> static inline void atomicMin(T *at, T number) { *at = min(*at, number); }
+template <class T> static inline void atomicMax(T *at, T number) { *at = max(*at, number); }
+
+static inline int __ffs(uint32_t bits) { return __builtin_ffs(static_cast<int>(bits)); }
+static inline int __clz(uint32_t bits) { return bits == 0 ? 32 : __builtin_clz(bits); }
+
+static inline uint32_t __float_as_uint(float number) {
+  uint32_t bits;
+  __builtin_memcpy(&bits, &number, sizeof bits);
+  return bits;
+}
+static inline float __uint_as_float(uint32_t bits) {
+  float number;
+  __builtin_memcpy(&number, &bits, sizeof number);
+  return number;
 }
 
 static inline float __fadd_rn(float a, float b) { return a + b; }

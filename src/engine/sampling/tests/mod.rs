@@ -4,6 +4,7 @@
 mod draws;
 mod edits;
 mod extremes;
+mod on_device;
 mod reference;
 
 use super::{SamplingParams, sample, score};

@@ -1,6 +1,6 @@
 use super::{NEAR, array, check, noise, numbers, on_candle, on_cpu};
 use crate::kernels::routing::Tokens;
-use crate::kernels::{Activation, AttentionShape, HeadNorms, Kernels, Routing, Use};
+use crate::kernels::{Activation, AttentionShape, HeadNorms, Kernels, Routing, RowUse, Use};
 
 const ROWS: usize = 13;
 const WIDTH: usize = 40;
@@ -133,14 +133,12 @@ fn logits_are_read_and_summed_up_as_on_the_cpu() {
         let x = array(kernels, &values, WIDTH);
         let rows: Vec<u32> = (0..ROWS as u32).collect();
         kernels.gather_rows(&logits, &x, &rows).unwrap();
-        let read = kernels.for_logits(
-            &logits,
-            |_| true,
-            |row, values, summary| {
-                let bits: Vec<_> = values.iter().map(|x| x.to_bits()).collect();
-                (row, bits, summary.argmax, summary.log_sum_exp.to_bits())
-            },
-        );
+        let uses = vec![RowUse::Values; ROWS];
+        let read = kernels.for_logits(&logits, &uses, |row, result| {
+            let bits: Vec<_> = result.values.iter().map(|x| x.to_bits()).collect();
+            let summary = result.summary;
+            (row, bits, summary.argmax, summary.log_sum_exp.to_bits())
+        });
         read.unwrap()
     };
     assert_eq!(read(&on_candle()), read(&on_cpu()));
