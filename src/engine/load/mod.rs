@@ -1,4 +1,5 @@
 mod blocks;
+mod engine_config;
 mod memory;
 mod metal;
 mod options;
@@ -11,16 +12,18 @@ pub use options::{DeviceChoice, Dtype, ModelOptions, ModelTask, Quantize, StepTi
 pub use replicas::{ReplicasError, load_replicas};
 pub use survey::{KvSurvey, Survey, survey_decoder, survey_encoder};
 
-use super::{EngineConfig, KvGroup, PrefixCache, StepRunner};
-use crate::kernels::{KernelSet, Kernels, KvType, PoolError, UnknownKernelSet, WeightType};
+use super::{EngineConfig, KvGroup, StepRunner};
+use crate::kernels::{
+    KV_BLOCK_SIZE, KernelSet, Kernels, KvType, PoolError, UnknownKernelSet, WeightType,
+};
 use crate::model::{
     Checkpoint, Decoder, DecoderConfig, DecoderLimits, KvCache, ModelError, Precision, Suggestion,
 };
 use blocks::{CacheLimits, longest_sequence, split_budget};
+use engine_config::{engine_config, max_batched_tokens};
 use replicas::Loaded;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Why a model cannot be served, in one sentence.
 #[derive(Debug, thiserror::Error)]
@@ -82,15 +85,6 @@ pub enum LoadError {
     Bidirectional,
 }
 
-/// A GPU is busy with so many tokens, and they take it less time than a CPU's 512.
-const MAX_BATCHED_ON_GPU: usize = 8192;
-
-/// About two steps of a few streams, so that those with prefills are not felt.
-const MAX_STEP_ON_GPU: Duration = Duration::from_millis(12);
-
-/// So many tokens take a GPU hardly longer than one.
-const FIRST_PREFILL_ON_GPU: usize = 256;
-
 /// Rows of logits that a step holds however few sequences run.
 const MIN_OUTPUT_ROWS: usize = 64;
 
@@ -118,7 +112,6 @@ fn load_one(dir: &Path, options: &ModelOptions) -> Result<Loaded, LoadError> {
     let ranks = ranks::kernels_of_ranks(options)?;
     let num_ranks = ranks.len();
     let kernels = ranks[0].clone();
-    let num_threads = kernels.pool().num_threads();
     let _interleaved = kernels.pool().interleave_scope()?;
     let (precision, kv_type) = types(options, &checkpoint);
     if config.is_bidirectional {
@@ -149,13 +142,12 @@ fn load_one(dir: &Path, options: &ModelOptions) -> Result<Loaded, LoadError> {
             .unwrap_or(usize::MAX)
             .min(config.max_position_embeddings),
     };
-    let block_size = KvCache::block_size();
     // Of all ranks together.
     let mut block_bytes = KvCache::block_bytes(&own, &kernels, kv_type);
     block_bytes.iter_mut().for_each(|bytes| *bytes *= num_ranks);
     let windows = config.kv_groups();
     let cache_limits = CacheLimits {
-        block_size,
+        block_size: KV_BLOCK_SIZE,
         max_model_len: limits.max_positions,
         max_num_seqs: options.max_num_seqs,
         max_num_batched_tokens: limits.max_rows,
@@ -196,77 +188,41 @@ fn load_one(dir: &Path, options: &ModelOptions) -> Result<Loaded, LoadError> {
         numerics += " longrope";
     }
     let num_blocks: Vec<usize> = groups.iter().map(|group| group.num_blocks).collect();
-    let most_blocks = num_blocks.iter().copied().max().unwrap_or(0);
     let cache_of =
         |decoder: &Decoder| KvCache::new(decoder.config(), decoder.kernels(), kv_type, &num_blocks);
     let cache = cache_of(&decoder)?;
     if kernels.gpu().is_some() {
         warm_up::record(&decoder, &cache, max_num_seqs)?;
     }
-    let each = match num_ranks {
-        1 => String::new(),
-        num => format!(" for each of {num} ranks"),
-    };
     let place = match kernels.gpu() {
-        Some(gpu) => format!("kernels {} on {gpu}{each}", kernels.name()),
-        None => format!("kernels {} on {num_threads} threads{each}", kernels.name()),
+        Some(gpu) => gpu,
+        None => format!("{} threads", kernels.pool().num_threads()),
     };
+    let place = match num_ranks {
+        1 => place,
+        num => format!("{place} for each of {num} ranks"),
+    };
+    let in_cache = num_blocks
+        .iter()
+        .zip(&block_bytes)
+        .map(|(num, bytes)| num * bytes);
     let description = format!(
-        "{} decoder of {} layers, {} MiB of weights as {}, {place}, \
-         KV blocks of {block_size} tokens: {} in {} MiB, context {} tokens",
+        "{} decoder of {} layers, {} MiB of weights as {}, kernels {} on {place}, \
+         KV blocks of {KV_BLOCK_SIZE} tokens: {} in {} MiB, context {} tokens",
         decoder.config().family,
         decoder.config().num_layers,
         num_weight_bytes >> 20,
         weights(&numerics, precision, &checkpoint),
+        kernels.name(),
         described(&groups),
-        num_blocks
-            .iter()
-            .zip(&block_bytes)
-            .map(|(num_blocks, bytes)| num_blocks * bytes)
-            .sum::<usize>()
-            >> 20,
+        in_cache.sum::<usize>() >> 20,
         limits.max_positions,
-    );
-    let defaults = EngineConfig::new(
-        decoder.config().vocab_size,
-        limits.max_positions,
-        block_size,
-        most_blocks,
     );
     Ok(Loaded {
         config: EngineConfig {
-            max_num_batched_tokens: limits.max_rows,
+            vocab_size: decoder.config().vocab_size,
             max_num_seqs,
-            max_num_outputs: limits.max_output_rows,
-            max_num_waiting: options.max_num_waiting,
-            max_waiting_tokens: options.max_waiting_tokens,
-            max_kv_overcommit: options.max_kv_overcommit,
-            max_queue: options.max_queue,
-            max_step: match (options.max_step, kernels.takes_large_steps()) {
-                (StepTime::Auto, false) => defaults.max_step,
-                (StepTime::Auto, true) => Some(MAX_STEP_ON_GPU),
-                (StepTime::AtMost(time), _) => Some(time),
-                (StepTime::Unlimited, _) => None,
-            },
-            first_prefill: match kernels.takes_large_steps() {
-                false => defaults.first_prefill,
-                true => FIRST_PREFILL_ON_GPU,
-            },
-            prefix_cache: match options.prefix_cache {
-                false => PrefixCache::Off,
-                true => PrefixCache::PerNamespace {
-                    max_blocks: options.prefix_cache_bytes.map_or(most_blocks, |bytes| {
-                        let cached = bytes / block_bytes.iter().sum::<usize>().max(1) as u64;
-                        usize::try_from(cached)
-                            .unwrap_or(most_blocks)
-                            .min(most_blocks)
-                    }),
-                },
-            },
-            kv_groups: groups,
-            stall_timeout: options.stall_timeout,
-            quarantine_path: options.quarantine_path.clone(),
-            ..defaults
+            ..engine_config(options, &kernels, limits, groups, &block_bytes)
         },
         followers: (followers.into_iter())
             .map(|decoder| {
@@ -290,15 +246,6 @@ fn types(options: &ModelOptions, checkpoint: &Checkpoint) -> (Precision, KvType)
     let dtype = options.dtype.unwrap_or_else(|| Dtype::of(checkpoint));
     let kv_type = options.kv_type.unwrap_or(dtype.kv_type());
     (precision(dtype, options.quantize), kv_type)
-}
-
-/// Most tokens of a step.
-fn max_batched_tokens(options: &ModelOptions, is_on_gpu: bool) -> usize {
-    let by_default = match is_on_gpu {
-        true => MAX_BATCHED_ON_GPU,
-        false => EngineConfig::new(1, 1, 1, 1).max_num_batched_tokens,
-    };
-    options.max_num_batched_tokens.unwrap_or(by_default).max(1)
 }
 
 /// Elements of the embeddings that the ranks beside the first have, too: each has it whole.
