@@ -205,6 +205,13 @@ impl Kernels {
         recorded
     }
 
+    /// Rows that arrays must have for steps of up to `rows`: a device fills up those that it
+    /// records.
+    pub fn room_for(&self, rows: usize) -> usize {
+        let mut recorded = self.recorded_rows();
+        recorded.find(|num| *num >= rows).unwrap_or(rows)
+    }
+
     /// Called by the thread that is going to call ops, before the first.
     pub fn enter(&self) -> candle_core::Result<()> {
         #[cfg(feature = "cuda")]

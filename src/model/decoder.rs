@@ -39,6 +39,7 @@ impl Outputs {
         rows: usize,
         wanted: Wanted,
     ) -> Result<Self, ModelError> {
+        let rows = kernels.room_for(rows);
         let (rows, width) = match wanted {
             Wanted::Logits => (rows, config.vocab_size),
             Wanted::Hidden => (rows, config.hidden_size),
@@ -114,7 +115,7 @@ impl Decoder {
         Ok(Self {
             layers: Arc::new(layers),
             ropes: Arc::new(Ropes::new(&kernels, &config, limits.max_positions)?),
-            workspace: Workspace::new(&config, &kernels, limits.max_rows)?,
+            workspace: Workspace::new(&config, &kernels, kernels.room_for(limits.max_rows))?,
             outputs: Outputs::new(&config, &kernels, limits.max_output_rows, wanted)?,
             max_rows: limits.max_rows,
             max_output_rows: limits.max_output_rows,

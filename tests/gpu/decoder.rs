@@ -226,3 +226,40 @@ fn check_steps(model: &Model, what: &str) {
         assert_eq!(bits(logits), row(at), "{what}: mixed, position {at}");
     }
 }
+
+/// Their step has more rows than there are sequences, up to the next number that is recorded.
+#[test]
+#[ignore = "needs a GPU"]
+fn as_many_sequences_as_there_is_room_for_decode_together() {
+    const NUM: usize = 130;
+    let gpu = Devices::new(true).gpu;
+    let config = config(10, 2, 32);
+    let checkpoint = Checkpoint::random(3, config.num_parameters());
+    let cache = KvCache::new(&config, &gpu, KvType::Bf16, &[NUM]).unwrap();
+    let limits = DecoderLimits {
+        max_rows: NUM,
+        max_output_rows: NUM,
+        max_positions: 64,
+    };
+    let weights = WeightType::Bf16.into();
+    let decoder = Decoder::load(config, &checkpoint, gpu.clone(), weights, limits).unwrap();
+    let tables: Vec<[u32; 1]> = (0..NUM as u32).map(|block| [block]).collect();
+    let spans = tables.iter().enumerate().map(|(row, block_table)| {
+        let rows = row..row + 1;
+        AttentionSpan {
+            rows,
+            start: 0,
+            block_table,
+        }
+    });
+    let rows: Vec<u32> = (0..NUM as u32).collect();
+    let batch = Batch {
+        token_ids: &[7; NUM],
+        positions: &[0; NUM],
+        spans: &[spans.collect()],
+        output_rows: &rows,
+    };
+    let logits = decoder.forward(&batch, &cache).unwrap().to_rows().unwrap();
+    let first = bits(&logits[0]);
+    assert!(logits[..NUM].iter().all(|row| bits(row) == first));
+}

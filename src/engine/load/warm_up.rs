@@ -12,11 +12,9 @@ const RESERVED: u64 = 8;
 /// measured, and before steps are recorded, which memory that moves would undo. Of several ranks the
 /// first alone has logits.
 pub fn reserve(decoder: &Decoder, limits: DecoderLimits) -> Result<(), ModelError> {
-    let vocab = decoder.config().vocab_size;
-    decoder
-        .kernels()
-        .reserve_logits(limits.max_output_rows, vocab)?;
-    Ok(())
+    let (kernels, vocab) = (decoder.kernels(), decoder.config().vocab_size);
+    let num_rows = kernels.room_for(limits.max_output_rows);
+    Ok(kernels.reserve_logits(num_rows, vocab)?)
 }
 
 /// Memory that the largest step leaves free on the GPUs of all ranks, in bytes: as often what it
@@ -66,12 +64,16 @@ fn largest_step(decoder: &Decoder, limits: DecoderLimits) -> Result<(), ModelErr
     step(decoder, &cache, &spans)
 }
 
-/// Lets the device record the steps in which up to `max_num_seqs` sequences decode.
+/// Lets the device record the steps in which up to `max_num_seqs` sequences decode: the last with
+/// more rows than that, if those of a full step are filled up.
 pub fn record(decoder: &Decoder, cache: &KvCache, max_num_seqs: usize) -> Result<(), ModelError> {
+    let mut most = 0;
     for num_sequences in decoder.kernels().recorded_rows() {
-        if num_sequences > max_num_seqs {
+        if most >= max_num_seqs {
             break;
         }
+        most = num_sequences;
+        let num_sequences = num_sequences.min(max_num_seqs);
         let spans: Vec<_> = (0..num_sequences)
             .map(|row| AttentionSpan {
                 rows: row..row + 1,

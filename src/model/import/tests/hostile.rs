@@ -15,7 +15,7 @@ fn what_cannot_be_imported_exactly_is_refused_in_one_sentence() {
         ("general.architecture", text("qwen2moe"), "\"qwen2moe\""),
         ("tokenizer.ggml.model", text("bert"), "\"bert\""),
         ("tokenizer.ggml.model", text("t5"), "\"t5\""),
-        ("tokenizer.ggml.pre", text("pixtral"), "\"pixtral\""),
+        ("tokenizer.ggml.pre", text("viking"), "\"viking\""),
         ("tokenizer.ggml.pre", text("default"), "\"default\""),
         (
             "tokenizer.ggml.normalizer.lowercase",

@@ -191,6 +191,35 @@ fn fp8_has_a_scale_for_all_or_for_each_output_as_their_number_says() {
 }
 
 #[test]
+fn fp8_is_there_as_bytes_where_64_inputs_share_a_scale() {
+    let bytes: Vec<u8> = (0..2 * 130).map(|i| (i % 120) as u8).collect();
+    for (block, scales) in [
+        (64, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0].as_slice()),
+        (32, &[1.0; 10]),
+    ] {
+        let width = scales.len() / 2;
+        let checkpoint = Directory::new(fp8(json!({"weight_block_size": [1, block]})))
+            .with("a.weight", Dtype::F8_E4M3, &[2, 130], bytes.clone())
+            .f32("a.weight_scale_inv", &[2, width], scales)
+            .open()
+            .unwrap();
+        let RowSource::Matrix(rows) = checkpoint.take("a.weight", &[2, 130]).unwrap() else {
+            panic!("a matrix that is worked out");
+        };
+        let Some(kept) = rows.matrix.fp8() else {
+            assert_eq!(block, 32);
+            continue;
+        };
+        assert_eq!(block, 64);
+        for (i, byte) in bytes.iter().enumerate() {
+            let (row, input) = (i / 130, i % 130);
+            let expected = (*byte, scales[row * width + input / 64]);
+            assert_eq!((kept.code(row, input), kept.scale(row, input)), expected);
+        }
+    }
+}
+
+#[test]
 fn scales_of_fp8_may_be_powers_of_two_in_a_byte() {
     let config = fp8(json!({"scale_fmt": "ue8m0", "weight_block_size": [2, 2]}));
     let directory = Directory::new(config)
