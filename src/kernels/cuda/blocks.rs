@@ -109,8 +109,8 @@ impl Cuda {
                 part.into(),
                 Argument::Null,
                 x.stride.into(),
-                0.0.into(),
-                1.0.into(),
+                Argument::Float(0.0),
+                Argument::Float(1.0),
             ],
         )
     }
