@@ -53,7 +53,7 @@ pub trait Matrix: Debug + Send + Sync {
     }
 }
 
-/// A matrix of FP8 E4M3 of which [`Fp8Matrix::GROUP`] inputs of an output share a scale at least.
+/// A matrix of FP8 E4M3 of which `GROUP` inputs of an output share a scale at least.
 pub trait Fp8Matrix: Sync {
     fn code(&self, row: usize, input: usize) -> u8;
 
