@@ -61,19 +61,18 @@ struct Bf16Weights {
   }
 };
 
-// A code is a number and 128, and 64 inputs share a scale. Of each four codes the two in the middle
-// are exchanged, so that two neighbours are apart by two bytes.
-struct Int8Weights {
+// A code a byte, of which 64 share a scale, for a form of its own.
+template <class Form, class Scale> struct ByteWeights {
   typedef uint4 Unit;
-  typedef uint16_t Scales;
+  typedef Scale Scales;
   static constexpr int CHUNKS = 2;
   static constexpr int STEP_BYTES = 64;
   typedef Bf16Weights::Table Table;
 
   const uint8_t *codes;
-  const uint16_t *scales;
+  const Scale *scales;
 
-  __device__ __forceinline__ Int8Weights from(size_t row, int k_padded) const {
+  __device__ __forceinline__ Form from(size_t row, int k_padded) const {
     return {codes + row * k_padded, scales + row * (k_padded / 64)};
   }
   __device__ __forceinline__ const Unit *units(size_t row, int k_padded) const {
@@ -83,7 +82,11 @@ struct Int8Weights {
     return scales[row * (k_padded / 64) + step];
   }
   static __device__ __forceinline__ int place(int, int, int t) { return t; }
+};
 
+// A code is a number and 128, and 64 inputs share a scale. Of each four codes the two in the middle
+// are exchanged, so that two neighbours are apart by two bytes.
+struct Int8Weights : ByteWeights<Int8Weights, uint16_t> {
   // Two codes, each in the lower byte of a half: the low seven bits are the digits of a bf16 number
   // from 128 on, from which 256 or, of codes from 128 on, 128 is taken.
   static __device__ __forceinline__ uint32_t numbers(uint32_t codes) {
@@ -101,27 +104,7 @@ struct Int8Weights {
 
 // FP8 E4M3 (OCP OFP8 1.0) in the order of codes of 8 bits, 64 inputs to an f32 scale. The numbers are
 // exact in bf16, and so are the weights where scales are powers of two.
-struct Fp8Weights {
-  typedef uint4 Unit;
-  typedef float Scales;
-  static constexpr int CHUNKS = 2;
-  static constexpr int STEP_BYTES = 64;
-  typedef Bf16Weights::Table Table;
-
-  const uint8_t *codes;
-  const float *scales;
-
-  __device__ __forceinline__ Fp8Weights from(size_t row, int k_padded) const {
-    return {codes + row * k_padded, scales + row * (k_padded / 64)};
-  }
-  __device__ __forceinline__ const Unit *units(size_t row, int k_padded) const {
-    return reinterpret_cast<const Unit *>(codes + row * k_padded);
-  }
-  __device__ __forceinline__ Scales scales_of(size_t row, int k_padded, int step) const {
-    return scales[row * (k_padded / 64) + step];
-  }
-  static __device__ __forceinline__ int place(int, int, int t) { return t; }
-
+struct Fp8Weights : ByteWeights<Fp8Weights, float> {
   // Two codes, each in the lower byte of a half, times a scale. Four bits of exponent and three of
   // mantissa in the place of bf16's are the number, subnormal ones too, over 2^120 (0x7b80).
   static __device__ __forceinline__ uint32_t weights(uint32_t codes, float scale) {
