@@ -261,7 +261,9 @@ async fn no_value_is_in_a_token_that_the_engine_is_given_or_in_a_line_of_the_log
     }
     let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     assert!(log.contains("generation of request"), "{log}");
-    for value in ["2004", "0505", "86095742719", "3M02"] {
+    // Four digits by themselves stand in a time or an id every few thousand lines.
+    let log = log.replace(' ', "");
+    for value in ["20041010", "05050001", "86095742719", "3M02"] {
         assert!(!log.contains(value), "{value} in {log}");
     }
 }
